@@ -1,0 +1,177 @@
+/**
+ * One row of a feature view as bytes, encoded once at write and never decoded on the way out.
+ *
+ *     offset  size  content
+ *          0     1  format version, 1
+ *          1     1  flags; bit 0: some value is null or missing
+ *          2     4  schema id of the view, big-endian
+ *          6     4  CRC-32 of the body, big-endian
+ *         10     8  event timestamp, microseconds, big-endian, sign bit flipped
+ *         18     8  write position, big-endian
+ *         26     8  created timestamp, microseconds, big-endian, sign bit flipped
+ *         34     -  body: for each feature, in ordinal order, 0x0a, the length, a serialized `Value`
+ *
+ * Bytes 10 to 26 are the version: comparing them as bytes orders versions, so a store can compare without decoding. The
+ * body is the serialized form of `repeated Value values = 1`, so whole views are answered by one copy. A missing value has
+ * length 0 (an unset `Value`); a null is `null_val`. The checksum leaves the header out, because the store that
+ * accepts a row sets its position; it is verified when a row enters a cache, not at every read.
+ */
+import { crc32 } from 'node:zlib'
+import { TwinstoreError } from './errors.ts'
+import type { Position, Version } from './version.ts'
+
+export const ROW_FORMAT = 1
+export const ROW_HEADER_BYTES = 34
+export const VERSION_OFFSET = 10
+export const VERSION_END = 26
+export const POSITION_OFFSET = 18
+export const CREATED_OFFSET = 26
+
+const FLAGS_OFFSET = 1
+const SCHEMA_OFFSET = 2
+const CHECKSUM_OFFSET = 6
+const HAS_GAPS = 1
+const VALUE_TAG = 0x0a
+
+/** A serialized `Value { null_val: NULL }`. */
+export const NULL_VALUE = Buffer.from([0x98, 0x01, 0x00])
+/** A missing value: the empty message. */
+export const MISSING_VALUE = Buffer.alloc(0)
+
+/** A row to encode: `values` are serialized `Value` messages in ordinal order. */
+export interface RowInput {
+  readonly schemaId: number
+  readonly eventMicros: number
+  readonly createdMicros: number
+  readonly position: Position
+  readonly values: readonly Uint8Array[]
+}
+
+export function encodeRow(input: RowInput): Buffer {
+  let length = ROW_HEADER_BYTES
+  for (const value of input.values) length += 1 + lengthBytes(value.length) + value.length
+  const row = Buffer.allocUnsafeSlow(length)
+  let gaps = 0
+  let at = ROW_HEADER_BYTES
+  for (const value of input.values) {
+    if (isGap(value)) gaps = HAS_GAPS
+    row[at++] = VALUE_TAG
+    let rest = value.length
+    while (rest >= 0x80) {
+      row[at++] = (rest & 0x7f) | 0x80
+      rest >>>= 7
+    }
+    row[at++] = rest
+    row.set(value, at)
+    at += value.length
+  }
+  row[0] = ROW_FORMAT
+  row[FLAGS_OFFSET] = gaps
+  row.writeUInt32BE(input.schemaId, SCHEMA_OFFSET)
+  row.writeUInt32BE(crc32(row.subarray(ROW_HEADER_BYTES)), CHECKSUM_OFFSET)
+  writeMicros(row, VERSION_OFFSET, input.eventMicros)
+  writeUint64(row, POSITION_OFFSET, input.position)
+  writeMicros(row, CREATED_OFFSET, input.createdMicros)
+  return row
+}
+
+/** A copy of the row as accepted at `position`, which is also its recording time. */
+export function acceptRow(row: Buffer, position: Position): Buffer {
+  const accepted = Buffer.allocUnsafeSlow(row.length)
+  accepted.set(row)
+  writeUint64(accepted, POSITION_OFFSET, position)
+  writeMicros(accepted, CREATED_OFFSET, position)
+  return accepted
+}
+
+export function rowEventMicros(row: Buffer): number {
+  return readMicros(row, VERSION_OFFSET)
+}
+
+export function rowPosition(row: Buffer): Position {
+  return (row.readUInt32BE(POSITION_OFFSET) * 4294967296 + row.readUInt32BE(POSITION_OFFSET + 4)) as Position
+}
+
+export function rowCreatedMicros(row: Buffer): number {
+  return readMicros(row, CREATED_OFFSET)
+}
+
+export function rowSchemaId(row: Buffer): number {
+  return row.readUInt32BE(SCHEMA_OFFSET)
+}
+
+export function rowVersion(row: Buffer): Version {
+  return { eventMicros: rowEventMicros(row), position: rowPosition(row) }
+}
+
+/** Whether some value is null or missing; if not, every slot of a fresh row is PRESENT without a look at the body. */
+export function rowHasGaps(row: Buffer): boolean {
+  return (row[FLAGS_OFFSET]! & HAS_GAPS) !== 0
+}
+
+/** Negative, zero or positive, as row `a` is older than, equal to or newer than row `b`. */
+export function compareRowVersions(a: Buffer, b: Buffer): number {
+  return a.compare(b, VERSION_OFFSET, VERSION_END, VERSION_OFFSET, VERSION_END)
+}
+
+/** Undefined for a sound row, else a DATA_LOSS error that says what is wrong with it. */
+export function rowFault(row: Buffer): TwinstoreError | undefined {
+  if (row.length < ROW_HEADER_BYTES) return corrupt(`${row.length} bytes, shorter than a header`)
+  if (row[0] !== ROW_FORMAT) return corrupt(`format version ${row[0]}, this program reads ${ROW_FORMAT}`)
+  if (crc32(row.subarray(ROW_HEADER_BYTES)) !== row.readUInt32BE(CHECKSUM_OFFSET)) return corrupt('checksum mismatch')
+  return undefined
+}
+
+/** The serialized values of a row, as views into it; DATA_LOSS if the body is not a sequence of values. */
+export function rowValues(row: Buffer): Buffer[] {
+  const values: Buffer[] = []
+  let at = ROW_HEADER_BYTES
+  while (at < row.length) {
+    if (row[at++] !== VALUE_TAG) throw corrupt(`no value at byte ${at - 1}`)
+    let length = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = row[at++]
+      if (byte === undefined || shift > 28) throw corrupt('truncated value length')
+      length |= (byte & 0x7f) << shift
+      if (byte < 0x80) break
+    }
+    if (at + length > row.length) throw corrupt('truncated value')
+    values.push(row.subarray(at, at + length))
+    at += length
+  }
+  return values
+}
+
+/** Whether a serialized value is null or missing. */
+export function isGap(value: Uint8Array): boolean {
+  return value.length === 0 || isNull(value)
+}
+
+export function isNull(value: Uint8Array): boolean {
+  return value.length === 3 && value[0] === 0x98 && value[1] === 0x01 && value[2] === 0x00
+}
+
+function corrupt(detail: string): TwinstoreError {
+  return new TwinstoreError('DATA_LOSS', `corrupt row: ${detail}`)
+}
+
+function lengthBytes(length: number): number {
+  let bytes = 1
+  for (let rest = length; rest >= 0x80; rest >>>= 7) bytes++
+  return bytes
+}
+
+function writeUint64(row: Buffer, offset: number, value: number): void {
+  row.writeUInt32BE(Math.floor(value / 4294967296), offset)
+  row.writeUInt32BE(value % 4294967296, offset + 4)
+}
+
+function writeMicros(row: Buffer, offset: number, micros: number): void {
+  const high = Math.floor(micros / 4294967296)
+  row.writeUInt32BE(high + 0x80000000, offset)
+  row.writeUInt32BE(micros - high * 4294967296, offset + 4)
+}
+
+function readMicros(row: Buffer, offset: number): number {
+  return (row.readUInt32BE(offset) - 0x80000000) * 4294967296 + row.readUInt32BE(offset + 4)
+}

@@ -1,0 +1,12 @@
+/** Every columnar job by its name; inputs and outputs are plain data that a child process can be sent. */
+import type { ExportJob, TrainingSetJob } from './dataset-jobs.ts'
+import type { AppendJob, HistoryJob, LatestJob, SyncJob } from './table-jobs.ts'
+
+export interface Jobs {
+  readonly append: AppendJob
+  readonly sync: SyncJob
+  readonly latest: LatestJob
+  readonly history: HistoryJob
+  readonly export: ExportJob
+  readonly trainingSet: TrainingSetJob
+}

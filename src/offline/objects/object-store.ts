@@ -1,0 +1,42 @@
+/**
+ * The port of where the offline store's files are: a folder today, an object store such as S3 with the same promises.
+ *
+ * Paths are relative, `/`-separated, without `..`. Every file but the ones written by `put` is immutable.
+ */
+export interface ObjectInfo {
+  readonly path: string
+  readonly bytes: number
+  readonly modifiedMs: number
+}
+
+export interface ObjectStore {
+  /** How people name it: `file:/var/lib/twinstore/offline`. */
+  readonly location: string
+
+  /** The whole object, or undefined if there is none. */
+  read(path: string): Promise<Buffer | undefined>
+
+  /**
+   * Creates the object unless one exists; false if one does. Of several callers one gets true. When it resolves, the object is whole and
+   * survives a crash; a crash midway leaves either nothing or the whole object under `path`.
+   */
+  putIfAbsent(path: string, bytes: Uint8Array): Promise<boolean>
+
+  /** Creates or replaces the object, atomically for readers. */
+  put(path: string, bytes: Uint8Array): Promise<void>
+
+  /** Takes a local file into the store under `path`; the local file is gone afterwards. Survives a crash once resolved. */
+  upload(localFile: string, path: string): Promise<void>
+
+  /** Objects whose path begins with `prefix`, sorted by path; only those after `startAfter` if given. */
+  list(prefix: string, startAfter?: string): AsyncIterable<ObjectInfo>
+
+  /** Removes the object; not an error if there is none. */
+  delete(path: string): Promise<void>
+
+  /** A local file with the object's bytes, for engines that read files. It stays valid while the object exists. */
+  localFile(path: string): Promise<string>
+
+  /** A folder for files on their way to `upload`, on the same file system where that matters. */
+  readonly stagingDir: string
+}

@@ -1,0 +1,141 @@
+/**
+ * The port of the offline store: the complete history of every view, and what is made from it.
+ *
+ * One table per view (and view version). Rows are only ever added. A caller that needs the rows just acknowledged online
+ * to be in a result flushes the archiver first; this store knows nothing of the outbox.
+ */
+import type { EntityKey, KeyValue, RowKey, Shard } from '../domain/entity-key.ts'
+import type { FeatureService, FeatureView, Registry } from '../domain/registry.ts'
+import type { Position } from '../domain/version.ts'
+import type { OutboxEntry, RowWrite } from '../online/online-store.ts'
+import type { DatasetFile, DatasetFormat, JoinMode } from './dataset-jobs.ts'
+import type { JobOptions } from './engine.ts'
+import type { HistoryRowData } from './table-jobs.ts'
+
+export type { DatasetColumn, DatasetFile, DatasetFormat, JoinMode } from './dataset-jobs.ts'
+export type { JobOptions, JobProgress } from './engine.ts'
+export type { HistoryRowData } from './table-jobs.ts'
+export type { EntityKey, RowKey }
+
+/** Whose outbox rows come from: the archiver's position is kept per online store and shard, in the same commit. */
+export interface OutboxSource {
+  readonly storeId: string
+  readonly shard: Shard
+}
+
+export interface AppendResult {
+  readonly tableVersion: number
+  readonly rowsAdded: number
+}
+
+export interface SyncResult extends AppendResult {
+  readonly rowsRead: number
+}
+
+export interface TableStatus {
+  readonly view: string
+  readonly tableVersion: number
+  readonly rows: number
+  readonly files: number
+  readonly bytes: number
+}
+
+/** A data set in a temporary file of the store's spool folder; the caller disposes of it when it has been sent. */
+export interface Dataset extends DatasetFile {
+  dispose(): Promise<void>
+}
+
+export interface ExportRequest {
+  readonly format: DatasetFormat
+  readonly columns?: readonly string[]
+  readonly fromMicros?: number
+  readonly untilMicros?: number
+  readonly entities?: readonly (readonly KeyValue[])[]
+  readonly latestOnly?: boolean
+  readonly tableVersion?: number
+}
+
+export interface TrainingSetRequest {
+  /** A local file with the spine; see `TrainingSetJob`. */
+  readonly spineFile: string
+  readonly spineFormat: 'parquet' | 'csv' | 'arrow'
+  readonly timestampColumn: string
+  readonly mode: JoinMode
+  readonly format: DatasetFormat
+  /** Versions to read per view name; undefined: the newest of each. */
+  readonly tableVersions?: Readonly<Record<string, number>>
+  /** The definitions to use; `bundleFile` holds the functions of its on-demand views. */
+  readonly registry: Registry
+  readonly bundleFile?: string
+}
+
+/** Everything that makes a training set's bytes: asked again with the same spine it gives the same file (G5). */
+export interface Pin {
+  readonly pinFormat: 1
+  readonly service: string
+  readonly fingerprint: string
+  readonly mode: JoinMode
+  readonly format: DatasetFormat
+  readonly timestampColumn: string
+  readonly tables: Readonly<Record<string, number>>
+  readonly spine: { readonly sha256: string; readonly rows: number }
+  readonly output: { readonly sha256: string; readonly rows: number }
+  /** Name and version of the engine that wrote the bytes; another version may lay out a file differently. */
+  readonly engine: string
+}
+
+export interface HistoryRequest {
+  readonly entity: readonly KeyValue[]
+  /** Only rows with an event timestamp up to this, microseconds. */
+  readonly eventMicrosMax?: number
+  /** Only rows recorded (created) up to this, microseconds: what was known then. */
+  readonly recordedMicrosMax?: number
+  readonly limit: number
+}
+
+export interface OfflineStore {
+  /** Creates or evolves the view's table so that it has the view's columns. Idempotent. */
+  prepare(view: FeatureView): Promise<void>
+
+  /**
+   * Adds outbox rows of one view and one shard, oldest first. Rows at or below the archived position of this source are
+   * dropped, so that a replay adds nothing twice. When it resolves the rows and the new position are committed.
+   */
+  append(view: FeatureView, source: OutboxSource, entries: readonly OutboxEntry[]): Promise<AppendResult>
+
+  /** The greatest position of this source that the view's table holds; 0 if none. */
+  archivedPosition(view: FeatureView, source: OutboxSource): Promise<Position>
+
+  /** Runs the view's SQL source and adds what is new at `position`. FAILED_PRECONDITION if the view has no source. */
+  sync(view: FeatureView, position: Position, options?: JobOptions): Promise<SyncResult>
+
+  /** The latest row per entity at the table's newest version, in batches, for seeding the online store. */
+  latest(
+    view: FeatureView,
+    options?: JobOptions,
+  ): Promise<{ readonly tableVersion: number; readonly rows: number; batches: AsyncIterable<readonly RowWrite[]> }>
+
+  history(
+    view: FeatureView,
+    request: HistoryRequest,
+    options?: JobOptions,
+  ): Promise<{ readonly rows: readonly HistoryRowData[]; readonly truncated: boolean; readonly tableVersion: number }>
+
+  export(
+    view: FeatureView,
+    request: ExportRequest,
+    options?: JobOptions,
+  ): Promise<Dataset & { readonly tableVersion: number }>
+
+  trainingSet(
+    service: FeatureService,
+    request: TrainingSetRequest,
+    options?: JobOptions,
+  ): Promise<Dataset & { readonly pin: Pin }>
+
+  /** NOT_FOUND never: a view without a table has version -1 and no rows. */
+  status(view: FeatureView): Promise<TableStatus>
+
+  health(): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,94 @@
+/** The jobs that write and read one table. */
+import type { FeatureView } from '../domain/registry.ts'
+
+/** The resources of one job's DuckDB instance. */
+export interface EngineLimits {
+  readonly memoryBytes: number
+  readonly threads: number
+  readonly spillDir: string
+}
+
+/** A data file of a table's snapshot, as a local path with its partition value (`event_date`, `YYYY-MM-DD`). */
+export interface DataFile {
+  readonly path: string
+  readonly eventDate: string
+}
+
+/** A view's offline table at one version: the files that can hold what is asked for. */
+export interface TableScan {
+  readonly view: FeatureView
+  readonly files: readonly DataFile[]
+}
+
+/** A Parquet file a job wrote for a table, with what the table's log records about it. */
+export interface WrittenFile {
+  readonly path: string
+  readonly eventDate: string
+  readonly bytes: number
+  readonly stats: FileStats
+}
+
+/** Delta's per-file statistics; timestamps as ISO 8601 UTC strings, keys are column names. */
+export interface FileStats {
+  readonly numRecords: number
+  readonly minValues: Readonly<Record<string, unknown>>
+  readonly maxValues: Readonly<Record<string, unknown>>
+  readonly nullCount: Readonly<Record<string, number>>
+}
+
+/** Outbox rows of one view as Parquet files in `outputDir`. */
+export interface AppendJob {
+  readonly input: {
+    readonly view: FeatureView
+    readonly rows: readonly { readonly key: string; readonly row: Uint8Array }[]
+    readonly outputDir: string
+  }
+  readonly output: { readonly files: readonly WrittenFile[] }
+}
+
+/**
+ * Runs a view's source SQL and writes, as Parquet files in `outputDir`, the rows that the table does not have yet: those
+ * that differ from the latest row of origin `sync` with the same entity and event timestamp. All get `position`.
+ */
+export interface SyncJob {
+  readonly input: {
+    readonly view: FeatureView
+    /** The source SQL with local paths put in. */
+    readonly sql: string
+    readonly existing: readonly DataFile[]
+    readonly position: number
+    readonly outputDir: string
+  }
+  readonly output: { readonly files: readonly WrittenFile[]; readonly rowsRead: number; readonly rowsAdded: number }
+}
+
+/**
+ * The latest row per entity of a table, encoded for the online store, in one spool file: for each row, big-endian
+ * u32 key length, u32 row length, the row key (latin-1) and the row's bytes.
+ */
+export interface LatestJob {
+  readonly input: { readonly table: TableScan; readonly outputFile: string }
+  readonly output: { readonly rows: number; readonly bytes: number }
+}
+
+/** The rows of one entity as known at some time, newest version first. */
+export interface HistoryJob {
+  readonly input: {
+    readonly table: TableScan
+    /** Join-key values in canonical order; an int64 as a decimal string. */
+    readonly entity: readonly string[]
+    readonly eventMicrosMax?: number
+    readonly recordedMicrosMax?: number
+    readonly limit: number
+  }
+  readonly output: { readonly rows: readonly HistoryRowData[]; readonly truncated: boolean }
+}
+
+export interface HistoryRowData {
+  readonly eventMicros: number
+  readonly createdMicros: number
+  readonly position: number
+  readonly origin: 'write' | 'sync'
+  /** Serialized `Value`s in ordinal order; a missing value is empty. */
+  readonly values: readonly Uint8Array[]
+}
