@@ -5,7 +5,9 @@ import type { FeatureView } from '../domain/registry.ts'
 export interface EngineLimits {
   readonly memoryBytes: number
   readonly threads: number
+  /** Where a job writes what does not fit in memory, in a folder of its own that goes away with it. */
   readonly spillDir: string
+  readonly spillBytesMax: number
 }
 
 /** A data file of a table's snapshot, as a local path with its partition value (`event_date`, `YYYY-MM-DD`). */
