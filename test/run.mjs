@@ -1,0 +1,53 @@
+/**
+ * `npm test`: the static checks and every test, with one closing line that counts them all.
+ *
+ * Arguments go to vitest: `npm test -- test/unit`. The line is the last of the output, alone: `N passed, N failed`.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const root = new URL('..', import.meta.url).pathname
+const bin = (name) => join(root, 'node_modules', '.bin', name)
+
+/** Static checks; each counts as one test. The build comes first because crash and end-to-end tests run what it makes. */
+const CHECKS = [
+  ['build', bin('tsc'), ['-p', 'tsconfig.build.json']],
+  ['types', bin('tsc'), ['--noEmit']],
+  ['format and lint', bin('biome'), ['check', '.']],
+  ['proto lint', bin('buf'), ['lint', 'proto']],
+]
+
+const counts = { passed: 0, failed: 0, skipped: 0 }
+
+function runCheck([name, command, args]) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
+  const ok = status === 0
+  counts[ok ? 'passed' : 'failed']++
+  console.log(`${ok ? 'ok' : 'FAILED'}  ${name}${error ? `: ${error.message}` : ''}`)
+  return ok
+}
+
+function runVitest(args) {
+  const dir = mkdtempSync(join(tmpdir(), 'twinstore-test-'))
+  const report = join(dir, 'report.json')
+  try {
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+    const { status } = spawnSync(bin('vitest'), ['run', ...reporters, ...args], { cwd: root, stdio: 'inherit' })
+    const result = JSON.parse(readFileSync(report, 'utf8'))
+    counts.passed += result.numPassedTests
+    counts.failed += result.numFailedTests
+    counts.skipped += result.numPendingTests + result.numTodoTests
+    // A file that does not load has no failed test of its own; the run failed all the same.
+    if (status !== 0 && result.numFailedTests === 0) counts.failed += Math.max(1, result.numFailedTestSuites)
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+}
+
+const built = CHECKS.map(runCheck)[0]
+if (built) runVitest(process.argv.slice(2))
+const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''
+console.log(`\n${counts.passed} passed, ${counts.failed} failed${skipped}`)
+process.exitCode = counts.failed > 0 ? 1 : 0
