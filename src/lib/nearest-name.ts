@@ -1,37 +1,47 @@
 /**
- * The known name that a mistyped one most likely means, or undefined if none is near.
- *
- * Near is an edit distance (insert, delete, replace, swap of neighbours: optimal string alignment) of at most a third of
- * the longer name. Linear in the number of known names; used only to word an error.
+ * The known name nearest to one that somebody mistyped, by Damerau-Levenshtein distance (insert, delete, replace, swap of
+ * neighbours). Only a name within a third of its length counts as near: a wild guess helps nobody.
  */
-export function nearestName(name: string, known: Iterable<string>): string | undefined {
-  let best: string | undefined
-  let bestDistance = Number.POSITIVE_INFINITY
-  for (const candidate of known) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
-    if (distance < bestDistance && distance <= Math.max(1, Math.floor(Math.max(name.length, candidate.length) / 3))) {
-      best = candidate
-      bestDistance = distance
+
+/** Longer names are not compared: the cost is length x length for each candidate, and input may come from a client. */
+const NAME_LENGTH_MAX = 128
+
+/** Undefined if nothing is near. Of equally near candidates the first wins. */
+export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
+  if (name.length > NAME_LENGTH_MAX) return undefined
+  let nearest: string | undefined
+  let nearestDistance = Math.max(1, Math.floor(name.length / 3)) + 1
+  for (const candidate of candidates) {
+    if (candidate === name || Math.abs(candidate.length - name.length) >= nearestDistance) continue
+    const distance = editDistance(name, candidate)
+    if (distance < nearestDistance) {
+      nearest = candidate
+      nearestDistance = distance
     }
   }
-  return best
+  return nearest
+}
+
+/** The end of a message about an unknown name: `; did you mean mean_delay?`, or nothing. */
+export function didYouMean(name: string, candidates: Iterable<string>): string {
+  const nearest = nearestName(name, candidates)
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`
 }
 
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = []
-  let last = Array.from({ length: b.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= b.length; column++) {
-      const replaced = last[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1)
-      let distance = Math.min(replaced, last[column]! + 1, current[column - 1]! + 1)
-      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) {
-        distance = Math.min(distance, beforeLast[column - 2]! + 1)
-      }
-      current.push(distance)
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1]
+      let cost = Math.min(last[j]! + 1, row[j - 1]! + 1, last[j - 1]! + (same ? 0 : 1))
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      if (swapped) cost = Math.min(cost, beforeLast[j - 2]! + 1)
+      row.push(cost)
     }
     beforeLast = last
-    last = current
+    last = row
   }
   return last[b.length]!
 }

@@ -1,15 +1,24 @@
 import { expect, test } from 'vitest'
-import { nearestName } from '../../src/lib/nearest-name.ts'
+import { didYouMean, nearestName } from '../../src/lib/nearest-name.ts'
 
-const KNOWN = ['airport_daily', 'route_daily', 'airport_status', 'delay_risk']
+const known = ['mean_delay', 'max_delay', 'late_share', 'flights']
 
-test.each([
-  ['airport_dayly', 'airport_daily'],
-  ['route_dialy', 'route_daily'],
-  ['Delay_Risk', 'delay_risk'],
-  ['airport_statuss', 'airport_status'],
-  ['zzz', undefined],
-  ['', undefined],
-])('%s means %s', (typed, meant) => {
-  expect(nearestName(typed, KNOWN)).toBe(meant)
+test('a typing error finds the name that was meant', () => {
+  expect(nearestName('mean_dealy', known)).toBe('mean_delay')
+  expect(nearestName('lateshare', known)).toBe('late_share')
+  expect(nearestName('flight', known)).toBe('flights')
+})
+
+test('a swap of neighbours is one edit', () => {
+  expect(nearestName('ba', ['ab'])).toBe('ab')
+})
+
+test('a name unlike all others, or far too long, suggests nothing', () => {
+  expect(nearestName('temperature', known)).toBeUndefined()
+  expect(nearestName('x'.repeat(10_000), known)).toBeUndefined()
+  expect(didYouMean('temperature', known)).toBe('')
+})
+
+test('the suggestion is worded for the end of a message', () => {
+  expect(didYouMean('mean_delays', known)).toBe('; did you mean mean_delay?')
 })
