@@ -31,6 +31,8 @@ export interface ExportJob {
     readonly outputFile: string
     /** Columns to give, in order; undefined: join keys, `event_timestamp`, `created_timestamp`, all features. */
     readonly columns?: readonly string[]
+    /** Names in the data set for columns of the view, where they differ. */
+    readonly rename?: Readonly<Record<string, string>>
     /** Event time from (inclusive) and until (exclusive), microseconds. */
     readonly fromMicros?: number
     readonly untilMicros?: number

@@ -48,6 +48,8 @@ export interface Dataset extends DatasetFile {
 export interface ExportRequest {
   readonly format: DatasetFormat
   readonly columns?: readonly string[]
+  /** Names in the data set for columns of the view, where they differ; other members keep to the view's names. */
+  readonly rename?: Readonly<Record<string, string>>
   readonly fromMicros?: number
   readonly untilMicros?: number
   readonly entities?: readonly (readonly KeyValue[])[]

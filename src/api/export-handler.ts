@@ -1,0 +1,145 @@
+/** ExportFeatures: the history of a view, or the training set of a service over the rows of one of its views. */
+import { TwinstoreError } from '../domain/errors.ts'
+import type { FeatureView, Registry } from '../domain/registry.ts'
+import type { DatasetFormat, ExportRequest, JobOptions } from '../offline/offline-store.ts'
+import type { CallContext } from './collaborators.ts'
+import { type DatasetPart, type NamedDataset, streamDataset } from './dataset-stream.ts'
+import { type EntityColumn, keyRows } from './entity-columns.ts'
+import { refuse, serviceNamed, viewNamed } from './known-names.ts'
+import type { OfflineParts } from './offline-handlers.ts'
+import { serviceSpine } from './service-spine.ts'
+import { checkedRange, type TimeRange } from './time-range.ts'
+
+export interface ExportCall extends TimeRange {
+  readonly source: { readonly view: string } | { readonly featureService: string }
+  readonly format: DatasetFormat
+  /** Only these entities, by the view's join keys (or the service's columns); empty: all. */
+  readonly entities: readonly EntityColumn[]
+  /** Empty: join keys, both timestamps, all features. */
+  readonly columns: readonly string[]
+  readonly tableVersion?: bigint
+  readonly latestOnly: boolean
+}
+
+/** Columns of every table that an export can name besides join keys and features. */
+const STORE_COLUMNS = ['event_timestamp', 'created_timestamp', 'write_position', 'write_origin']
+
+export function exportFeatures(
+  parts: OfflineParts,
+  call: ExportCall,
+  context: CallContext,
+): AsyncGenerator<DatasetPart> {
+  const { registry } = parts.definitions.current
+  const make =
+    'view' in call.source
+      ? viewExport(parts, registry, viewNamed(registry, call.source.view), call)
+      : serviceExport(parts, registry, call.source.featureService, call)
+  const flushed = async (options: JobOptions): Promise<NamedDataset> => {
+    await parts.archiver.flush(context.signal)
+    return make(options)
+  }
+  return streamDataset(flushed, context.signal, parts.settings)
+}
+
+type Make = (options: JobOptions) => Promise<NamedDataset>
+
+function viewExport(parts: OfflineParts, registry: Registry, view: FeatureView, call: ExportCall): Make {
+  const known = [...view.joinKeys, ...view.features].map((column) => column.name).concat(STORE_COLUMNS)
+  for (const column of call.columns) {
+    if (!known.includes(column)) refuse('INVALID_ARGUMENT', `column of view ${view.name}`, column, known)
+  }
+  const doubled = call.columns.find((column, index) => call.columns.indexOf(column) !== index)
+  if (doubled !== undefined) throw new TwinstoreError('INVALID_ARGUMENT', `column ${doubled} is asked for twice`)
+  const request: ExportRequest = {
+    format: call.format,
+    ...rowsWanted(parts, view, call.entities, call),
+    ...(call.columns.length === 0 ? {} : { columns: call.columns }),
+    ...(call.tableVersion === undefined ? {} : { tableVersion: checkedTableVersion(call.tableVersion) }),
+  }
+  return async (options) => {
+    const dataset = await parts.offline.export(view, request, options)
+    return {
+      dataset,
+      format: call.format,
+      fingerprint: registry.fingerprint,
+      tableVersions: { [view.name]: dataset.tableVersion },
+    }
+  }
+}
+
+/** The spine is what the view that knows every key column of the service holds; it lives only as long as the join. */
+function serviceExport(parts: OfflineParts, registry: Registry, name: string, call: ExportCall): Make {
+  const service = serviceNamed(registry, name)
+  if (call.columns.length > 0) {
+    throw new TwinstoreError('INVALID_ARGUMENT', 'columns can be chosen for a view only; pick features in the service')
+  }
+  if (call.tableVersion !== undefined) {
+    throw new TwinstoreError(
+      'INVALID_ARGUMENT',
+      'table_version is of one view; for a service use GetTrainingSet and a pin',
+    )
+  }
+  const spine = serviceSpine(registry, service)
+  const entities = call.entities.map((column) => ({
+    ...column,
+    name: spine.joinKeyOf.get(column.name) ?? column.name,
+  }))
+  const request: ExportRequest = {
+    format: 'parquet',
+    columns: [...spine.view.joinKeys.map((key) => key.name), 'event_timestamp'],
+    rename: spine.rename,
+    ...rowsWanted(parts, spine.view, entities, call),
+  }
+  return async (options) => {
+    const rows = await parts.offline.export(spine.view, request, options)
+    try {
+      const bundleFile = parts.bundleFile()
+      const dataset = await parts.offline.trainingSet(
+        service,
+        {
+          spineFile: rows.path,
+          spineFormat: 'parquet',
+          timestampColumn: 'event_timestamp',
+          mode: 'EVENT_TIME',
+          format: call.format,
+          registry,
+          ...(bundleFile === undefined ? {} : { bundleFile }),
+        },
+        options,
+      )
+      return { dataset, format: call.format, fingerprint: registry.fingerprint, tableVersions: dataset.pin.tables }
+    } finally {
+      await rows.dispose()
+    }
+  }
+}
+
+type RowsWanted = Pick<ExportRequest, 'fromMicros' | 'untilMicros' | 'entities' | 'latestOnly'>
+
+function rowsWanted(
+  parts: OfflineParts,
+  view: FeatureView,
+  entities: readonly EntityColumn[],
+  call: ExportCall,
+): RowsWanted {
+  const limit = parts.settings.exportEntitiesMax
+  const count = entities[0]?.values.length ?? 0
+  if (count > limit) {
+    throw new TwinstoreError(
+      'RESOURCE_EXHAUSTED',
+      `${count} entities, more than the ${limit} of option export-entities-max; export all or ask in parts`,
+    )
+  }
+  return {
+    ...checkedRange(call),
+    ...(entities.length === 0 ? {} : { entities: keyRows(view.joinKeys, entities) }),
+    ...(call.latestOnly ? { latestOnly: true } : {}),
+  }
+}
+
+function checkedTableVersion(version: bigint): number {
+  if (version < 0n || version > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new TwinstoreError('INVALID_ARGUMENT', `table_version ${version} is not a table version: they count from 0`)
+  }
+  return Number(version)
+}

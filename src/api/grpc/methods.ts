@@ -1,0 +1,111 @@
+/**
+ * Handlers as grpc-js methods: scopes opened and closed, errors mapped, answers written at the reader's pace.
+ *
+ * A stream holds at most the 16 messages of Node's object-mode buffer (4 MB of export chunks at the default `chunk-bytes`)
+ * plus one HTTP/2 window per call; past that the handler is not asked for more.
+ */
+import { once } from 'node:events'
+import type {
+  handleBidiStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerDuplexStream,
+  ServerWritableStream,
+} from '@grpc/grpc-js'
+import type { TwinstoreError } from '../../domain/errors.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { type CallScope, deadlineExceeded, openStreamScope, openUnaryScope, remainingMs } from './call-scope.ts'
+import { type CallStatus, callStatus, isOperatingFault, requestError } from './status.ts'
+
+export interface MethodContext {
+  readonly clock: Clock
+  /** Told of faults that operators should see, with the method's path. Causes go here and nowhere else. */
+  readonly onError: (error: TwinstoreError, method: string) => void
+}
+
+export type ByteStream = ServerDuplexStream<Buffer, Buffer>
+
+/** A handler that answers synchronously is replied to in the same tick, without a promise. */
+export function unaryMethod(
+  handle: (request: Buffer, signal: AbortSignal) => Buffer | Promise<Buffer>,
+  context: MethodContext,
+): handleUnaryCall<Buffer, Buffer> {
+  return (call, reply) => {
+    if (remainingMs(call, context.clock) <= 0) {
+      reply(callStatus(deadlineExceeded()))
+      return
+    }
+    const scope = openUnaryScope(call, context.clock)
+    const fail = (error: unknown): void => {
+      scope.close()
+      reply(failure(error, scope, call.getPath(), context))
+    }
+    const succeed = (answer: Buffer): void => {
+      scope.close()
+      reply(null, answer)
+    }
+    try {
+      const answer = handle(call.request, scope.signal)
+      if (Buffer.isBuffer(answer)) succeed(answer)
+      else answer.then(succeed, fail)
+    } catch (error) {
+      fail(error)
+    }
+  }
+}
+
+export function serverStreamMethod(
+  handle: (request: Buffer, signal: AbortSignal) => AsyncIterable<Buffer>,
+  context: MethodContext,
+): handleServerStreamingCall<Buffer, Buffer> {
+  return (call) => {
+    void runStream(call, context, (signal) => writeAll(call, handle(call.request, signal), signal))
+  }
+}
+
+export function bidiMethod(
+  handle: (requests: AsyncIterable<Buffer>, signal: AbortSignal) => AsyncIterable<Buffer>,
+  context: MethodContext,
+): handleBidiStreamingCall<Buffer, Buffer> {
+  return (call) => {
+    // Leaving the iteration must not destroy the call: its status has not been sent then.
+    const requests: AsyncIterable<Buffer> = { [Symbol.asyncIterator]: () => call.iterator({ destroyOnReturn: false }) }
+    void runStream(call, context, (signal) => writeAll(call, handle(requests, signal), signal))
+  }
+}
+
+/** Runs `work` and ends the call with its outcome. Never rejects. */
+export async function runStream(
+  call: ByteStream | ServerWritableStream<Buffer, Buffer>,
+  context: MethodContext,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const scope = openStreamScope(call, context.clock)
+  try {
+    await work(scope.signal)
+    scope.close()
+    call.end()
+  } catch (error) {
+    scope.close()
+    // grpc-js takes the status of a failed stream as an `error` event and sends it after what was written.
+    if (!call.destroyed) call.emit('error', failure(error, scope, call.getPath(), context))
+  }
+}
+
+async function writeAll(
+  call: ByteStream | ServerWritableStream<Buffer, Buffer>,
+  messages: AsyncIterable<Buffer>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const message of messages) {
+    signal.throwIfAborted()
+    if (!call.write(message)) await once(call, 'drain', { signal })
+  }
+}
+
+/** Whatever fails after the scope was aborted fails because of it. */
+function failure(error: unknown, scope: CallScope, method: string, context: MethodContext): CallStatus {
+  const cause = requestError(scope.signal.aborted ? scope.signal.reason : error)
+  if (isOperatingFault(cause)) context.onError(cause, method)
+  return callStatus(cause)
+}
