@@ -1,0 +1,157 @@
+/**
+ * The embedded online store: one LMDB folder on this machine.
+ *
+ * A write's values, outbox entries, write-id record and counters are one LMDB transaction, which reads what it decides on
+ * (versions, the last position, room) inside itself: correctness never rests on this process's memory, so several
+ * processes could write one folder. What does not cross processes is `watch`; until it does, `lib/folder-lock.ts`
+ * keeps a folder to one server.
+ *
+ * Rejected: one folder per shard (more parallel commits, but a batch would flush several times, and one disk serves
+ * them all), and rows in a pool of reader threads (a copy between threads costs more than the read).
+ */
+import { randomUUID } from 'node:crypto'
+import { TwinstoreError } from '../../domain/errors.ts'
+import { nextPosition } from '../../domain/version.ts'
+import type { Invalidation, OnlineStore } from '../online-store.ts'
+import { commitQueue } from './commit-queue.ts'
+import { openDurably } from './durability.ts'
+import { entryCount } from './environment.ts'
+import type { LmdbStoreOptions } from './lmdb-options.ts'
+import { readOutboxEntries, trimOutboxStep } from './outbox.ts'
+import { readRows } from './row-reader.ts'
+import { applySeed, applyWrite, prepareWrite, refuseFullStore } from './row-writer.ts'
+import { readCounters, readOrCreateHeader, writeCounters } from './store-header.ts'
+import { keyBytes } from './value-key.ts'
+
+/** See `commit-queue.ts`. */
+const COMMIT_ROWS_MAX = 1000
+/** Rows a trim drops per transaction, so that writes get in between. */
+const TRIM_ROWS = 1000
+
+export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineStore> {
+  const { dir, clock } = options
+  const env = await openDurably(dir, options.durability, options.storeBytesMax)
+  const header = await env
+    .transact(() => readOrCreateHeader(env, dir, { storeId: randomUUID(), shardCount: options.shardCount }))
+    .catch(async (error: unknown) => {
+      await env.close()
+      throw error
+    })
+
+  const commits = commitQueue(env.transact, COMMIT_ROWS_MAX)
+  const listeners = new Set<(changed: Invalidation) => void>()
+  let closing: Promise<void> | undefined
+
+  function checkOpen(): void {
+    if (closing !== undefined) throw new TwinstoreError('UNAVAILABLE', `the online store in ${dir} is closed`)
+  }
+
+  async function change<T>(rows: number, apply: () => T): Promise<T> {
+    checkOpen()
+    return await commits.run(rows, apply)
+  }
+
+  function notify(changed: Invalidation): void {
+    if (changed.length > 0) for (const listener of [...listeners]) listener(changed)
+  }
+
+  return {
+    storeId: header.storeId,
+    shardCount: header.shardCount,
+
+    async readMany(keys, signal) {
+      return await readRows(env, keys, () => {
+        checkOpen()
+        if (signal?.aborted) throw abortError(signal)
+      })
+    },
+
+    async write(rows, writeOptions = {}) {
+      const prepared = prepareWrite(rows, writeOptions)
+      const effect = await change(rows.length, () =>
+        applyWrite(env, prepared, clock.nowMicros(), header.shardCount, options),
+      )
+      notify(effect.changed)
+      return effect.outcomes
+    },
+
+    async seed(rows) {
+      const keys = rows.map((row) => keyBytes(row.key))
+      const statuses = await change(rows.length, () => {
+        refuseFullStore(env, options)
+        return applySeed(env, rows, keys)
+      })
+      notify(rows.filter((_, index) => statuses[index] === 'APPLIED').map((row) => row.key))
+      return statuses
+    },
+
+    async readOutbox(shard, after, limits) {
+      checkOpen()
+      env.refresh()
+      return readOutboxEntries(env, shard, after, limits)
+    },
+
+    async trimOutbox(shard, through) {
+      while (await change(TRIM_ROWS, () => trimOutboxStep(env, shard, through, TRIM_ROWS)));
+    },
+
+    async outboxDepth() {
+      checkOpen()
+      env.refresh()
+      return { rows: entryCount(env.outbox), bytes: readCounters(env).outboxBytes }
+    },
+
+    async reservePosition() {
+      return await change(0, () => {
+        const counters = readCounters(env)
+        const position = nextPosition(counters.position, clock.nowMicros())
+        writeCounters(env, { ...counters, position })
+        return position
+      })
+    },
+
+    async raisePositions(_shard, floor) {
+      await change(0, () => {
+        const counters = readCounters(env)
+        if (floor > counters.position) writeCounters(env, { ...counters, position: floor })
+      })
+    },
+
+    async readMark(name) {
+      checkOpen()
+      env.refresh()
+      return env.marks.get(Buffer.from(name))?.toString('utf8')
+    },
+
+    async writeMark(name, value) {
+      await change(0, () => {
+        env.marks.put(Buffer.from(name), Buffer.from(value))
+      })
+    },
+
+    watch(listener) {
+      const own = (changed: Invalidation): void => listener(changed)
+      listeners.add(own)
+      return () => listeners.delete(own)
+    },
+
+    async health() {
+      checkOpen()
+      env.refresh()
+      readCounters(env)
+    },
+
+    async close() {
+      closing ??= commits.idle().then(() => env.close())
+      await closing
+    },
+  }
+}
+
+function abortError(signal: AbortSignal): TwinstoreError {
+  if (signal.reason instanceof TwinstoreError) return signal.reason
+  const timedOut = signal.reason instanceof Error && signal.reason.name === 'TimeoutError'
+  return timedOut
+    ? new TwinstoreError('DEADLINE_EXCEEDED', 'the deadline passed before the online store was read')
+    : new TwinstoreError('CANCELLED', 'the read of the online store was cancelled')
+}
