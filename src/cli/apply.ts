@@ -1,0 +1,27 @@
+import { Command } from 'commander'
+import { applyOnce } from '../main.ts'
+import { addOptionFlags, commandConfig } from './option-flags.ts'
+import { print, printJson } from './output.ts'
+
+const HELP = `
+Validates everything at once, refuses a breaking change unless the view's version is raised, and stores an immutable snapshot
+beside the offline store. A running server takes it up at its next start.
+
+Examples:
+  $ twinstore apply --definitions ./features
+  $ twinstore apply --definitions ./features --data-dir /var/lib/twinstore --json`
+
+export function applyCommand(): Command {
+  const command = new Command('apply').description('Validate and store feature definitions.').addHelpText('after', HELP)
+  addOptionFlags(command, ['definitions', 'data-dir', 'offline', 'project'])
+  return command
+    .option('--json', 'print JSON for machines')
+    .action(async ({ json, ...flags }: Record<string, unknown>) => {
+      const applied = await applyOnce(commandConfig(flags))
+      if (json === true) printJson(applied)
+      else {
+        for (const change of applied.changes) print(change)
+        print(`applied definitions ${applied.fingerprint}`)
+      }
+    })
+}

@@ -1,0 +1,19 @@
+import type { ErrorCode } from '../domain/errors.ts'
+
+/** What the exit code of a failed command means; 0 is success, 1 an internal error, 130 an interrupt. */
+export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
+  INTERNAL: 1,
+  INVALID_ARGUMENT: 2,
+  NOT_FOUND: 3,
+  ALREADY_EXISTS: 4,
+  FAILED_PRECONDITION: 4,
+  ABORTED: 4,
+  UNAVAILABLE: 5,
+  DEADLINE_EXCEEDED: 5,
+  RESOURCE_EXHAUSTED: 6,
+  DATA_LOSS: 7,
+  CANCELLED: 130,
+}
+
+export const EXIT_CODES_HELP = `Exit codes: 0 done; 1 internal error; 2 wrong usage or input; 3 not found; 4 refused in the present state;
+5 server unavailable or too slow; 6 a limit was reached; 7 corrupt data; 130 interrupted.`

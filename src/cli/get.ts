@@ -1,0 +1,63 @@
+import { Command } from 'commander'
+import type { FeatureAnswer } from '../client/index.ts'
+import { type Assignments, parseRow, typedRow } from './assignments.ts'
+import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
+import { cell, print, printJson, printTable } from './output.ts'
+import { serviceColumns } from './schema.ts'
+
+interface GetOptions extends ConnectionOptions {
+  readonly fresh?: boolean
+}
+
+const HELP = `
+Each entity row is one word of name=value pairs: the service's join keys, and request features where there are any. A value
+with a comma goes into JSON: '{"name":"a,b"}'. In the table a missing value is "-"; a value that is not PRESENT has its status behind it.
+
+Examples:
+  $ twinstore get predict_delay origin=ATL,destination=ORD origin=JFK,destination=LAX
+  $ twinstore get predict_delay origin=ATL,destination=ORD,scheduled_hour=18 --json`
+
+export function getCommand(): Command {
+  const command = new Command('get')
+    .description('Read feature vectors from the online store.')
+    .argument('<service>', 'the feature service')
+    .argument('<entity...>', 'entity rows, for example origin=ATL,destination=ORD')
+    .option('--fresh', 'past the cache, from the online store itself')
+    .addHelpText('after', HELP)
+  return addConnectionFlags(command, '10s').action(async (service: string, words: string[], options: GetOptions) => {
+    const rows = words.map(parseRow)
+    const answer = await withClient(options, async (client, deadlineMs) => {
+      const columns = serviceColumns(await client.describe({ deadlineMs }), service)
+      const entities = rows.map((row) => typedRow(row, columns, `service ${service}`))
+      return client.getFeatures({
+        service,
+        entities,
+        deadlineMs,
+        ...(options.fresh ? { consistency: 'fresh' as const } : {}),
+      })
+    })
+    if (options.json)
+      printJson({ fingerprint: answer.fingerprint, rows: rows.map((entity, index) => jsonRow(entity, answer, index)) })
+    else printAnswer(rows, answer)
+  })
+}
+
+function jsonRow(entity: Assignments, answer: FeatureAnswer, index: number): unknown {
+  const row = answer.rows[index]!
+  return { entity, features: row.features, statuses: row.statuses, event_timestamps: row.eventTimestamps }
+}
+
+/** One line a feature and one column an entity row: there are usually more features than rows. */
+function printAnswer(rows: readonly Assignments[], answer: FeatureAnswer): void {
+  const head = ['', ...rows.map((row) => Object.values(row).join(' '))]
+  const lines = answer.names.map((name) => [
+    name,
+    ...answer.rows.map((row) => {
+      const status = row.statuses[name]
+      const value = cell(row.features[name])
+      return status === 'PRESENT' || status === 'NULL' ? value : `${value} (${status})`
+    }),
+  ])
+  printTable(head, lines)
+  print(`\ndefinitions ${answer.fingerprint}`)
+}

@@ -1,0 +1,67 @@
+import { Command } from 'commander'
+import { TwinstoreError } from '../domain/errors.ts'
+import { parseTime, parseWords, typedRow } from './assignments.ts'
+import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
+import { print, printJson, printTable } from './output.ts'
+import { viewColumns } from './schema.ts'
+
+interface HistoryOptions extends ConnectionOptions {
+  readonly asOf?: string
+  readonly recordedBy?: string
+  readonly limit: string
+}
+
+const HELP = `
+Examples:
+  $ twinstore history airport_status airport=ATL
+  $ twinstore history airport_daily airport=ATL --as-of 2001-03-01
+  $ twinstore history airport_status airport=ATL --recorded-by 2026-11-22T08:00:00Z --json`
+
+export function historyCommand(): Command {
+  const command = new Command('history')
+    .description("Show the versions of one entity's row in the offline history, newest first.")
+    .argument('<view>', 'the feature view')
+    .argument('<key...>', 'the join keys, as name=value')
+    .option('--as-of <time>', 'only rows whose values were true by then (event timestamp)')
+    .option('--recorded-by <time>', 'only rows that had been recorded by then (created timestamp): what was known')
+    .option('--limit <rows>', 'at most this many rows', '20')
+    .addHelpText('after', HELP)
+  return addConnectionFlags(command, '60s').action(async (view: string, words: string[], options: HistoryOptions) => {
+    const history = await withClient(options, async (client, deadlineMs) => {
+      const { joinKeys } = viewColumns(await client.describe({ deadlineMs }), view)
+      return client.history(view, typedRow(parseWords(words), joinKeys, `the key of ${view}`), {
+        deadlineMs,
+        limit: Number(options.limit),
+        ...timeOption('asOfEvent', '--as-of', options.asOf),
+        ...timeOption('asOfRecorded', '--recorded-by', options.recordedBy),
+      })
+    })
+    if (options.json) printJson(history)
+    else if (history.rows.length === 0) print(`no rows of ${view} for ${words.join(' ')}`)
+    else {
+      const names = Object.keys(history.rows[0]!.values)
+      printTable(
+        ['event timestamp', 'recorded', 'origin', ...names],
+        history.rows.map((row) => [
+          row.eventTimestamp,
+          row.createdTimestamp,
+          row.origin,
+          ...names.map((name) => row.values[name]),
+        ]),
+      )
+      if (history.truncated) print(`\nolder rows are left out; --limit ${options.limit} sets how many are shown`)
+    }
+  })
+}
+
+export function timeOption<K extends string>(key: K, flag: string, text: string | undefined): { [P in K]?: Date } {
+  if (text === undefined) return {}
+  const time = parseTime(text)
+  if (time === undefined) {
+    throw new TwinstoreError(
+      'INVALID_ARGUMENT',
+      `${flag}: ${JSON.stringify(text)} is not a time such as 2026-01-31T12:00:00Z`,
+    )
+  }
+  return { [key]: time } as { [P in K]?: Date }
+}
