@@ -7,11 +7,13 @@ export function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-/** A value as SQL. Numbers must be finite; a string may hold anything but a zero byte, which SQL text cannot carry. */
+/** A value as SQL; numbers must be finite. */
 export function literal(value: string | number | bigint | boolean | null): string {
   if (value === null) return 'NULL'
-  if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`
-  return String(value)
+  if (typeof value !== 'string') return String(value)
+  // SQL text ends at a zero character, so that one is written as an expression.
+  const parts = value.split('\0').map((part) => `'${part.replaceAll("'", "''")}'`)
+  return parts.length === 1 ? parts[0]! : `(${parts.join(' || chr(0) || ')})`
 }
 
 export function listLiteral(values: readonly (string | number)[]): string {
@@ -20,7 +22,7 @@ export function listLiteral(values: readonly (string | number)[]): string {
 
 /** Microseconds since 1970-01-01 UTC as a TIMESTAMPTZ. */
 export function timestampLiteral(micros: number): string {
-  return `make_timestamptz(${micros}::BIGINT)`
+  return `make_timestamptz(CAST(${micros} AS BIGINT))`
 }
 
 const SCALAR_COLUMN: Readonly<Record<ScalarType, string>> = {

@@ -1,0 +1,90 @@
+/**
+ * Runs jobs in child processes: a long query never shares the serving event loop, can be killed, and gives its memory
+ * back when its process ends. Worker threads were rejected: DuckDB running out of native memory would take the
+ * server with it.
+ *
+ * Short jobs go to one resident child, so that an append does not wait for a process to start (0.1 s); each long
+ * job gets a child of its own. Both kinds have a bounded number running and waiting.
+ */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../../lib/clock.ts'
+import type { JobKind, OfflineEngine } from '../engine.ts'
+import type { EngineLimits } from '../table-jobs.ts'
+import { forkJobChild, type JobChild } from './job-child.ts'
+import { createJobLane } from './job-lane.ts'
+import { createScratchFolder } from './scratch-folder.ts'
+
+export type ChildLimits = Omit<EngineLimits, 'spillDir'>
+
+export interface ProcessEngineSettings {
+  /** The compiled `job-process.ts`. */
+  readonly module: URL
+  /** Where children put their spill folders. */
+  readonly spillDir: string
+  /** Of each short job (append, history, latest). */
+  readonly shortLimits: ChildLimits
+  /** Of each long job (sync, export, training set). */
+  readonly longLimits: ChildLimits
+  /** Short jobs at a time, option `offline-short-jobs-max`. */
+  readonly shortJobsMax: number
+  /** Long jobs at a time, option `offline-jobs-max`. */
+  readonly longJobsMax: number
+  /** Jobs of either kind that may wait, option `offline-queue-max`. */
+  readonly queueMax: number
+  /** How long a cancelled job has to stop before its process is killed. */
+  readonly cancelGraceMs: number
+}
+
+const SHORT_JOBS: ReadonlySet<JobKind> = new Set(['append', 'history', 'latest'])
+
+export function createProcessEngine(settings: ProcessEngineSettings, clock: Clock): OfflineEngine {
+  const waiting = { waitingMax: settings.queueMax, waitingOption: 'offline-queue-max' }
+  const short = createJobLane({
+    runningMax: settings.shortJobsMax,
+    runningOption: 'offline-short-jobs-max',
+    ...waiting,
+  })
+  const long = createJobLane({ runningMax: settings.longJobsMax, runningOption: 'offline-jobs-max', ...waiting })
+  const scratch = createScratchFolder(settings.spillDir)
+  const longChildren = new Set<JobChild>()
+  let resident: JobChild | undefined
+  let childCount = 0
+
+  const startChild = (limits: ChildLimits): JobChild => {
+    // A folder per child, which goes with it: a killed one cannot clean up after itself.
+    const spillDir = join(scratch.path, `child-${++childCount}`)
+    const child = forkJobChild({ ...settings, limits: { ...limits, spillDir } }, clock)
+    void child.ended.then(() => rm(spillDir, { recursive: true, force: true }))
+    return child
+  }
+
+  const inOwnChild: OfflineEngine['run'] = async (kind, input, options = {}) => {
+    const child = startChild(settings.longLimits)
+    longChildren.add(child)
+    try {
+      return await child.run(kind, input, options)
+    } finally {
+      await child.end()
+      longChildren.delete(child)
+    }
+  }
+
+  const inResidentChild: OfflineEngine['run'] = (kind, input, options = {}) => {
+    if (!resident?.alive) resident = startChild(settings.shortLimits)
+    return resident.run(kind, input, options)
+  }
+
+  return {
+    run: (kind, input, options) =>
+      SHORT_JOBS.has(kind)
+        ? short.run(() => inResidentChild(kind, input, options), options?.signal)
+        : long.run(() => inOwnChild(kind, input, options), options?.signal),
+    async close() {
+      // A short job is nearly done and may hold acknowledged rows; a long one can be asked for again.
+      await Promise.all([short.close(), long.close(), ...[...longChildren].map((child) => child.end())])
+      await resident?.end()
+      await scratch.remove()
+    },
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Writes rows of a view's table as Parquet files, one per partition, sorted by join keys, event timestamp, write position.
+ *
+ * One thread writes: with more, DuckDB's partitioned COPY loses the order within a file, and with it the narrow key ranges
+ * that let readers skip row groups. Measured over 570,842 rows into 181 partitions: 0.71 s, against 0.60 s with two
+ * threads. The session keeps to one thread afterwards, so writing is a job's last step. zstd, because it was both smaller and faster than snappy here (5.2 MB and 0.71 s; 6.4 MB and 0.97 s).
+ */
+import type { DuckDBMapValue } from '@duckdb/node-api'
+import type { FeatureView } from '../../domain/registry.ts'
+import type { WrittenFile } from '../table-jobs.ts'
+import { fileStats } from './file-stats.ts'
+import type { Session } from './session.ts'
+import { identifier, literal } from './sql.ts'
+import { tableColumns } from './table-sql.ts'
+
+/**
+ * Partitions written at the same time; beyond them DuckDB begins further files of the same partitions. The largest
+ * first sync of a daily view is about 27 years in files of their own.
+ */
+const OPEN_PARTITIONS_MAX = 10_000
+
+/** The partition of a row, from its event timestamp. The session's time zone is UTC. */
+export function eventDateSql(view: FeatureView, timestampSql: string): string {
+  return `CAST(date_trunc(${literal(view.partitionBy)}, ${timestampSql} AT TIME ZONE 'UTC') AS DATE)`
+}
+
+/** `rowsSql` is a relation (a table's name or a parenthesized SELECT) with the table's columns. `outputDir` must exist or be creatable. */
+export async function writeFiles(
+  session: Session,
+  view: FeatureView,
+  rowsSql: string,
+  outputDir: string,
+): Promise<WrittenFile[]> {
+  const columns = tableColumns(view)
+  const order = [...view.joinKeys.map((key) => identifier(key.name)), 'event_timestamp', 'write_position']
+  await session.run('SET threads = 1')
+  await session.run(`SET partitioned_write_max_open_files = ${OPEN_PARTITIONS_MAX}`)
+  const written = await session.rows(
+    `COPY (
+       SELECT ${columns.map((column) => identifier(column.name)).join(', ')},
+              ${eventDateSql(view, 'event_timestamp')} AS event_date
+       FROM ${rowsSql} ORDER BY ${order.join(', ')}
+     ) TO ${literal(outputDir)} (
+       FORMAT parquet, COMPRESSION zstd, PARTITION_BY (event_date), FILENAME_PATTERN 'part-{uuid}', OVERWRITE_OR_IGNORE, RETURN_STATS
+     )`,
+  )
+  return written.map((file) => ({
+    path: file['filename'] as string,
+    eventDate: (file['partition_keys'] as DuckDBMapValue).entries[0]!.value as string,
+    bytes: Number(file['file_size_bytes']),
+    stats: fileStats(columns, Number(file['count']), file['column_statistics'] as DuckDBMapValue),
+  }))
+}

@@ -1,0 +1,266 @@
+/** The jobs of one table, run on real Parquet files. */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { rowValues } from '../../src/domain/row-codec.ts'
+import { decodeValue } from '../../src/domain/value-codec.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { openSession } from '../../src/offline/duckdb/session.ts'
+import type { DataFile } from '../../src/offline/table-jobs.ts'
+import {
+  type Bench,
+  dataFiles,
+  features,
+  openBench,
+  type RowSpec,
+  rowOf,
+  spooledRows,
+  type Values,
+  viewOf,
+} from './offline-store-fixtures.ts'
+
+const DAY = 86_400_000_000
+
+let bench: Bench
+beforeAll(async () => {
+  bench = await openBench()
+})
+afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+
+const EVERY_TYPE = {
+  a_bool: 'bool',
+  a_int32: 'int32',
+  a_int64: 'int64',
+  a_float: 'float',
+  a_double: 'double',
+  a_string: 'string',
+  a_bytes: 'bytes',
+  a_time: 'timestamp',
+  l_bool: 'list<bool>',
+  l_int32: 'list<int32>',
+  l_int64: 'list<int64>',
+  l_float: 'list<float>',
+  l_double: 'list<double>',
+  l_string: 'list<string>',
+  l_bytes: 'list<bytes>',
+  l_time: 'list<timestamp>',
+  vec: 'vector<3>',
+}
+const INT64_MAX = 9223372036854775807n
+const ORDINARY: Values = [
+  true,
+  -7,
+  12n,
+  1.5,
+  0.1,
+  'plain',
+  Buffer.from([1]),
+  1_000_000_000,
+  [true, false],
+  [1, -1],
+  [1n],
+  [0.5],
+  [0.1],
+  ['a', ''],
+  [Buffer.from([0]), Buffer.alloc(0)],
+  [0, -1],
+  [1, 2, 3],
+]
+const EXTREME: Values = [
+  false,
+  -2147483648,
+  -INT64_MAX - 1n,
+  -0,
+  Number.MIN_VALUE,
+  '😀 \0 "quoted\' ünï',
+  Buffer.from([0, 255, 10]),
+  -9_000_000_000,
+  [],
+  [2147483647],
+  [INT64_MAX, -INT64_MAX - 1n],
+  [-3.4028234663852886e38],
+  [Number.MAX_VALUE, -0],
+  ['😀', '\0'],
+  [],
+  [9_000_000_000],
+  [0, -0, 1e-45],
+]
+
+async function appendRows(view: ReturnType<typeof viewOf>, rows: readonly RowSpec[]): Promise<DataFile[]> {
+  const input = { view, rows: rows.map((row) => rowOf(view, row)), outputDir: bench.newDir() }
+  return dataFiles((await bench.engine.run('append', input)).files)
+}
+
+test('every type survives the table: ordinary, extreme, null and missing values come back as the same row bytes', async () => {
+  const view = viewOf(EVERY_TYPE, {
+    joinKeys: [
+      { name: 'i', type: 'int64' },
+      { name: 'k', type: 'string' },
+    ],
+  })
+  const rows = [ORDINARY, EXTREME, ORDINARY.map(() => null), ORDINARY.map(() => undefined)].map((values, index) =>
+    rowOf(view, {
+      key: [-INT64_MAX - 1n, `k😀\0${index}`],
+      event: 5 + index,
+      position: 100 + index,
+      created: 7,
+      values,
+    }),
+  )
+  const { files } = await bench.engine.run('append', { view, rows, outputDir: bench.newDir() })
+  const outputFile = join(bench.newDir(), 'latest')
+  await bench.engine.run('latest', { table: { view, files: dataFiles(files) }, outputFile })
+  const found = (await spooledRows(outputFile)).sort((a, b) => (a.key < b.key ? -1 : 1))
+  expect(found).toEqual(rows.map(({ key, row }) => ({ key, row })))
+  const history = await bench.engine.run('history', {
+    table: { view, files: dataFiles(files) },
+    entity: [String(-INT64_MAX - 1n), 'k😀\x001'],
+    limit: 10,
+  })
+  expect(history.rows.map((row) => row.values.map((value) => Buffer.from(value)))).toEqual([rowValues(rows[1]!.row)])
+})
+
+test('NaN and infinities are kept where a view allows them', async () => {
+  const types = { f: 'float', d: 'double', l: 'list<double>' }
+  const view = viewOf(types, { features: features(types, true) })
+  const row = rowOf(view, {
+    key: ['x'],
+    event: 1,
+    position: 1,
+    values: [Number.NaN, -Infinity, [Number.NaN, Infinity]],
+  })
+  const { files } = await bench.engine.run('append', { view, rows: [row], outputDir: bench.newDir() })
+  expect(files[0]!.stats.minValues).not.toHaveProperty('f')
+  expect(files[0]!.stats.minValues).not.toHaveProperty('d')
+  const outputFile = join(bench.newDir(), 'latest')
+  await bench.engine.run('latest', { table: { view, files: dataFiles(files) }, outputFile })
+  expect((await spooledRows(outputFile))[0]!.row).toEqual(row.row)
+})
+
+test('files are one per partition, sorted, and their statistics are exact', async () => {
+  const view = viewOf({ n: 'int64', t: 'timestamp', f: 'float', s: 'string' })
+  const specs = Array.from({ length: 5000 }, (_, index) => ({
+    key: [`k${(index * 7919) % 100}`],
+    event: (index % 3) * DAY + index,
+    position: 10_000 + index,
+    values: [index === 0 ? null : BigInt(index), 5, 0.1, 'x'.repeat(index % 400)] as Values,
+  }))
+  const { files } = await bench.engine.run('append', {
+    view,
+    rows: specs.map((spec) => rowOf(view, spec)),
+    outputDir: bench.newDir(),
+  })
+  expect(files.map((file) => file.eventDate).sort()).toEqual(['1970-01-01', '1970-01-02', '1970-01-03'])
+  const first = files.find((file) => file.eventDate === '1970-01-01')!
+  expect(first.path).toMatch(/event_date=1970-01-01\/part-[0-9a-f-]{36}\.parquet$/)
+  expect(first.stats).toMatchObject({
+    numRecords: 1667,
+    minValues: {
+      k: 'k0',
+      n: 3,
+      t: '1970-01-01T00:00:05Z',
+      f: Math.fround(0.1),
+      event_timestamp: '1970-01-01T00:00:00Z',
+    },
+    maxValues: { k: 'k99', n: 4998, event_timestamp: '1970-01-01T00:00:00.004998Z', write_position: 14998 },
+    nullCount: { n: 1, s: 0, event_timestamp: 0 },
+  })
+  expect(first.stats.maxValues).not.toHaveProperty('s')
+  const session = await openSession(bench.limits, systemClock)
+  const unordered = await session.rows(
+    `SELECT count(*) AS bad FROM (SELECT (k, event_timestamp) AS at, lag((k, event_timestamp)) OVER (ORDER BY file_row_number) AS before
+     FROM read_parquet('${first.path}', file_row_number = true)) WHERE at < before`,
+  )
+  await session.close()
+  expect(unordered[0]!['bad']).toBe(0n)
+})
+
+test('a view partitioned by month has its files under the first of the month, before 1970 too', async () => {
+  const view = viewOf({ n: 'int64' }, { partitionBy: 'month' })
+  const events = [-1, 0, 30 * DAY, 31 * DAY]
+  const rows = events.map((event, index) => ({ key: ['a'], event, position: index + 1, values: [1n] as Values }))
+  const files = await appendRows(view, rows)
+  expect(files.map((file) => file.eventDate).sort()).toEqual(['1969-12-01', '1970-01-01', '1970-02-01'])
+})
+
+test('history answers as of event time and as of recording time, newest first, and says when it was cut', async () => {
+  const view = viewOf({ n: 'int64' })
+  const specs = [
+    { key: ['a'], event: 10, position: 100, values: [1n] },
+    { key: ['a'], event: 20, position: 200, values: [2n] },
+    { key: ['a'], event: 10, position: 300, values: [3n] },
+    { key: ['b'], event: 50, position: 400, values: [4n] },
+  ]
+  const table = { view, files: await appendRows(view, specs) }
+  const ask = async (more: object) => {
+    const { rows, truncated } = await bench.engine.run('history', { table, entity: ['a'], limit: 10, ...more })
+    return { values: rows.map((row) => decodeValue({ kind: 'int64' }, Buffer.from(row.values[0]!))), truncated }
+  }
+  expect(await ask({})).toEqual({ values: [2n, 3n, 1n], truncated: false })
+  expect(await ask({ eventMicrosMax: 19 })).toEqual({ values: [3n, 1n], truncated: false })
+  expect(await ask({ recordedMicrosMax: 200 })).toEqual({ values: [2n, 1n], truncated: false })
+  expect(await ask({ eventMicrosMax: 10, recordedMicrosMax: 299 })).toEqual({ values: [1n], truncated: false })
+  expect(await ask({ limit: 2 })).toEqual({ values: [2n, 3n], truncated: true })
+  expect(await ask({ entity: ['nobody'] })).toEqual({ values: [], truncated: false })
+})
+
+test('latest equals a naive scan over random histories with ties', async () => {
+  const view = viewOf({ n: 'int64' })
+  const random = (index: number, bound: number) => Number((BigInt(index) * 2654435761n) % 4294967296n) % bound
+  const specs = Array.from({ length: 3000 }, (_, index) => ({
+    key: [`k${random(index + 1, 97)}`],
+    event: random(index * 3 + 1, 40) * DAY,
+    position: ((index * 1009) % 3001) + 1,
+    values: [BigInt(index)] as Values,
+  }))
+  const newest = new Map<string, (typeof specs)[number]>()
+  for (const spec of specs) {
+    const held = newest.get(spec.key[0]!)
+    if (!held || spec.event > held.event || (spec.event === held.event && spec.position > held.position))
+      newest.set(spec.key[0]!, spec)
+  }
+  const outputFile = join(bench.newDir(), 'latest')
+  const output = await bench.engine.run('latest', { table: { view, files: await appendRows(view, specs) }, outputFile })
+  const found = new Map((await spooledRows(outputFile)).map(({ key, row }) => [key, row]))
+  const expected = new Map(
+    [...newest.values()].map((spec) => rowOf(view, spec)).map(({ key, row }) => [key as string, row]),
+  )
+  expect(found).toEqual(expected)
+  expect(output.rows).toBe(expected.size)
+})
+
+test('rows of an older schema lack the later feature, and keep their bytes', async () => {
+  const older = viewOf({ n: 'int64' })
+  const newer = viewOf({ n: 'int64', added: 'double' }, { schemaId: 2, schemaFeatureCounts: [1, 2] })
+  const old = { key: ['a'], event: 1, position: 1, values: [1n] }
+  const files = [
+    ...(await appendRows(older, [old])),
+    ...(await appendRows(newer, [{ key: ['b'], event: 1, position: 2, values: [2n, null] }])),
+    ...(await appendRows(newer, [{ key: ['c'], event: 1, position: 3, values: [undefined, undefined] }])),
+  ]
+  const ask = async (entity: string) =>
+    (
+      await bench.engine.run('history', { table: { view: newer, files }, entity: [entity], limit: 1 })
+    ).rows[0]!.values.map((value) => Buffer.from(value).toString('hex'))
+  expect(await ask('a')).toEqual(['2001', ''])
+  expect(await ask('b')).toEqual(['2002', '980100'])
+  expect(await ask('c')).toEqual(['', ''])
+  const outputFile = join(bench.newDir(), 'latest')
+  await bench.engine.run('latest', { table: { view: newer, files }, outputFile })
+  expect((await spooledRows(outputFile)).map(({ row }) => row)).toContainEqual(rowOf(older, old).row)
+})
+
+test('a corrupt outbox row is refused by its position, a row of unknown schema with what to do', async () => {
+  const view = viewOf({ n: 'int64' })
+  const sound = rowOf(view, { key: ['a'], event: 1, position: 77, values: [1n] })
+  const corrupt = Buffer.from(sound.row)
+  corrupt[corrupt.length - 1]! ^= 1
+  const run = (row: Buffer) =>
+    bench.engine.run('append', { view, rows: [{ key: sound.key, row }], outputDir: bench.newDir() })
+  await expect(run(corrupt)).rejects.toMatchObject({
+    code: 'DATA_LOSS',
+    message: expect.stringContaining('position 77'),
+  })
+  const newer = rowOf({ ...view, schemaId: 2 }, { key: ['a'], event: 1, position: 78, values: [1n] })
+  await expect(run(newer.row)).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' })
+})
