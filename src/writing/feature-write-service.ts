@@ -1,0 +1,86 @@
+/** The write path behind the edges: request bytes are checked, encoded, written, and answered in bytes. */
+import type { DefinitionsSource } from '../domain/definitions-source.ts'
+import { TwinstoreError } from '../domain/errors.ts'
+import type { FeatureView, Registry } from '../domain/registry.ts'
+import type { Clock } from '../lib/clock.ts'
+import { nearestName } from '../lib/nearest-name.ts'
+import type { RowWrite } from '../online/online-store.ts'
+import { planColumns } from './column-plan.ts'
+import { FaultList } from './fault-list.ts'
+import type { FeatureWriter } from './feature-writer.ts'
+import { RowEncoder } from './row-encoder.ts'
+import type { WriteLimits } from './write-limits.ts'
+import { contentHash, readWriteRequest, type WriteRequest } from './write-request.ts'
+import { encodeWriteResponse } from './write-response.ts'
+import type { WriteService } from './write-service.ts'
+
+/** As the proto file states it; not a setting, because every store must be able to hold it. */
+const WRITE_ID_LENGTH_MAX = 128
+
+export interface WriteServiceParts {
+  readonly writer: FeatureWriter
+  readonly definitions: DefinitionsSource
+  readonly clock: Pick<Clock, 'nowMicros'>
+  readonly limits: WriteLimits
+}
+
+export function createWriteService({ writer, definitions, clock, limits }: WriteServiceParts): WriteService {
+  return {
+    async writeFeatures(bytes, signal) {
+      const request = readWriteRequest(bytes, limits.rowsMax)
+      const view = writableView(definitions.current.registry, request.view)
+      const rows = encodeRows(view, request, clock.nowMicros(), limits)
+      const { writeId, ack } = request
+      const outcomes = await writer.write(
+        writeId === '' ? { rows, ack } : { rows, ack, idempotency: { writeId, contentHash: contentHash(request) } },
+        signal,
+      )
+      return encodeWriteResponse(outcomes)
+    },
+  }
+}
+
+/** The request's rows, ready to store; INVALID_ARGUMENT with every fault if there is any. */
+export function encodeRows(
+  view: FeatureView,
+  request: WriteRequest,
+  nowMicros: number,
+  limits: WriteLimits,
+): RowWrite[] {
+  const faults = new FaultList()
+  const rowCount = request.rowSpans.length / 2
+  if (rowCount === 0) faults.add('rows', 'there are none; a write has at least one row')
+  if (rowCount > limits.rowsMax) {
+    // Checking rows that cannot be written anyway would make the largest requests the most expensive ones.
+    faults.add('rows', `more than ${limits.rowsMax} (option write-rows-max); send them in several requests`)
+    throw faults.error(summary(view))
+  }
+  if (request.writeId.length > WRITE_ID_LENGTH_MAX) {
+    faults.add('write_id', `${request.writeId.length} characters, more than ${WRITE_ID_LENGTH_MAX}`)
+  }
+  const targets = planColumns(view, request.columns, faults)
+  const rows = new RowEncoder(view, targets, limits, nowMicros, faults).encode(request)
+  if (faults.count > 0) throw faults.error(summary(view))
+  return rows
+}
+
+function summary(view: FeatureView): string {
+  return `nothing was written to ${view.name}:`
+}
+
+function writableView(registry: Registry, name: string): FeatureView {
+  if (name === '') throw new TwinstoreError('INVALID_ARGUMENT', 'the request names no view (field `view`)')
+  const view = registry.views.get(name)
+  if (view === undefined) {
+    const nearest = nearestName(name.slice(0, 100), registry.views.keys())
+    const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
+    throw new TwinstoreError('NOT_FOUND', `there is no feature view ${JSON.stringify(name.slice(0, 100))}${hint}`)
+  }
+  if (!view.online) {
+    throw new TwinstoreError(
+      'FAILED_PRECONDITION',
+      `view ${name} is declared with online: false and cannot be written to; its rows come from its source (sync)`,
+    )
+  }
+  return view
+}

@@ -1,0 +1,190 @@
+/**
+ * Rows of a write request, checked and encoded for the stores in one pass over the request's bytes.
+ *
+ * A fault never stops the check of the others: what comes out is either every row or the list of faults. Values that
+ * already are canonical (`canonical-bytes.ts`) are copied once, from the request into the row.
+ */
+import { type EntityKey, int64KeyPart, rowKey, stringKeyPart } from '../domain/entity-key.ts'
+import { type FeatureView, storageId } from '../domain/registry.ts'
+import { encodeRow, isGap, MISSING_VALUE } from '../domain/row-codec.ts'
+import { canonicalValue } from '../domain/value-codec.ts'
+import { typeName, type ValueType } from '../domain/value-type.ts'
+import { EVENT_MICROS_MAX, EVENT_MICROS_MIN, NO_POSITION } from '../domain/version.ts'
+import { WIRE_LENGTH, WIRE_VARINT, WireError, WireReader } from '../lib/wire.ts'
+import type { RowWrite } from '../online/online-store.ts'
+import { isCanonical, payloadStart } from './canonical-bytes.ts'
+import type { ColumnTarget } from './column-plan.ts'
+import type { FaultList } from './fault-list.ts'
+import type { WriteLimits } from './write-limits.ts'
+import { ROW_FIELD, type WriteRequest } from './write-request.ts'
+
+/** The latest event timestamp a request may give, and the one that stands in for an absent one. */
+interface EventTimes {
+  readonly nowMicros: number
+  readonly maxMicros: number
+}
+
+/** What the check of one row has found so far; reused from row to row. */
+interface RowParts {
+  readonly keyParts: string[]
+  values: Buffer[]
+  valueCount: number
+  eventMicros: number
+}
+
+export class RowEncoder {
+  readonly #view: FeatureView
+  readonly #targets: readonly ColumnTarget[]
+  readonly #limits: WriteLimits
+  readonly #faults: FaultList
+  readonly #storageId: string
+  readonly #times: EventTimes
+
+  constructor(
+    view: FeatureView,
+    targets: readonly ColumnTarget[],
+    limits: WriteLimits,
+    nowMicros: number,
+    faults: FaultList,
+  ) {
+    this.#view = view
+    this.#targets = targets
+    this.#limits = limits
+    this.#faults = faults
+    this.#storageId = storageId(view)
+    this.#times = { nowMicros, maxMicros: Math.min(EVENT_MICROS_MAX, nowMicros + limits.eventAheadMsMax * 1000) }
+  }
+
+  /** The encoded rows, in order; of no use once `faults` holds any. */
+  encode(request: WriteRequest): RowWrite[] {
+    const reader = new WireReader(request.bytes)
+    const rows: RowWrite[] = []
+    const parts: RowParts = { keyParts: [], values: [], valueCount: 0, eventMicros: 0 }
+    for (let at = 0; at < request.rowSpans.length && !this.#faults.full; at += 2) {
+      reader.position = request.rowSpans[at]!
+      reader.end = request.rowSpans[at + 1]!
+      const row = this.#encodeRow(reader, at / 2, parts)
+      if (row !== undefined) rows.push(row)
+    }
+    return rows
+  }
+
+  #encodeRow(reader: WireReader, index: number, parts: RowParts): RowWrite | undefined {
+    const faultsBefore = this.#faults.count
+    parts.keyParts.length = 0
+    parts.values = new Array<Buffer>(this.#view.features.length).fill(MISSING_VALUE)
+    parts.valueCount = 0
+    parts.eventMicros = this.#times.nowMicros
+    try {
+      this.#readFields(reader, index, parts)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.#faults.add(`rows[${index}]`, `not a WriteRow: ${error.message}`)
+    }
+    if (parts.valueCount !== this.#targets.length) {
+      // With a value too many or too few the rest stand under the wrong columns; their faults would mislead.
+      this.#faults.truncate(faultsBefore)
+      this.#faults.add(`rows[${index}]`, `${parts.valueCount} values for ${this.#targets.length} columns`)
+    }
+    return this.#faults.count === faultsBefore ? this.#finishRow(index, parts) : undefined
+  }
+
+  #readFields(reader: WireReader, index: number, parts: RowParts): void {
+    while (reader.next()) {
+      if (reader.field === ROW_FIELD.values && reader.wireType === WIRE_LENGTH) {
+        const length = reader.readLength()
+        const start = reader.position
+        reader.position += length
+        const target = this.#targets[parts.valueCount++]
+        if (target !== undefined) this.#takeValue(reader.buffer, start, start + length, target, index, parts)
+      } else if (reader.field === ROW_FIELD.eventMicros && reader.wireType === WIRE_VARINT) {
+        reader.readVarint64()
+        parts.eventMicros = reader.signedNumber()
+        this.#checkEventMicros(parts.eventMicros, index)
+      } else reader.skip()
+    }
+  }
+
+  #takeValue(buffer: Buffer, start: number, end: number, target: ColumnTarget, index: number, parts: RowParts): void {
+    if (target.kind === 'unknown') return
+    const { valueBytesMax } = this.#limits
+    if (end - start > valueBytesMax) {
+      const problem = `the value has ${end - start} bytes, more than ${valueBytesMax} (option value-bytes-max)`
+      this.#faults.add(`rows[${index}].${target.name}`, problem)
+      return
+    }
+    const allowNaN = target.kind === 'feature' && target.allowNaN
+    const value = canonicalSpan(target.type, buffer, start, end, allowNaN)
+    if (typeof value === 'string') this.#faults.add(`rows[${index}].${target.name}`, value)
+    else if (target.kind === 'feature') parts.values[target.ordinal] = value
+    else if (isGap(value)) this.#faults.add(`rows[${index}].${target.name}`, missingKey(target.type, value))
+    else parts.keyParts[target.index] = keyPartOf(target.type, value)
+  }
+
+  #checkEventMicros(micros: number, index: number): void {
+    const at = `rows[${index}].event_timestamp_micros`
+    if (micros < EVENT_MICROS_MIN || micros > EVENT_MICROS_MAX) {
+      this.#faults.add(at, `${micros} is not a time between the years 1700 and 2250 in microseconds since 1970`)
+    } else if (micros > this.#times.maxMicros) {
+      const ahead = Math.round((micros - this.#times.nowMicros) / 1_000_000)
+      const max = this.#limits.eventAheadMsMax / 1000
+      this.#faults.add(
+        at,
+        `${iso(micros)} is ${ahead} s ahead of the server, more than ${max} s (option event-time-ahead-max)`,
+      )
+    }
+  }
+
+  #finishRow(index: number, parts: RowParts): RowWrite | undefined {
+    const { entityKeyBytesMax, rowBytesMax } = this.#limits
+    const key = parts.keyParts.join('') as EntityKey
+    if (key.length > entityKeyBytesMax) {
+      const problem = `the entity key takes ${key.length} bytes, more than ${entityKeyBytesMax} (option entity-key-bytes-max)`
+      this.#faults.add(`rows[${index}]`, problem)
+      return undefined
+    }
+    const row = encodeRow({
+      schemaId: this.#view.schemaId,
+      eventMicros: parts.eventMicros,
+      createdMicros: this.#times.nowMicros,
+      position: NO_POSITION,
+      values: parts.values,
+    })
+    if (row.length > rowBytesMax) {
+      this.#faults.add(
+        `rows[${index}]`,
+        `the row takes ${row.length} bytes, more than ${rowBytesMax} (option row-bytes-max)`,
+      )
+      return undefined
+    }
+    return { key: rowKey(this.#storageId, key), row }
+  }
+}
+
+function canonicalSpan(
+  type: ValueType,
+  buffer: Buffer,
+  start: number,
+  end: number,
+  allowNaN: boolean,
+): Buffer | string {
+  if (start === end) return MISSING_VALUE
+  const bytes = buffer.subarray(start, end)
+  return isCanonical(type, buffer, start, end) ? bytes : canonicalValue(type, bytes, allowNaN)
+}
+
+function missingKey(type: ValueType, value: Buffer): string {
+  return `a join key (${typeName(type)}) must have a value, got ${value.length === 0 ? 'an unset value' : 'null'}`
+}
+
+/** The key part of a canonical, present string or int64 value. */
+function keyPartOf(type: ValueType, value: Buffer): string {
+  if (type.kind === 'string') return stringKeyPart(value.toString('latin1', payloadStart(value, 1, value.length)))
+  const reader = new WireReader(value, 1)
+  reader.readVarint64()
+  return int64KeyPart(reader.high, reader.low)
+}
+
+function iso(micros: number): string {
+  return new Date(micros / 1000).toISOString()
+}

@@ -1,0 +1,179 @@
+/**
+ * Brings what is new in the views' sources into both stores: first the offline table, in one commit, then the latest row per
+ * entity online, in batches.
+ *
+ * A mark in the online store says what it was seeded with: `pending` from before the offline commit until the last batch, then the
+ * table version. So a crash in between is healed by the next run, and a lost online store, which has no mark, is filled
+ * again. Seeding twice changes nothing, because the greater version wins.
+ */
+import type { DefinitionsSource } from '../domain/definitions-source.ts'
+import { asTwinstoreError, type ErrorCode, type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
+import { type FeatureView, type Registry, storageId } from '../domain/registry.ts'
+import type { Clock } from '../lib/clock.ts'
+import { nearestName } from '../lib/nearest-name.ts'
+import type { JobProgress, OfflineStore } from '../offline/offline-store.ts'
+import type { OnlineStore, RowWrite } from '../online/online-store.ts'
+import { refuseAborted } from './abort.ts'
+import type { RowChanges } from './row-changes.ts'
+
+export interface ViewSyncResult {
+  readonly view: string
+  readonly rowsRead: number
+  /** New rows in the offline history. */
+  readonly rowsAdded: number
+  /** Rows that became the online value. */
+  readonly rowsOnline: number
+  readonly tableVersion: number
+  readonly seconds: number
+}
+
+export interface SyncOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (view: string, progress: JobProgress) => void
+  /** Called as each view is done. */
+  readonly onResult?: (result: ViewSyncResult) => void
+}
+
+export interface Syncer {
+  /**
+   * Syncs the named views, or all that have a source, one after the other. Refused before anything is done: NOT_FOUND (an unknown
+   * view), FAILED_PRECONDITION (no source), ABORTED (a sync of the view is running). A view that fails does not stop the
+   * others; the rejection at the end names each with its fault.
+   */
+  sync(views: readonly string[] | 'all', options?: SyncOptions): Promise<readonly ViewSyncResult[]>
+  /** Whether some view with a source has no table yet, or its rows are not all online. */
+  needsFirstSync(): Promise<boolean>
+}
+
+export interface SyncerParts {
+  readonly online: OnlineStore
+  readonly offline: OfflineStore
+  readonly definitions: DefinitionsSource
+  readonly changes: RowChanges
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  /** `sync-seed-rows`: rows brought online in one batch; other writes get their turn between batches. */
+  readonly seedRows: number
+}
+
+const PENDING = 'pending'
+
+export function createSyncer(parts: SyncerParts): Syncer {
+  const { online, offline, definitions, clock } = parts
+  const running = new Set<string>()
+
+  async function syncView(view: FeatureView, options: SyncOptions): Promise<ViewSyncResult> {
+    const startedMs = clock.monotonicMs()
+    const mark = markOf(view)
+    const seeded = await online.readMark(mark)
+    await online.writeMark(mark, PENDING)
+    const position = await online.reservePosition()
+    const job = jobOptions(view, options)
+    const { rowsRead, rowsAdded, tableVersion } = await offline.sync(view, position, job)
+    const current = rowsAdded === 0 && isSeeded(seeded, tableVersion)
+    const seedResult = current || !view.online ? { rowsOnline: 0, tableVersion } : await seed(parts, view, options)
+    await online.writeMark(mark, String(seedResult.tableVersion))
+    const seconds = (clock.monotonicMs() - startedMs) / 1000
+    return { view: view.name, rowsRead, rowsAdded, rowsOnline: seedResult.rowsOnline, tableVersion, seconds }
+  }
+
+  return {
+    async sync(names, options = {}) {
+      const views = chosenViews(definitions.current.registry, names)
+      for (const { name } of views) if (running.has(name)) throw alreadyRunning(name)
+      for (const { name } of views) running.add(name)
+      const results: ViewSyncResult[] = []
+      const failed: (Fault & { readonly code: ErrorCode })[] = []
+      for (const view of views) {
+        try {
+          refuseAborted(options.signal, `the sync of ${view.name} was not begun`)
+          const result = await syncView(view, options)
+          results.push(result)
+          options.onResult?.(result)
+        } catch (error) {
+          const { code, message } = asTwinstoreError(error)
+          failed.push({ at: view.name, problem: message, code })
+        } finally {
+          running.delete(view.name)
+        }
+      }
+      if (failed.length > 0)
+        throw faultsError(failed[0]!.code, `the sync failed for ${failed.length} of ${views.length} views:`, failed)
+      return results
+    },
+
+    async needsFirstSync() {
+      for (const view of definitions.current.registry.views.values()) {
+        if (view.source === undefined) continue
+        const { tableVersion } = await offline.status(view)
+        if (tableVersion < 0 || !isSeeded(await online.readMark(markOf(view)), tableVersion)) return true
+      }
+      return false
+    },
+  }
+}
+
+/** Brings the latest row per entity online; rows that are older than the online value change nothing. */
+async function seed(
+  { online, offline, changes, seedRows }: SyncerParts,
+  view: FeatureView,
+  options: SyncOptions,
+): Promise<{ readonly rowsOnline: number; readonly tableVersion: number }> {
+  const latest = await offline.latest(view, jobOptions(view, options))
+  let rowsOnline = 0
+  let rowsDone = 0
+  for await (const batch of latest.batches) {
+    for (let from = 0; from < batch.length; from += seedRows) {
+      refuseAborted(options.signal, `the rows of ${view.name} are not all online yet; the next sync brings the rest`)
+      const rows = batch.slice(from, from + seedRows)
+      const applied = await appliedOf(online, rows)
+      changes.changed(applied.map((row) => row.key))
+      rowsOnline += applied.length
+      rowsDone += rows.length
+      options.onProgress?.(view.name, { step: 'bringing rows online', fraction: rowsDone / Math.max(1, latest.rows) })
+    }
+  }
+  return { rowsOnline, tableVersion: latest.tableVersion }
+}
+
+async function appliedOf(online: OnlineStore, rows: readonly RowWrite[]): Promise<readonly RowWrite[]> {
+  const statuses = await online.seed(rows)
+  return rows.filter((_, index) => statuses[index] === 'APPLIED')
+}
+
+function markOf(view: FeatureView): string {
+  return `sync/${storageId(view)}`
+}
+
+/**
+ * Whether a mark says that all sync rows up to this table version are online. A version after the marked one has, when the sync just
+ * run added nothing, only rows the archiver brought, and those were online first. A marked version from after the
+ * table's own belongs to another table.
+ */
+function isSeeded(mark: string | undefined, tableVersion: number): boolean {
+  return mark !== undefined && mark !== PENDING && Number(mark) <= tableVersion
+}
+
+function jobOptions(view: FeatureView, { signal, onProgress }: SyncOptions) {
+  return {
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress: (progress: JobProgress) => onProgress(view.name, progress) }),
+  }
+}
+
+function chosenViews(registry: Registry, names: readonly string[] | 'all'): readonly FeatureView[] {
+  if (names === 'all') return [...registry.views.values()].filter((view) => view.source !== undefined)
+  return [...new Set(names)].map((name) => {
+    const view = registry.views.get(name)
+    if (view === undefined) {
+      const nearest = nearestName(name.slice(0, 100), registry.views.keys())
+      const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
+      throw new TwinstoreError('NOT_FOUND', `there is no feature view ${JSON.stringify(name.slice(0, 100))}${hint}`)
+    }
+    if (view.source !== undefined) return view
+    throw new TwinstoreError('FAILED_PRECONDITION', `view ${name} has no source to sync from; its rows are written`)
+  })
+}
+
+function alreadyRunning(name: string): TwinstoreError {
+  return new TwinstoreError('ABORTED', `a sync of ${name} is already running; wait for it or try again later`)
+}
