@@ -1,0 +1,150 @@
+/**
+ * L1: the rows this process read lately, by row key, missing rows among them.
+ *
+ * Coherence (G3) rests on three rules.
+ * - A fill is bracketed by `beginFill` and `endFill`. An invalidation or an own write of the key in between makes the fill
+ *   outdated: its row goes to those who waited for it, but is not kept.
+ * - An entry's age counts from the beginning of its fill, the last moment at which its row was certainly the newest. So
+ *   even if every invalidation is lost, nothing older than the TTL is served.
+ * - `applied` replaces an entry, it never adds one. An own write whose acknowledgement is overtaken by the invalidation of
+ *   another instance's newer write would otherwise put the older row back after the invalidation has gone by.
+ *
+ * Expired entries stay until they are evicted: while the store does not answer they are the second best (`getStale`). That
+ * is also why `invalidate('all')`, which comes when a connection to the store was lost, raises a generation number
+ * instead of clearing. lru-cache's own TTL is not used: it reads the clock at every get, where a request needs it once.
+ *
+ * Bound: `bytesMax` and `entriesMax`, the least recently used entry leaving first.
+ */
+import { LRUCache } from 'lru-cache'
+import type { RowKey } from '../domain/entity-key.ts'
+import { compareRowVersions } from '../domain/row-codec.ts'
+
+/** A row that does not exist. Like every absence among rows it is an empty buffer, so that rows have one type. */
+export const NO_ROW: Buffer = Buffer.alloc(0)
+
+export interface RowCacheOptions {
+  /** Bytes of all entries with their keys and bookkeeping (option `cache-bytes`). */
+  readonly bytesMax: number
+  /** Entries (option `cache-entries`). */
+  readonly entriesMax: number
+  /** Age in milliseconds up to which an entry answers (option `cache-ttl`). */
+  readonly ttlMs: number
+  /** Age in milliseconds up to which an entry answers, flagged, while the store does not (option `cache-stale-if-error`). */
+  readonly staleIfErrorMs: number
+}
+
+/** A read of one key that is under way; `current` until something newer happens to the key. */
+export interface Fill {
+  readonly key: RowKey
+  readonly beganAtMs: number
+  readonly current: boolean
+}
+
+export interface RowCache {
+  /** The row, `NO_ROW` if it is known not to exist, undefined if that is not known. */
+  get(key: RowKey, nowMs: number): Buffer | undefined
+  /** The same from an expired entry too, as long as it is not older than `staleIfErrorMs`. */
+  getStale(key: RowKey, nowMs: number): Buffer | undefined
+  /** A key has one current fill; a new one outdates the one before. */
+  beginFill(key: RowKey, nowMs: number): Fill
+  /** `row` is what the store answered, or undefined if it did not. */
+  endFill(fill: Fill, row: Buffer | undefined): void
+  /** A write of this instance was accepted: a reader from now on gets this row or a newer one. */
+  applied(key: RowKey, row: Buffer, nowMs: number): void
+  /** Rows changed somewhere: a reader from now on gets what the store holds. */
+  invalidate(changed: readonly RowKey[] | 'all'): void
+  size(): { readonly entries: number; readonly bytes: number }
+}
+
+interface Entry {
+  readonly row: Buffer
+  readonly beganAtMs: number
+  readonly generation: number
+}
+
+type OpenFill = { -readonly [Property in keyof Fill]: Fill[Property] }
+
+/**
+ * What an entry costs beyond its row's and key's bytes: measured on Node 20 over 100,000 entries as 340 bytes (Buffer and
+ * its backing store 200, entry object 40, key string header 16, map and list slots 80).
+ */
+const ENTRY_OVERHEAD_BYTES = 340
+
+export function createRowCache(options: RowCacheOptions): RowCache {
+  const entries = new LRUCache<RowKey, Entry>({
+    max: options.entriesMax,
+    maxSize: options.bytesMax,
+    sizeCalculation: (entry, key) => entry.row.length + key.length + ENTRY_OVERHEAD_BYTES,
+  })
+  const fills = new Map<RowKey, OpenFill>()
+  let generation = 0
+
+  function isLive(entry: Entry, nowMs: number): boolean {
+    return entry.generation === generation && nowMs - entry.beganAtMs <= options.ttlMs
+  }
+
+  function outdateFill(key: RowKey): void {
+    const fill = fills.get(key)
+    if (fill === undefined) return
+    fill.current = false
+    fills.delete(key)
+  }
+
+  return {
+    get(key, nowMs) {
+      const entry = entries.get(key)
+      return entry !== undefined && isLive(entry, nowMs) ? entry.row : undefined
+    },
+
+    getStale(key, nowMs) {
+      const entry = entries.peek(key)
+      return entry !== undefined && nowMs - entry.beganAtMs <= options.staleIfErrorMs ? entry.row : undefined
+    },
+
+    beginFill(key, nowMs) {
+      outdateFill(key)
+      const fill = { key, beganAtMs: nowMs, current: true }
+      fills.set(key, fill)
+      return fill
+    },
+
+    endFill(fill, row) {
+      if (!fill.current) return
+      outdateFill(fill.key)
+      if (row !== undefined) entries.set(fill.key, { row: detached(row), beganAtMs: fill.beganAtMs, generation })
+    },
+
+    applied(key, row, nowMs) {
+      outdateFill(key)
+      const entry = entries.peek(key)
+      if (entry === undefined) return
+      if (!isLive(entry, nowMs)) entries.delete(key)
+      else if (entry.row.length === 0 || compareRowVersions(row, entry.row) > 0) {
+        entries.set(key, { ...entry, row: detached(row) })
+      }
+    },
+
+    invalidate(changed) {
+      if (changed === 'all') {
+        generation++
+        for (const fill of fills.values()) fill.current = false
+        fills.clear()
+        return
+      }
+      for (const key of changed) {
+        outdateFill(key)
+        entries.delete(key)
+      }
+    },
+
+    size: () => ({ entries: entries.size, bytes: entries.calculatedSize }),
+  }
+}
+
+/** A row that is a slice of a larger buffer would keep the whole of it alive, far beyond the bytes that are counted. */
+function detached(row: Buffer): Buffer {
+  if (row.buffer.byteLength <= row.length + 64) return row
+  const copy = Buffer.allocUnsafeSlow(row.length)
+  copy.set(row)
+  return copy
+}

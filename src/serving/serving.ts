@@ -1,0 +1,128 @@
+/**
+ * The read path, `GetFeaturesRequest` bytes to `GetFeaturesResponse` bytes: head, plan, columns, keys, rows, assembly.
+ *
+ * A request whose rows are all in L1 runs through without a promise, an object per value or a decoded value, except for the inputs
+ * of on-demand views. Its cost is that of looking keys up and copying bytes. Everything else about a request waits in
+ * one place, the fetch of the missing rows.
+ */
+import type { DefinitionsSource } from '../domain/definitions-source.ts'
+import type { RowKey } from '../domain/entity-key.ts'
+import { TwinstoreError } from '../domain/errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import { WireError } from '../lib/wire.ts'
+import type { OnlineStore } from '../online/online-store.ts'
+import type { Answer } from './answer.ts'
+import { assembleTensor } from './assemble-tensor.ts'
+import { assembleValues } from './assemble-values.ts'
+import { type CacheCounts, cachedRows } from './cached-rows.ts'
+import { type EntityColumns, readEntityColumns } from './entity-columns.ts'
+import { type FetchCounts, type FetchOptions, fetchedRows } from './fetched-rows.ts'
+import type { ServingLimits } from './limits.ts'
+import { onDemandResult } from './on-demand-results.ts'
+import type { Plan } from './plan.ts'
+import { createPlanCache } from './plan-cache.ts'
+import type { RowSet } from './read-rows.ts'
+import { type RequestHead, readRequestHead } from './request-head.ts'
+import { createRowCache, type RowCacheOptions } from './row-cache.ts'
+import { rowStates } from './row-state.ts'
+import type { OnFault } from './serving-fault.ts'
+import type { ServingService } from './serving-service.ts'
+
+export interface ServingOptions {
+  readonly definitions: DefinitionsSource
+  readonly store: Pick<OnlineStore, 'readMany'>
+  readonly clock: Clock
+  readonly cache: RowCacheOptions
+  readonly fetch: FetchOptions
+  readonly limits: ServingLimits
+  /** Estimated bytes of plans kept (option `plan-cache-bytes`). */
+  readonly planCacheBytes: number
+  readonly onFault: OnFault
+}
+
+export interface ServingStats extends Readonly<CacheCounts>, Readonly<FetchCounts> {
+  readonly cacheEntries: number
+  readonly cacheBytes: number
+}
+
+export interface Serving extends ServingService {
+  /** A write through this instance was accepted and `row` is the online value, with its position in it. */
+  applied(key: RowKey, row: Buffer): void
+  /** The listener for `OnlineStore.watch`. */
+  invalidate(changed: readonly RowKey[] | 'all'): void
+  stats(): ServingStats
+}
+
+export function createServing(options: ServingOptions): Serving {
+  const { clock, limits, onFault } = options
+  const cache = createRowCache(options.cache)
+  const cacheCounts: CacheCounts = { hits: 0, misses: 0, staleServed: 0 }
+  const fetchCounts: FetchCounts = { batches: 0, fetchedKeys: 0, joinedKeys: 0, unavailableKeys: 0 }
+  const fetched = fetchedRows(options.store, cache, clock, options.fetch, fetchCounts, onFault)
+  const readRows = cachedRows(cache, clock, cacheCounts, fetched)
+  const planOf = createPlanCache(options.definitions, {
+    bytesMax: options.planCacheBytes,
+    featuresMax: limits.featuresMax,
+  })
+
+  function serve(request: Buffer, signal: AbortSignal | undefined): Buffer | Promise<Buffer> {
+    const nowMicros = clock.nowMicros()
+    const head = readRequestHead(request)
+    const plan = planOf(head.selection)
+    if (head.isTensor && 'problem' in plan.tensor) throw new TwinstoreError('INVALID_ARGUMENT', plan.tensor.problem)
+    const columns = readEntityColumns(head, plan, limits.entitiesMax)
+    const rows = readRows(rowKeys(plan, columns), { isFresh: head.isFresh, signal })
+    const finish = (rowSet: RowSet): Buffer => assemble(head, plan, columns, rowSet, nowMicros)
+    return rows instanceof Promise ? rows.then(finish) : finish(rows)
+  }
+
+  function assemble(head: RequestHead, plan: Plan, columns: EntityColumns, rowSet: RowSet, nowMicros: number): Buffer {
+    const states = rowStates(plan, rowSet, nowMicros)
+    const onDemand = plan.onDemand.map((view) => onDemandResult(plan, view, columns, rowSet, states, onFault))
+    const answer: Answer = { plan, columns, rowSet, states, onDemand, responseBytesMax: limits.responseBytesMax }
+    const { layout } = plan
+    const isKnown = head.knownLow === layout.idLow && head.knownHigh === layout.idHigh
+    const begin = isKnown ? layout.knownHead : layout.fullHead
+    return head.isTensor && !('problem' in plan.tensor)
+      ? assembleTensor(answer, plan.tensor, begin)
+      : assembleValues(answer, begin)
+  }
+
+  return {
+    getFeatures(request, signal) {
+      if (request.length > limits.requestBytesMax) {
+        const problem = `the request has ${request.length} bytes, at most ${limits.requestBytesMax} (request-bytes-max)`
+        throw new TwinstoreError('INVALID_ARGUMENT', problem)
+      }
+      try {
+        return serve(request, signal)
+      } catch (error) {
+        if (!(error instanceof WireError)) throw error
+        throw new TwinstoreError('INVALID_ARGUMENT', `not a GetFeaturesRequest: ${error.message}`, { cause: error })
+      }
+    },
+    applied: (key, row) => cache.applied(key, row, clock.monotonicMs()),
+    invalidate: (changed) => cache.invalidate(changed),
+    stats() {
+      const size = cache.size()
+      return { ...cacheCounts, ...fetchCounts, cacheEntries: size.entries, cacheBytes: size.bytes }
+    },
+  }
+}
+
+/** By entity row, then use. */
+function rowKeys(plan: Plan, columns: EntityColumns): RowKey[] {
+  const { uses } = plan
+  const { rowCount } = columns
+  const keys = new Array<RowKey>(rowCount * uses.length)
+  for (let use = 0; use < uses.length; use++) {
+    const { keyPrefix, keyColumns } = uses[use]!
+    const first = columns.keyParts[keyColumns[0]!]!
+    for (let row = 0, slot = use; row < rowCount; row++, slot += uses.length) {
+      let key = keyPrefix + first[row]!
+      for (let column = 1; column < keyColumns.length; column++) key += columns.keyParts[keyColumns[column]!]![row]!
+      keys[slot] = key as RowKey
+    }
+  }
+  return keys
+}
