@@ -12,8 +12,9 @@ import type { Dirent } from 'node:fs'
 import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { TwinstoreError } from '../../domain/errors.ts'
+import { compareUtf8 } from '../../lib/utf8-order.ts'
 import { DurableFolders, syncPath, writeDurably } from './durable-file.ts'
-import { checkPath, checkPrefix, comparePaths } from './object-path.ts'
+import { checkPath, checkPrefix } from './object-path.ts'
 import type { ObjectInfo, ObjectStore } from './object-store.ts'
 import { sweepStaging } from './staging-sweep.ts'
 
@@ -130,8 +131,8 @@ class FolderObjects implements ObjectStore {
       .filter((entry) => entry.isFile() || entry.isDirectory())
       .map((entry) => folder + entry.name + (entry.isDirectory() ? '/' : ''))
       .filter((path) => path !== `${STAGING}/` && path.startsWith(prefix))
-      .filter((path) => startAfter === undefined || comparePaths(path, startAfter) > 0 || isWithin(startAfter, path))
-      .sort(comparePaths)
+      .filter((path) => startAfter === undefined || compareUtf8(path, startAfter) > 0 || isWithin(startAfter, path))
+      .sort(compareUtf8)
     for (const path of paths) {
       if (path.endsWith('/')) {
         yield* this.listFolder(path, prefix, startAfter)

@@ -21,11 +21,6 @@ export function checkPrefix(prefix: string): void {
   if (problem !== undefined && prefix !== '') throw badPath(prefix, problem)
 }
 
-/** The order of listings: that of the UTF-8 bytes, as in S3. UTF-16 order differs beyond the basic plane. */
-export function comparePaths(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a, 'utf8'), Buffer.from(b, 'utf8'))
-}
-
 function pathProblem(path: string): string | undefined {
   if (Buffer.byteLength(path, 'utf8') > PATH_BYTES_MAX) return `longer than ${PATH_BYTES_MAX} bytes`
   for (const segment of path.split('/')) {

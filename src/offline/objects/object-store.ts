@@ -28,7 +28,7 @@ export interface ObjectStore {
   /** Takes a local file into the store under `path`; the local file is gone afterwards. Survives a crash once resolved. */
   upload(localFile: string, path: string): Promise<void>
 
-  /** Objects whose path begins with `prefix`, sorted by path; only those after `startAfter` if given. */
+  /** Objects whose path begins with `prefix`, sorted by the path's UTF-8 bytes; only those after `startAfter` if given. */
   list(prefix: string, startAfter?: string): AsyncIterable<ObjectInfo>
 
   /** Removes the object; not an error if there is none. */

@@ -1,0 +1,79 @@
+/**
+ * The state of a Delta table at a version: what is left when the actions of the log are replayed in order ("Action
+ * Reconciliation" in the protocol). Pure: entries in, snapshot out, and extending an older snapshot by the newer entries
+ * gives exactly what replaying everything gives. A checkpoint, once it is read, is one more way to get the older snapshot.
+ */
+import { TwinstoreError } from '../../domain/errors.ts'
+import type { Action, AddFile, Metadata, Protocol, RemoveFile } from './actions.ts'
+import { checkReadable } from './protocol-support.ts'
+
+export interface Snapshot {
+  readonly version: number
+  readonly protocol: Protocol
+  readonly metadata: Metadata
+  /** Sorted by path, so that equal tables have equal snapshots however they were come by. */
+  readonly files: readonly AddFile[]
+  /** Files that were removed, sorted by path: a checkpoint must carry them for others' vacuum. */
+  readonly tombstones: readonly RemoveFile[]
+  /** The version last recorded per application id. */
+  readonly txns: ReadonlyMap<string, number>
+}
+
+export interface LogEntry {
+  readonly version: number
+  readonly actions: readonly Action[]
+}
+
+/**
+ * Replays consecutive entries on top of `base` (undefined: from version 0). `table` is for messages. Throws DATA_LOSS for
+ * a first entry without protocol and metadata, FAILED_PRECONDITION for a protocol that is not supported.
+ */
+export function replay(table: string, base: Snapshot | undefined, entries: readonly LogEntry[]): Snapshot | undefined {
+  if (entries.length === 0) return base
+  let { protocol, metadata } = base ?? { protocol: undefined, metadata: undefined }
+  const files = new Map(base?.files.map((file) => [file.path, file]))
+  const tombstones = new Map(base?.tombstones.map((file) => [file.path, file]))
+  const txns = new Map(base?.txns)
+  let version = base?.version ?? -1
+  for (const entry of entries) {
+    if (entry.version !== version + 1) throw new RangeError(`entry ${entry.version} does not follow version ${version}`)
+    version = entry.version
+    for (const action of removesFirst(entry.actions)) {
+      if ('add' in action) {
+        files.set(action.add.path, action.add)
+        tombstones.delete(action.add.path)
+      } else if ('remove' in action) {
+        files.delete(action.remove.path)
+        tombstones.set(action.remove.path, action.remove)
+      } else if ('txn' in action) txns.set(action.txn.appId, action.txn.version)
+      else if ('metaData' in action) metadata = action.metaData
+      else if ('protocol' in action) protocol = action.protocol
+    }
+    if (protocol === undefined || metadata === undefined) {
+      const missing = protocol === undefined ? 'protocol' : 'metaData'
+      throw new TwinstoreError('DATA_LOSS', `Delta table ${table}: version ${version} has no ${missing} action`)
+    }
+    checkReadable(table, protocol, metadata)
+  }
+  return {
+    version,
+    protocol: protocol!,
+    metadata: metadata!,
+    files: sorted(files),
+    tombstones: sorted(tombstones),
+    txns,
+  }
+}
+
+/**
+ * Actions within an entry have no order. The only pair that could matter is a path removed and added again, and there the
+ * file is in the table: the protocol allows it for new metadata of the same file.
+ */
+function removesFirst(actions: readonly Action[]): readonly Action[] {
+  if (!actions.some((action) => 'remove' in action)) return actions
+  return [...actions.filter((action) => 'remove' in action), ...actions.filter((action) => !('remove' in action))]
+}
+
+function sorted<T extends { readonly path: string }>(files: ReadonlyMap<string, T>): readonly T[] {
+  return [...files.values()].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+}
