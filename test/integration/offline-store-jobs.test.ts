@@ -168,8 +168,8 @@ test('files are one per partition, sorted, and their statistics are exact', asyn
   expect(first.stats.maxValues).not.toHaveProperty('s')
   const session = await openSession(bench.limits, systemClock)
   const unordered = await session.rows(
-    `SELECT count(*) AS bad FROM (SELECT (k, event_timestamp) AS at, lag((k, event_timestamp)) OVER (ORDER BY file_row_number) AS before
-     FROM read_parquet('${first.path}', file_row_number = true)) WHERE at < before`,
+    `SELECT count(*) AS bad FROM (SELECT (k, event_timestamp) AS place, lag((k, event_timestamp)) OVER (ORDER BY file_row_number) AS previous
+     FROM read_parquet('${first.path}', file_row_number = true)) WHERE place < previous`,
   )
   await session.close()
   expect(unordered[0]!['bad']).toBe(0n)
