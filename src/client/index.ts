@@ -1,0 +1,84 @@
+/**
+ * The client library: `import { connect } from 'twinstore/client'`.
+ *
+ *     const client = connect('127.0.0.1:50051')
+ *     const { rows } = await client.getFeatures({
+ *       service: 'predict_delay',
+ *       entities: [{ origin: 'ATL', destination: 'ORD' }],
+ *     })
+ *     rows[0].values.origin_airport__mean_delay
+ *
+ * Values are plain JavaScript: int64 is a bigint, a timestamp a Date, bytes a Buffer, a vector an array of numbers, null
+ * and missing are null. Every failure is a `TwinstoreError` with the server's code and message.
+ */
+import { type Clock, systemClock } from '../lib/clock.ts'
+import { type Description, DescriptionCache } from './description.ts'
+import { type DatasetStream, type ExportOptions, exportFeatures } from './export.ts'
+import { FeatureReader, type FeatureRequest, type FeatureTensor, type FeatureVectors } from './features.ts'
+import { getHistory, type History, type HistoryOptions } from './history.ts'
+import { type IngestOptions, type IngestSummary, ingest } from './ingest.ts'
+import { getStatus, type ServerStatus } from './status.ts'
+import { type SyncOptions, type SyncResult, sync } from './sync.ts'
+import { type TrainingSetOptions, trainingSet } from './training-set.ts'
+import { Transport, type TransportOptions } from './transport.ts'
+import { type WriteOptions, type WriteOutcome, type WriteRow, writeFeatures } from './writes.ts'
+
+export { type ErrorCode, type Fault, TwinstoreError } from '../domain/errors.ts'
+export type { ColumnSchema, Description, ServiceDescription, ViewDescription } from './description.ts'
+export type { DatasetInfo, DatasetStream, DatasetTrailer, ExportOptions } from './export.ts'
+export type { FeatureRequest, FeatureRow, FeatureTensor, FeatureVectors, SlotStatusName } from './features.ts'
+export type { History, HistoryOptions, HistoryRow } from './history.ts'
+export type { IngestOptions, IngestSummary } from './ingest.ts'
+export type { PlainValue } from './plain-value.ts'
+export type { ServerStatus } from './status.ts'
+export type { SyncOptions, SyncResult } from './sync.ts'
+export type { TrainingSetOptions } from './training-set.ts'
+export type { WriteOptions, WriteOutcome, WriteRow } from './writes.ts'
+
+export interface ConnectOptions extends Partial<TransportOptions> {
+  /** For tests. */
+  readonly clock?: Clock
+}
+
+export interface TwinstoreClient {
+  readonly address: string
+  getFeatures(request: FeatureRequest & { readonly format?: 'values' }): Promise<FeatureVectors>
+  getFeatures(request: FeatureRequest & { readonly format: 'tensor' }): Promise<FeatureTensor>
+  /** All rows or none; retried safely, because every call has a write id. */
+  writeFeatures(view: string, rows: readonly WriteRow[], options?: WriteOptions): Promise<readonly WriteOutcome[]>
+  /** Writes a stream of rows in batches on one call, at the pace of their acknowledgements. */
+  ingest(
+    view: string,
+    rows: AsyncIterable<WriteRow> | Iterable<WriteRow>,
+    options?: IngestOptions,
+  ): Promise<IngestSummary>
+  /** Resolves when the data set is made and its bytes begin to come. */
+  exportFeatures(options: ExportOptions): Promise<DatasetStream>
+  trainingSet(options: TrainingSetOptions): Promise<DatasetStream>
+  history(view: string, entity: Readonly<Record<string, unknown>>, options?: HistoryOptions): Promise<History>
+  describe(): Promise<Description>
+  /** Syncs the views (none given: all with a source); resolves to a result per view. */
+  sync(options?: SyncOptions): Promise<readonly SyncResult[]>
+  status(): Promise<ServerStatus>
+  close(): void
+}
+
+/** Connects lazily: nothing is sent before the first call. `address` is `host:port`. */
+export function connect(address: string, options: ConnectOptions = {}): TwinstoreClient {
+  const transport = new Transport(address, options, options.clock ?? systemClock)
+  const descriptions = new DescriptionCache(transport)
+  const reader = new FeatureReader(transport, descriptions)
+  return {
+    address,
+    getFeatures: ((request: FeatureRequest) => reader.getFeatures(request)) as TwinstoreClient['getFeatures'],
+    writeFeatures: (view, rows, writeOptions) => writeFeatures(transport, descriptions, view, rows, writeOptions),
+    ingest: (view, rows, ingestOptions) => ingest(transport, descriptions, view, rows, ingestOptions),
+    exportFeatures: (exportOptions) => exportFeatures(transport, descriptions, exportOptions),
+    trainingSet: (trainingSetOptions) => trainingSet(transport, trainingSetOptions),
+    history: (view, entity, historyOptions) => getHistory(transport, descriptions, view, entity, historyOptions),
+    describe: () => descriptions.fetch(),
+    sync: (syncOptions) => sync(transport, syncOptions),
+    status: () => getStatus(transport),
+    close: () => transport.close(),
+  }
+}

@@ -1,0 +1,64 @@
+/** IngestFeatures: a stream of rows in batches, acknowledged in order on one call. */
+import type { DescriptionCache } from './description.ts'
+import { sendAll } from './duplex-sender.ts'
+import { methodPath } from './protocol.ts'
+import type { CallOptions, Transport } from './transport.ts'
+import { decodeOutcomes, encodeWrite, type WriteRow } from './writes.ts'
+
+export interface IngestOptions extends CallOptions {
+  readonly ack?: 'ONLINE' | 'BOTH'
+  /** Rows per batch. */
+  readonly batchRows?: number
+  /** Told after each acknowledged batch how many rows are acknowledged in all. */
+  readonly onAcknowledged?: (rows: number) => void
+}
+
+/** What became of the rows; those acknowledged before a failure stay written. */
+export interface IngestSummary {
+  readonly rows: number
+  readonly applied: number
+  readonly superseded: number
+}
+
+const BATCH_ROWS = 500
+
+export async function ingest(
+  transport: Transport,
+  descriptions: DescriptionCache,
+  viewName: string,
+  rows: AsyncIterable<WriteRow> | Iterable<WriteRow>,
+  options: IngestOptions = {},
+): Promise<IngestSummary> {
+  const view = await descriptions.view(viewName)
+  const call = transport.duplex(methodPath('Serving', 'IngestFeatures'), options)
+  async function* requests(): AsyncGenerator<Buffer> {
+    for await (const batch of batches(rows, options.batchRows ?? BATCH_ROWS)) yield encodeWrite(view, batch, options)
+  }
+  const summary = { rows: 0, applied: 0, superseded: 0 }
+  const receive = async (): Promise<void> => {
+    for await (const answer of call) {
+      for (const outcome of decodeOutcomes(answer as Buffer)) {
+        summary.rows++
+        if (outcome.status === 'APPLIED') summary.applied++
+        else summary.superseded++
+      }
+      options.onAcknowledged?.(summary.rows)
+    }
+  }
+  // A failure of the rows themselves cancels the call, and is what the caller must hear of, not the cancellation.
+  const [sent, received] = await Promise.allSettled([sendAll(call, requests()), receive()])
+  if (sent.status === 'rejected') throw sent.reason
+  if (received.status === 'rejected') throw transport.error(received.reason)
+  return summary
+}
+
+async function* batches<T>(items: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[]> {
+  let batch: T[] = []
+  for await (const item of items) {
+    batch.push(item)
+    if (batch.length < size) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+}

@@ -1,0 +1,142 @@
+/** Channels to one server, and calls of bytes over them with deadlines, retries and mapped errors. */
+import {
+  Client,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  credentials,
+  type CallOptions as GrpcCallOptions,
+  Metadata,
+} from '@grpc/grpc-js'
+import type { TwinstoreError } from '../domain/errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import { callError } from './call-error.ts'
+import type { MethodPath } from './protocol.ts'
+import { RetryBudget, withRetries } from './retry.ts'
+
+export interface TransportOptions {
+  /** HTTP/2 connections that calls are spread over. */
+  readonly channels: number
+  /** The deadline of a call that names none; streams have none unless they name one. */
+  readonly deadlineMs: number
+  /** Attempts of a call in all, when the server is unavailable. */
+  readonly attemptsMax: number
+  /** The longest first pause before a retry; it doubles. */
+  readonly backoffMs: number
+  /** The largest answer taken, bytes. */
+  readonly messageBytesMax: number
+}
+
+const DEFAULTS: TransportOptions = {
+  channels: 1,
+  deadlineMs: 10_000,
+  attemptsMax: 4,
+  backoffMs: 50,
+  messageBytesMax: 64 * 1024 * 1024,
+}
+
+export interface CallOptions {
+  readonly deadlineMs?: number
+}
+
+export type ReadCall = ClientReadableStream<Buffer>
+export type DuplexCall = ClientDuplexStream<Buffer, Buffer>
+
+export class Transport {
+  readonly address: string
+  readonly #options: TransportOptions
+  readonly #clock: Clock
+  readonly #clients: readonly Client[]
+  readonly #budget = new RetryBudget()
+  #turn = 0
+
+  constructor(address: string, options: Partial<TransportOptions>, clock: Clock) {
+    this.address = address
+    this.#options = { ...DEFAULTS, ...options }
+    this.#clock = clock
+    this.#clients = Array.from({ length: this.#options.channels }, () => this.#open())
+  }
+
+  /** One request, one answer. Retried while the server is unavailable: the request must be safe to make again. */
+  async unary(path: MethodPath, request: Buffer, options: CallOptions = {}): Promise<Buffer> {
+    const deadline = this.#nowMs() + (options.deadlineMs ?? this.#options.deadlineMs)
+    return withRetries(
+      () => this.#once(path, request, deadline),
+      this.#options,
+      this.#budget,
+      () => deadline - this.#nowMs(),
+    )
+  }
+
+  serverStream(path: MethodPath, request: Buffer, options: CallOptions = {}): ReadCall {
+    return this.#client().makeServerStreamRequest(
+      path,
+      passThrough,
+      passThrough,
+      request,
+      new Metadata(),
+      this.#streamOptions(options),
+    )
+  }
+
+  duplex(path: MethodPath, options: CallOptions = {}): DuplexCall {
+    return this.#client().makeBidiStreamRequest(
+      path,
+      passThrough,
+      passThrough,
+      new Metadata(),
+      this.#streamOptions(options),
+    )
+  }
+
+  error(error: unknown): TwinstoreError {
+    return callError(error, this.address)
+  }
+
+  close(): void {
+    for (const client of this.#clients) client.close()
+  }
+
+  #once(path: MethodPath, request: Buffer, deadline: number): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      this.#client().makeUnaryRequest(
+        path,
+        passThrough,
+        passThrough,
+        request,
+        new Metadata(),
+        { deadline },
+        (error, answer) => {
+          if (error === null) resolve(answer!)
+          else reject(this.error(error))
+        },
+      )
+    })
+  }
+
+  #streamOptions(options: CallOptions): GrpcCallOptions {
+    return options.deadlineMs === undefined ? {} : { deadline: this.#nowMs() + options.deadlineMs }
+  }
+
+  #nowMs(): number {
+    return this.#clock.nowMicros() / 1000
+  }
+
+  #client(): Client {
+    this.#turn = (this.#turn + 1) % this.#clients.length
+    return this.#clients[this.#turn]!
+  }
+
+  /** Without a pool of its own a channel would share one connection with all others to the same address. */
+  #open(): Client {
+    return new Client(this.address, credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.max_receive_message_length': this.#options.messageBytesMax,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 2000,
+    })
+  }
+}
+
+function passThrough(bytes: Buffer): Buffer {
+  return bytes
+}
