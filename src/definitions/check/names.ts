@@ -16,12 +16,16 @@ export const RESERVED_NAMES: readonly string[] = [
   'request',
 ]
 
+/** The one name that every JavaScript object answers to, so that records by name would seem to hold it. */
+const INHERITED_NAME = 'constructor'
+
 /** What is wrong with a name; undefined for a good one. */
 export function nameProblem(name: unknown): string | undefined {
   if (typeof name !== 'string') return `expected a name, got ${described(name)}`
   if (!NAME.test(name)) {
     return `${described(name)} is not a name: lower-case letters, digits and _, a letter first, at most 63 characters`
   }
+  if (name === INHERITED_NAME) return `${name} is a reserved name`
   if (name.includes('__')) return `${name} has a double underscore, which separates view and feature in column names`
   if (name.endsWith('_'))
     return `${name} ends with an underscore: before the __ of a column name it could not be read back`
