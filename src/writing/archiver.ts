@@ -31,7 +31,7 @@ export interface ArchiverLimits {
 
 export interface ArchiverParts {
   readonly online: OnlineStore
-  readonly offline: OfflineStore
+  readonly offline: Pick<OfflineStore, 'append' | 'archivedPosition'>
   readonly definitions: DefinitionsSource
   readonly clock: Clock
   /** A number from 0 to 1, for jitter. */

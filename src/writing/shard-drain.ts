@@ -12,11 +12,10 @@
 import { type RowKey, type Shard, splitRowKey } from '../domain/entity-key.ts'
 import { asTwinstoreError, TwinstoreError } from '../domain/errors.ts'
 import type { FeatureView } from '../domain/registry.ts'
-import { rowFault } from '../domain/row-codec.ts'
 import { NO_POSITION, type Position } from '../domain/version.ts'
 import type { OfflineStore } from '../offline/offline-store.ts'
 import type { OnlineStore, OutboxEntry } from '../online/online-store.ts'
-import { entryFault } from './entry-fault.ts'
+import { damageOf, entryFault } from './entry-fault.ts'
 import type { ViewLookup } from './view-lookup.ts'
 
 /** An outbox row that can never be appended, to be kept for a person to look at. */
@@ -30,8 +29,8 @@ export interface SetAsideRow {
 }
 
 export interface DrainParts {
-  readonly online: OnlineStore
-  readonly offline: OfflineStore
+  readonly online: Pick<OnlineStore, 'storeId' | 'readOutbox' | 'trimOutbox'>
+  readonly offline: Pick<OfflineStore, 'append'>
   readonly views: ViewLookup
   readonly batch: { readonly rows: number; readonly bytes: number }
   /** Must have stored the row durably when it resolves; may be called again for the same row after a crash. */
@@ -112,7 +111,7 @@ export class ShardDrain {
 
   async #archive(storageId: string, entries: readonly OutboxEntry[]): Promise<void> {
     if (this.#blocked.has(storageId)) return
-    const sound = await this.#withoutFaulty(entries, (entry) => rowFault(entry.row))
+    const sound = await this.#withoutFaulty(entries, damageOf)
     const view = await this.#parts.views.find(storageId).catch(asTwinstoreError)
     if (view === undefined) this.#block(storageId, unknownView(storageId), false)
     else if (view instanceof TwinstoreError) this.#block(storageId, view, true)

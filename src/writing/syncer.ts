@@ -47,7 +47,7 @@ export interface Syncer {
 
 export interface SyncerParts {
   readonly online: OnlineStore
-  readonly offline: OfflineStore
+  readonly offline: Pick<OfflineStore, 'sync' | 'latest' | 'status'>
   readonly definitions: DefinitionsSource
   readonly changes: RowChanges
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -135,7 +135,7 @@ async function seed(
   return { rowsOnline, tableVersion: latest.tableVersion }
 }
 
-async function appliedOf(online: OnlineStore, rows: readonly RowWrite[]): Promise<readonly RowWrite[]> {
+async function appliedOf(online: Pick<OnlineStore, 'seed'>, rows: readonly RowWrite[]): Promise<readonly RowWrite[]> {
   const statuses = await online.seed(rows)
   return rows.filter((_, index) => statuses[index] === 'APPLIED')
 }

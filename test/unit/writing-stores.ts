@@ -1,0 +1,109 @@
+/** The embedded online store on a temporary folder, and an offline store in memory whose faults a test can script. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { TwinstoreError } from '../../src/domain/errors.ts'
+import { type FeatureView, storageId } from '../../src/domain/registry.ts'
+import type { Position } from '../../src/domain/version.ts'
+import type { AppendResult, OfflineStore, OutboxSource } from '../../src/offline/offline-store.ts'
+import { LMDB_DEFAULTS } from '../../src/online/lmdb/lmdb-options.ts'
+import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
+import type { OnlineStore, OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
+import { ManualClock } from './writing-fixture.ts'
+
+export async function temporaryFolder(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'twinstore-writing-'))
+  onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  return dir
+}
+
+export async function openTestStore(shardCount = 4): Promise<OnlineStore> {
+  const dir = await temporaryFolder()
+  const store = await openLmdbStore({
+    ...LMDB_DEFAULTS,
+    durability: 'process',
+    dir,
+    shardCount,
+    clock: new ManualClock(),
+  })
+  onTestFinished(() => store.close())
+  return store
+}
+
+interface Table {
+  readonly rows: OutboxEntry[]
+  readonly positions: Map<string, Position>
+  syncRows: RowWrite[]
+  version: number
+}
+
+/**
+ * Keeps the promises of the port for `append`, `archivedPosition`, `sync`, `latest` and `status`. `before` and `after` run around every
+ * append's commit and may throw: a crash on either side of it.
+ */
+export class MemoryOffline {
+  readonly appends: { readonly storageId: string; readonly rows: number }[] = []
+  before: (storageId: string, entries: readonly OutboxEntry[]) => void | Promise<void> = () => {}
+  after: (storageId: string) => void = () => {}
+  /** What the source of each view yields, to be added by the next sync. */
+  readonly sources = new Map<string, RowWrite[]>()
+  readonly #tables = new Map<string, Table>()
+
+  table(id: string): Table {
+    const table = this.#tables.get(id) ?? { rows: [], positions: new Map(), syncRows: [], version: -1 }
+    this.#tables.set(id, table)
+    return table
+  }
+
+  /** Positions of a view's rows, in the order of their commits. */
+  positions(id: string): readonly number[] {
+    return this.table(id).rows.map((row) => row.position)
+  }
+
+  readonly store = {
+    append: async (view: FeatureView, source: OutboxSource, entries: readonly OutboxEntry[]): Promise<AppendResult> => {
+      const id = storageId(view)
+      await this.before(id, entries)
+      const table = this.table(id)
+      const key = `${source.storeId}/${source.shard}`
+      const archived = table.positions.get(key) ?? 0
+      const fresh = entries.filter((entry) => entry.position > archived)
+      if (fresh.length > 0) {
+        table.rows.push(...fresh)
+        table.positions.set(key, fresh.at(-1)!.position)
+        table.version++
+      }
+      this.appends.push({ storageId: id, rows: fresh.length })
+      this.after(id)
+      return { tableVersion: table.version, rowsAdded: fresh.length }
+    },
+    archivedPosition: async (view: FeatureView, source: OutboxSource): Promise<Position> =>
+      this.table(storageId(view)).positions.get(`${source.storeId}/${source.shard}`) ?? (0 as Position),
+    sync: async (view: FeatureView) => {
+      const table = this.table(storageId(view))
+      const read = this.sources.get(view.name) ?? []
+      const known = new Set(table.syncRows.map((row) => row.key + row.row.toString('hex')))
+      const added = read.filter((row) => !known.has(row.key + row.row.toString('hex')))
+      table.syncRows = [...table.syncRows, ...added]
+      if (added.length > 0 || table.version < 0) table.version++
+      return { rowsRead: read.length, rowsAdded: added.length, tableVersion: table.version }
+    },
+    latest: async (view: FeatureView) => {
+      const table = this.table(storageId(view))
+      const rows = table.syncRows
+      async function* batches() {
+        yield rows
+      }
+      return { tableVersion: table.version, rows: rows.length, batches: batches() }
+    },
+    status: async (view: FeatureView) => {
+      const { version, rows } = this.table(storageId(view))
+      return { view: view.name, tableVersion: version, rows: rows.length, files: 0, bytes: 0 }
+    },
+  } satisfies Partial<OfflineStore>
+}
+
+export function offlineDown(): TwinstoreError {
+  return new TwinstoreError('UNAVAILABLE', 'the offline folder is gone')
+}
