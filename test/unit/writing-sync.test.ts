@@ -1,0 +1,156 @@
+import { expect, test } from 'vitest'
+import type { RowKey } from '../../src/domain/entity-key.ts'
+import { TwinstoreError } from '../../src/domain/errors.ts'
+import type { FeatureView } from '../../src/domain/registry.ts'
+import { acceptRow } from '../../src/domain/row-codec.ts'
+import type { Position } from '../../src/domain/version.ts'
+import type { OnlineStore, RowWrite } from '../../src/online/online-store.ts'
+import { encodeRows } from '../../src/writing/feature-write-service.ts'
+import { createSyncer, type Syncer } from '../../src/writing/syncer.ts'
+import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
+import { readWriteRequest } from '../../src/writing/write-request.ts'
+import { airport, limits, ManualClock, NOW_MICROS, route, TestDefinitions } from './writing-fixture.ts'
+import { MemoryOffline, openTestStore } from './writing-stores.ts'
+
+const source = { sql: 'SELECT 1', files: [] }
+const routes: FeatureView = { ...route, source }
+const others: FeatureView = { ...route, name: 'others', source }
+
+async function bench() {
+  const online = await openTestStore()
+  const offline = new MemoryOffline()
+  const changed: RowKey[] = []
+  const syncer = (store: OnlineStore = online): Syncer =>
+    createSyncer({
+      online: store,
+      offline: offline.store,
+      definitions: new TestDefinitions(routes, others, airport),
+      changes: { applied: () => {}, changed: (keys) => void changed.push(...keys) },
+      clock: new ManualClock(),
+      seedRows: 10,
+    })
+  return { online, offline, changed, syncer }
+}
+
+function rowsOf(view: FeatureView, count: number, position: number): RowWrite[] {
+  const rows = Array.from({ length: count }, (_, index) => ({ values: { route: `r${index}`, max_delay: index } }))
+  const request = readWriteRequest(encodeWriteRequest(view, rows), 1000)
+  return encodeRows(view, request, NOW_MICROS, limits).map(({ key, row }) => ({
+    key,
+    row: acceptRow(row, position as Position),
+  }))
+}
+
+test('a sync adds what is new and brings it online; a second one does nothing', async () => {
+  const { online, offline, changed, syncer } = await bench()
+  const rows = rowsOf(routes, 25, 1000)
+  offline.sources.set('route', rows)
+  const made = syncer()
+  expect(await made.needsFirstSync()).toBe(true)
+  const progress: string[] = []
+  const [first, second] = await made.sync('all', { onProgress: (view, { step }) => progress.push(`${view}: ${step}`) })
+  expect(first).toMatchObject({ view: 'route', rowsRead: 25, rowsAdded: 25, rowsOnline: 25, tableVersion: 0 })
+  expect(second).toMatchObject({ view: 'others', rowsAdded: 0, rowsOnline: 0 })
+  expect(progress.filter((line) => line === 'route: bringing rows online')).toHaveLength(3)
+  expect(await online.readMany(rows.map((row) => row.key))).toEqual(rows.map((row) => row.row))
+  expect(changed).toEqual(rows.map((row) => row.key))
+  expect((await online.outboxDepth()).rows).toBe(0)
+  expect(await made.needsFirstSync()).toBe(false)
+
+  const seeds = { ...online, seed: () => Promise.reject(new Error('nothing is to be seeded')) }
+  expect(await syncer(seeds).sync(['route'])).toMatchObject([
+    { rowsRead: 25, rowsAdded: 0, rowsOnline: 0, tableVersion: 0 },
+  ])
+})
+
+test('rows the archiver brought since do not cause another seeding', async () => {
+  const { online, offline, syncer } = await bench()
+  offline.sources.set('route', rowsOf(routes, 5, 1000))
+  await syncer().sync(['route'])
+  offline.table('route').version += 7
+  const seeds = { ...online, seed: () => Promise.reject(new Error('nothing is to be seeded')) }
+  expect(await syncer(seeds).sync(['route'])).toMatchObject([{ rowsOnline: 0, tableVersion: 7 }])
+})
+
+test('a crash between the commit and the end of the seeding is healed by the next run', async () => {
+  const { online, offline, syncer } = await bench()
+  const rows = rowsOf(routes, 25, 1000)
+  offline.sources.set('route', rows)
+  let batches = 0
+  const crashing: OnlineStore = {
+    ...online,
+    seed: (batch) =>
+      ++batches < 2 ? online.seed(batch) : Promise.reject(new TwinstoreError('UNAVAILABLE', 'crashed')),
+  }
+  await expect(syncer(crashing).sync(['route'])).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    message: /route: crashed/,
+  })
+  expect(await syncer().needsFirstSync()).toBe(true)
+  expect(await syncer().sync(['route'])).toMatchObject([{ rowsAdded: 0, rowsOnline: 15 }])
+  expect(await online.readMany(rows.map((row) => row.key))).toEqual(rows.map((row) => row.row))
+})
+
+test('a lost online store is filled again', async () => {
+  const { offline, syncer } = await bench()
+  offline.sources.set('route', rowsOf(routes, 5, 1000))
+  await syncer().sync(['route'])
+  const fresh = await openTestStore()
+  expect(await syncer(fresh).sync(['route'])).toMatchObject([{ rowsAdded: 0, rowsOnline: 5 }])
+})
+
+test('a newer written row stays the online value', async () => {
+  const { online, offline, changed, syncer } = await bench()
+  const rows = rowsOf(routes, 3, 1000)
+  await online.write([{ key: rows[1]!.key, row: rows[1]!.row }])
+  offline.sources.set('route', rows)
+  expect(await syncer().sync(['route'])).toMatchObject([{ rowsAdded: 3, rowsOnline: 2 }])
+  expect(changed).toEqual([rows[0]!.key, rows[2]!.key])
+})
+
+test('one sync per view at a time', async () => {
+  const { online, offline, syncer } = await bench()
+  offline.sources.set('route', rowsOf(routes, 1, 1000))
+  let release: (() => void) | undefined
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const made = syncer({ ...online, reservePosition: () => held.then(() => online.reservePosition()) })
+  const running = made.sync(['route', 'others'])
+  await expect(made.sync(['others'])).rejects.toMatchObject({ code: 'ABORTED', message: /others is already running/ })
+  release!()
+  await running
+  expect(await made.sync(['others'])).toHaveLength(1)
+})
+
+test('a view that fails does not stop the others; each is named', async () => {
+  const { offline, syncer } = await bench()
+  offline.sources.set('others', rowsOf(others, 2, 1000))
+  const sync = offline.store.sync
+  offline.store.sync = (view) =>
+    view.name === 'route' ? Promise.reject(new TwinstoreError('FAILED_PRECONDITION', 'no such column')) : sync(view)
+  const done: string[] = []
+  const result = syncer().sync('all', { onResult: ({ view }) => done.push(view) })
+  await expect(result).rejects.toMatchObject({
+    code: 'FAILED_PRECONDITION',
+    message: /1 of 2 views:\n {2}route: no such column/,
+  })
+  expect(done).toEqual(['others'])
+})
+
+test.each([
+  ['rute', 'NOT_FOUND', /did you mean route\?/],
+  ['airport', 'FAILED_PRECONDITION', /has no source/],
+])('view %j is refused with %s', async (name, code, message) => {
+  const { syncer } = await bench()
+  await expect(syncer().sync([name])).rejects.toMatchObject({ code, message })
+})
+
+test('a cancelled sync ends and is taken up by the next', async () => {
+  const { offline, syncer } = await bench()
+  offline.sources.set('route', rowsOf(routes, 25, 1000))
+  const controller = new AbortController()
+  const stopped = syncer().sync(['route'], { signal: controller.signal, onProgress: () => controller.abort() })
+  await expect(stopped).rejects.toMatchObject({ code: 'CANCELLED' })
+  expect(await syncer().sync(['route'])).toMatchObject([{ rowsOnline: 15 }])
+})
