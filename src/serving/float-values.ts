@@ -1,6 +1,7 @@
 /** Serialized values of numeric types straight into a float32 matrix; the bytes are those `encodeValue` makes. */
 import { TwinstoreError } from '../domain/errors.ts'
 import { tensorWidth, typeName, type ValueType } from '../domain/value-type.ts'
+import { signedVarint } from './signed-varint.ts'
 
 /** Writes the value in `bytes[start..end)`, which is neither null nor missing, to `matrix[at..]`. */
 export function putFloats(
@@ -35,23 +36,6 @@ export function putFloats(
     default:
       throw notNumeric(type)
   }
-}
-
-function signedVarint(bytes: Buffer, at: number): number {
-  let low = 0
-  let high = 0
-  let position = at
-  for (let shift = 0; shift <= 63; shift += 7) {
-    const byte = bytes[position++]!
-    const bits = byte & 0x7f
-    if (shift < 28) low |= bits << shift
-    else if (shift === 28) {
-      low |= bits << 28
-      high = bits >>> 4
-    } else high |= bits << (shift - 32)
-    if (byte < 0x80) break
-  }
-  return (high | 0) * 4294967296 + (low >>> 0)
 }
 
 function notNumeric(type: ValueType): TwinstoreError {

@@ -4,6 +4,8 @@ export interface ServingLimits {
   readonly entitiesMax: number
   /** Columns of an answer (option `features-max`). */
   readonly featuresMax: number
+  /** Bytes of one entity's encoded key (option `entity-key-bytes-max`); none longer can have been written. */
+  readonly entityKeyBytesMax: number
   /** Bytes of a request (option `request-bytes-max`). */
   readonly requestBytesMax: number
   /** Bytes of an answer (option `response-bytes-max`). */

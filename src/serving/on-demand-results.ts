@@ -17,6 +17,7 @@ import type { RowSet } from './read-rows.ts'
 import { RowFields } from './row-fields.ts'
 import { hasValues, RowState } from './row-state.ts'
 import type { OnFault } from './serving-fault.ts'
+import { signedVarint } from './signed-varint.ts'
 
 /** By entity row, then output: `fields[entityRow * outputs + output]`. */
 export interface OnDemandResult {
@@ -122,9 +123,15 @@ function ownValue(input: OnDemandInput, index: number, row: Buffer): unknown {
   if (status === SlotStatus.NULL) return null
   const type = input.types[index]!
   const end = fields.end(ordinal)
-  // Doubles are by far the usual input, and their eight bytes are the last of their `Value`.
+  // Doubles and int64s are by far the usual inputs. A double's eight bytes are the last of its `Value`, and an int64's
+  // varint comes after one byte of tag.
   if (type.kind === 'double') return row.readDoubleLE(end - 8)
-  return toComputeValue(type, decodeValue(type, row.subarray(fields.valueStart(ordinal), end)))
+  const start = fields.valueStart(ordinal)
+  if (type.kind === 'int64') {
+    const number = signedVarint(row, start + 1)
+    if (Number.isSafeInteger(number)) return number
+  }
+  return toComputeValue(type, decodeValue(type, row.subarray(start, end)))
 }
 
 function putOutputs(

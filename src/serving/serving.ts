@@ -24,6 +24,7 @@ import { createPlanCache } from './plan-cache.ts'
 import type { RowSet } from './read-rows.ts'
 import { type RequestHead, readRequestHead } from './request-head.ts'
 import { createRowCache, type RowCacheOptions } from './row-cache.ts'
+import { rowKeys } from './row-keys.ts'
 import { rowStates } from './row-state.ts'
 import type { OnFault } from './serving-fault.ts'
 import type { ServingService } from './serving-service.ts'
@@ -71,7 +72,7 @@ export function createServing(options: ServingOptions): Serving {
     const plan = planOf(head.selection)
     if (head.isTensor && 'problem' in plan.tensor) throw new TwinstoreError('INVALID_ARGUMENT', plan.tensor.problem)
     const columns = readEntityColumns(head, plan, limits.entitiesMax)
-    const rows = readRows(rowKeys(plan, columns), { isFresh: head.isFresh, signal })
+    const rows = readRows(rowKeys(plan, columns, limits.entityKeyBytesMax), { isFresh: head.isFresh, signal })
     const finish = (rowSet: RowSet): Buffer => assemble(head, plan, columns, rowSet, nowMicros)
     return rows instanceof Promise ? rows.then(finish) : finish(rows)
   }
@@ -108,21 +109,4 @@ export function createServing(options: ServingOptions): Serving {
       return { ...cacheCounts, ...fetchCounts, cacheEntries: size.entries, cacheBytes: size.bytes }
     },
   }
-}
-
-/** By entity row, then use. */
-function rowKeys(plan: Plan, columns: EntityColumns): RowKey[] {
-  const { uses } = plan
-  const { rowCount } = columns
-  const keys = new Array<RowKey>(rowCount * uses.length)
-  for (let use = 0; use < uses.length; use++) {
-    const { keyPrefix, keyColumns } = uses[use]!
-    const first = columns.keyParts[keyColumns[0]!]!
-    for (let row = 0, slot = use; row < rowCount; row++, slot += uses.length) {
-      let key = keyPrefix + first[row]!
-      for (let column = 1; column < keyColumns.length; column++) key += columns.keyParts[keyColumns[column]!]![row]!
-      keys[slot] = key as RowKey
-    }
-  }
-  return keys
 }
