@@ -1,12 +1,11 @@
 /** The `Admin` service without a transport: plain objects in, plain objects or streams of events out. */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
-import { TwinstoreError } from '../domain/errors.ts'
-import type { Registry } from '../domain/registry.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { JobProgress, OfflineStore, TableStatus } from '../offline/offline-store.ts'
-import type { Archiver, CallContext, Syncer, ViewSyncResult } from './collaborators.ts'
+import type { Archiver } from '../writing/archiver.ts'
+import type { Syncer, ViewSyncResult } from '../writing/syncer.ts'
+import type { CallContext } from './collaborators.ts'
 import { type Description, describe } from './describe.ts'
-import { hint, viewNamed } from './known-names.ts'
 import { progressOf } from './progress-stream.ts'
 
 export interface AdminParts {
@@ -17,7 +16,7 @@ export interface AdminParts {
     outboxDepth(): Promise<{ readonly rows: number; readonly bytes: number }>
   }
   readonly archiver: Pick<Archiver, 'status'>
-  readonly syncer: Syncer
+  readonly syncer: Pick<Syncer, 'sync'>
   readonly cache: () => CacheStatus
   readonly clock: Clock
   /** The program's version. */
@@ -75,31 +74,26 @@ export function createAdminHandlers(parts: AdminParts): AdminHandlers {
   }
 }
 
+/** Views that were done get their result also when another one failed; the failure comes last. */
 async function* sync(parts: AdminParts, asked: readonly string[], context: CallContext): AsyncGenerator<SyncEvent> {
-  const views = viewsToSync(parts.definitions.current.registry, asked)
-  const results = yield* progressOf<SyncEvent, readonly ViewSyncResult[]>(
-    (report) =>
-      parts.syncer.sync(views, {
-        signal: context.signal,
-        onProgress: (view, progress) => report({ kind: 'progress', view, progress }),
-      }),
-    () => undefined,
-    { clock: parts.clock, progressIntervalMs: parts.settings.progressIntervalMs },
-  )
-  for (const result of results) yield { kind: 'result', result }
-}
-
-function viewsToSync(registry: Registry, asked: readonly string[]): string[] {
-  const withSource = [...registry.views.values()].filter((view) => view.source !== undefined).map((view) => view.name)
-  if (asked.length === 0) return withSource
-  for (const name of asked) {
-    if (withSource.includes(viewNamed(registry, name).name)) continue
-    throw new TwinstoreError(
-      'FAILED_PRECONDITION',
-      `view ${name} has no SQL source to sync; its rows come by writes${hint(name, withSource)}`,
+  const results: ViewSyncResult[] = []
+  let failure: { readonly error: unknown } | undefined
+  try {
+    yield* progressOf<SyncEvent, unknown>(
+      (report) =>
+        parts.syncer.sync(asked.length === 0 ? 'all' : asked, {
+          signal: context.signal,
+          onProgress: (view, progress) => report({ kind: 'progress', view, progress }),
+          onResult: (result) => results.push(result),
+        }),
+      () => undefined,
+      { clock: parts.clock, progressIntervalMs: parts.settings.progressIntervalMs },
     )
+  } catch (error) {
+    failure = { error }
   }
-  return [...new Set(asked)]
+  for (const result of results) yield { kind: 'result', result }
+  if (failure !== undefined) throw failure.error
 }
 
 async function status(parts: AdminParts, startedMs: number): Promise<Status> {

@@ -1,13 +1,13 @@
 /** ExportFeatures: the history of a view, or the training set of a service over the rows of one of its views. */
 import { TwinstoreError } from '../domain/errors.ts'
-import type { FeatureView, Registry } from '../domain/registry.ts'
+import { type FeatureService, type FeatureView, type Registry, storageId } from '../domain/registry.ts'
 import type { DatasetFormat, ExportRequest, JobOptions } from '../offline/offline-store.ts'
 import type { CallContext } from './collaborators.ts'
 import { type DatasetPart, type NamedDataset, streamDataset } from './dataset-stream.ts'
 import { type EntityColumn, keyRows } from './entity-columns.ts'
 import { refuse, serviceNamed, viewNamed } from './known-names.ts'
 import type { OfflineParts } from './offline-handlers.ts'
-import { serviceSpine } from './service-spine.ts'
+import { serviceSpine, storageIds } from './service-spine.ts'
 import { checkedRange, type TimeRange } from './time-range.ts'
 
 export interface ExportCall extends TimeRange {
@@ -30,20 +30,24 @@ export function exportFeatures(
   context: CallContext,
 ): AsyncGenerator<DatasetPart> {
   const { registry } = parts.definitions.current
-  const make =
+  const { make, storageIds } =
     'view' in call.source
       ? viewExport(parts, registry, viewNamed(registry, call.source.view), call)
-      : serviceExport(parts, registry, call.source.featureService, call)
+      : serviceExport(parts, registry, serviceNamed(registry, call.source.featureService), call)
   const flushed = async (options: JobOptions): Promise<NamedDataset> => {
-    await parts.archiver.flush(context.signal)
+    await parts.archiver.flush(context.signal, storageIds)
     return make(options)
   }
   return streamDataset(flushed, context.signal, parts.settings)
 }
 
-type Make = (options: JobOptions) => Promise<NamedDataset>
+/** A checked export, and the views whose outbox must be empty before it is made. */
+interface Plan {
+  readonly make: (options: JobOptions) => Promise<NamedDataset>
+  readonly storageIds: readonly string[]
+}
 
-function viewExport(parts: OfflineParts, registry: Registry, view: FeatureView, call: ExportCall): Make {
+function viewExport(parts: OfflineParts, registry: Registry, view: FeatureView, call: ExportCall): Plan {
   const known = [...view.joinKeys, ...view.features].map((column) => column.name).concat(STORE_COLUMNS)
   for (const column of call.columns) {
     if (!known.includes(column)) refuse('INVALID_ARGUMENT', `column of view ${view.name}`, column, known)
@@ -56,7 +60,7 @@ function viewExport(parts: OfflineParts, registry: Registry, view: FeatureView, 
     ...(call.columns.length === 0 ? {} : { columns: call.columns }),
     ...(call.tableVersion === undefined ? {} : { tableVersion: checkedTableVersion(call.tableVersion) }),
   }
-  return async (options) => {
+  const make = async (options: JobOptions): Promise<NamedDataset> => {
     const dataset = await parts.offline.export(view, request, options)
     return {
       dataset,
@@ -65,11 +69,11 @@ function viewExport(parts: OfflineParts, registry: Registry, view: FeatureView, 
       tableVersions: { [view.name]: dataset.tableVersion },
     }
   }
+  return { make, storageIds: [storageId(view)] }
 }
 
 /** The spine is what the view that knows every key column of the service holds; it lives only as long as the join. */
-function serviceExport(parts: OfflineParts, registry: Registry, name: string, call: ExportCall): Make {
-  const service = serviceNamed(registry, name)
+function serviceExport(parts: OfflineParts, registry: Registry, service: FeatureService, call: ExportCall): Plan {
   if (call.columns.length > 0) {
     throw new TwinstoreError('INVALID_ARGUMENT', 'columns can be chosen for a view only; pick features in the service')
   }
@@ -90,7 +94,7 @@ function serviceExport(parts: OfflineParts, registry: Registry, name: string, ca
     rename: spine.rename,
     ...rowsWanted(parts, spine.view, entities, call),
   }
-  return async (options) => {
+  const make = async (options: JobOptions): Promise<NamedDataset> => {
     const rows = await parts.offline.export(spine.view, request, options)
     try {
       const bundleFile = parts.bundleFile()
@@ -112,6 +116,7 @@ function serviceExport(parts: OfflineParts, registry: Registry, name: string, ca
       await rows.dispose()
     }
   }
+  return { make, storageIds: storageIds(registry, service) }
 }
 
 type RowsWanted = Pick<ExportRequest, 'fromMicros' | 'untilMicros' | 'entities' | 'latestOnly'>

@@ -1,6 +1,6 @@
 /** GetHistory: the versions of one entity's row, newest first, as of any time. */
 import { TwinstoreError } from '../domain/errors.ts'
-import type { Feature } from '../domain/registry.ts'
+import { type Feature, storageId } from '../domain/registry.ts'
 import type { HistoryRequest, HistoryRowData } from '../offline/offline-store.ts'
 import type { CallContext } from './collaborators.ts'
 import { type EntityColumn, keyRows } from './entity-columns.ts'
@@ -43,7 +43,7 @@ export async function getHistory(parts: OfflineParts, call: HistoryCall, context
     ...(eventMicrosMax === undefined ? {} : { eventMicrosMax }),
     ...(recordedMicrosMax === undefined ? {} : { recordedMicrosMax }),
   }
-  await parts.archiver.flush(context.signal)
+  await parts.archiver.flush(context.signal, [storageId(view)])
   const found = await parts.offline.history(view, request, { signal: context.signal })
   return { ...found, features: view.features, fingerprint: registry.fingerprint }
 }

@@ -8,6 +8,7 @@ import {
   type FeatureView,
   type Registry,
   requestColumn,
+  storageId,
   type ViewUse,
 } from '../domain/registry.ts'
 
@@ -43,6 +44,11 @@ export function viewUses(registry: Registry, service: FeatureService): ViewUse[]
   return service.members.flatMap((member) =>
     member.kind === 'view' ? [member.use] : registry.onDemandViews.get(member.view)!.inputs,
   )
+}
+
+/** The storage ids of every view the service reads. */
+export function storageIds(registry: Registry, service: FeatureService): string[] {
+  return [...new Set(viewUses(registry, service).map((use) => storageId(registry.views.get(use.view)!)))]
 }
 
 /** The request columns that hold join keys, in the order of first use. */

@@ -7,6 +7,7 @@ import { type DatasetPart, type NamedDataset, streamDataset } from './dataset-st
 import { refuse, serviceNamed } from './known-names.ts'
 import type { OfflineParts } from './offline-handlers.ts'
 import { agreeWithPin, type Pin, parsePin, refuseOtherBytes } from './pin.ts'
+import { storageIds } from './service-spine.ts'
 import { type SpineFile, spoolSpine } from './spine-spool.ts'
 
 export interface TrainingSetSpec {
@@ -31,7 +32,11 @@ export async function* getTrainingSet(
   const { spec, pin, snapshot } = await readSpec(parts, iterator)
   const spine = await receiveSpine(parts, spec, snapshot.definitions.registry, iterator)
   try {
-    if (pin === undefined) await parts.archiver.flush(context.signal)
+    if (pin === undefined) {
+      const { registry } = snapshot.definitions
+      const service = serviceNamed(registry, spec.featureService)
+      await parts.archiver.flush(context.signal, storageIds(registry, service))
+    }
     const make = (options: JobOptions): Promise<NamedDataset> => join(parts, spec, pin, snapshot, spine, options)
     yield* streamDataset(make, context.signal, parts.settings)
   } finally {
