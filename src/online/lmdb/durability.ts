@@ -10,6 +10,7 @@ import { open, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TwinstoreError } from '../../domain/errors.ts'
 import { bootId } from '../../lib/boot-id.ts'
+import { checkDataFile } from './data-file.ts'
 import { type Environment, openEnvironment, prepareFolder } from './environment.ts'
 import { REBUILD } from './lmdb-error.ts'
 import type { LmdbDurability } from './lmdb-options.ts'
@@ -18,6 +19,7 @@ const MARKER = 'unflushed'
 
 export async function openDurably(dir: string, durability: LmdbDurability, mapBytes: number): Promise<Environment> {
   prepareFolder(dir)
+  checkDataFile(dir)
   const marker = join(dir, MARKER)
   const boot = bootId()
   const markedBoot = await readFile(marker, 'utf8').catch(() => undefined)
