@@ -9,11 +9,11 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
+import { createScratchFolder } from '../../lib/scratch-folder.ts'
 import type { JobKind, OfflineEngine } from '../engine.ts'
 import type { EngineLimits } from '../table-jobs.ts'
 import { forkJobChild, type JobChild } from './job-child.ts'
 import { createJobLane } from './job-lane.ts'
-import { createScratchFolder } from './scratch-folder.ts'
 
 export type ChildLimits = Omit<EngineLimits, 'spillDir'>
 

@@ -7,7 +7,7 @@
  * its SQL may give other rows when it is run again.
  */
 import type { FeatureView } from '../../domain/registry.ts'
-import type { SyncJob, TableScan } from '../table-jobs.ts'
+import type { DataFile, SyncJob, TableScan } from '../table-jobs.ts'
 import type { JobContext } from './job.ts'
 import type { Session } from './session.ts'
 import { matchColumns, type SourceColumn } from './source-columns.ts'
@@ -88,13 +88,25 @@ async function collapseRepeatedRows(session: Session, view: FeatureView): Promis
   await refuseAmbiguousRows(session, view, 'source')
 }
 
+/**
+ * The files that can hold rows of the source's days. A file dated the first of a month may hold the whole month: the view
+ * may have been partitioned otherwise when the file was written.
+ */
 async function existingInSourcePartitions(session: Session, { view, existing }: SyncJob['input']): Promise<TableScan> {
   if (existing.length === 0) return { view, files: [] }
   const dates = await session.rows(
-    `SELECT DISTINCT CAST(${eventDateSql(view, 'event_timestamp')} AS VARCHAR) AS d FROM source`,
+    `SELECT DISTINCT CAST(${eventDateSql(view, 'event_timestamp')} AS VARCHAR) AS event_date FROM source`,
   )
-  const wanted = new Set(dates.map((row) => row['d']))
-  return { view, files: existing.filter((file) => wanted.has(file.eventDate)) }
+  const partitions = new Set(dates.map((row) => row['event_date'] as string))
+  const months = new Set([...partitions].map(monthOf))
+  const mayHold = ({ eventDate }: DataFile) =>
+    partitions.has(eventDate) ||
+    ((view.partitionBy === 'month' || eventDate.endsWith('-01')) && months.has(monthOf(eventDate)))
+  return { view, files: existing.filter(mayHold) }
+}
+
+function monthOf(date: string): string {
+  return date.slice(0, 'YYYY-MM'.length)
 }
 
 /** The rows of `source` that differ from the latest synced row of the same entity and event timestamp, or have none. */

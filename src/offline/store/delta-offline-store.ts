@@ -1,0 +1,110 @@
+/**
+ * The offline store over Delta tables in an object store, with the columnar work done by jobs.
+ *
+ * Here is decided what files mean: which of them a question is about, and when what a job wrote belongs to a table. Rows
+ * are written to files first, the files are uploaded, and one commit makes them part of the table together with how far
+ * their origin has come; what a crash leaves behind before that is in no table.
+ */
+import type { KeyValue } from '../../domain/entity-key.ts'
+import { TwinstoreError } from '../../domain/errors.ts'
+import type { FeatureView } from '../../domain/registry.ts'
+import type { ExportJob } from '../dataset-jobs.ts'
+import { rowCountOf } from '../delta/data-file.ts'
+import { tablePath } from '../delta/ensure-table.ts'
+import { type FileFilter, pruneFiles } from '../delta/prune-files.ts'
+import type { ExportRequest, HistoryRequest, OfflineStore } from '../offline-store.ts'
+import type { HistoryJob, TableScan } from '../table-jobs.ts'
+import { appendEntries, archivedIn } from './append-entries.ts'
+import { readLatest } from './latest-rows.ts'
+import { openSpool } from './spool.ts'
+import type { DeltaOfflineStoreOptions, StoreParts } from './store-parts.ts'
+import { syncView } from './sync-view.ts'
+import { joinTrainingSet } from './training-set.ts'
+import { openViewTables } from './view-tables.ts'
+
+export type { DeltaOfflineStoreOptions } from './store-parts.ts'
+
+/** The engine is the caller's: it is closed after the store. */
+export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): OfflineStore {
+  const tables = openViewTables(options)
+  const spool = openSpool(options.spoolDir, options.spoolBytesMax)
+  const parts: StoreParts = { ...options, tables, spool }
+  const { engine } = options
+  const syncing = new Set<string>()
+
+  const scan = async (view: FeatureView, version: number | undefined, filter: FileFilter) => {
+    const state = await tables.at(view, version)
+    const table: TableScan = { view, files: await tables.dataFiles(view, pruneFiles(view, state.files, filter)) }
+    return { table, tableVersion: state.version }
+  }
+
+  return {
+    async prepare(view) {
+      await tables.ensure(view)
+    },
+    append: (view, source, entries) => appendEntries(parts, view, source, entries),
+    archivedPosition: async (view, source) => archivedIn(await tables.table(view).snapshot(), source),
+    async sync(view, position, jobOptions = {}) {
+      const path = tablePath(view)
+      if (syncing.has(path)) {
+        throw new TwinstoreError('ABORTED', `a sync of view ${view.name} is running; wait for it to end`)
+      }
+      syncing.add(path)
+      try {
+        return await syncView(parts, view, position, jobOptions)
+      } finally {
+        syncing.delete(path)
+      }
+    },
+    latest: (view, jobOptions = {}) => readLatest(parts, view, jobOptions),
+    async history(view, request, jobOptions) {
+      const { table, tableVersion } = await scan(view, undefined, historyFilter(request))
+      const output = await engine.run('history', historyInput(table, request), jobOptions)
+      return { ...output, tableVersion }
+    },
+    async export(view, request, jobOptions) {
+      const { table, tableVersion } = await scan(view, request.tableVersion, exportFilter(request))
+      const dataset = await spool.keep((outputFile) =>
+        engine.run('export', exportInput(table, request, outputFile), jobOptions),
+      )
+      return { ...dataset, tableVersion }
+    },
+    trainingSet: (service, request, jobOptions = {}) => joinTrainingSet(parts, service, request, jobOptions),
+    async status(view) {
+      const { version, files } = await tables.at(view)
+      const rows = files.reduce((sum, file) => sum + (rowCountOf(file) ?? 0), 0)
+      const bytes = files.reduce((sum, file) => sum + file.size, 0)
+      return { view: view.name, tableVersion: version, rows, files: files.length, bytes }
+    },
+    async health() {
+      // Whether the store answers is all that is asked; there need not be such an object.
+      await options.objects.read('health')
+    },
+    close: () => spool.close(),
+  }
+}
+
+function historyFilter({ entity, eventMicrosMax }: HistoryRequest): FileFilter {
+  return { entities: [entity], ...(eventMicrosMax === undefined ? {} : { eventMicrosMax }) }
+}
+
+function historyInput(table: TableScan, request: HistoryRequest): HistoryJob['input'] {
+  return { ...request, table, entity: keyTexts(request.entity) }
+}
+
+function exportFilter({ fromMicros, untilMicros, entities }: ExportRequest): FileFilter {
+  return {
+    ...(fromMicros === undefined ? {} : { eventMicrosMin: fromMicros }),
+    ...(untilMicros === undefined ? {} : { eventMicrosMax: untilMicros - 1 }),
+    ...(entities === undefined ? {} : { entities }),
+  }
+}
+
+function exportInput(table: TableScan, request: ExportRequest, outputFile: string): ExportJob['input'] {
+  const { tableVersion: _, entities, ...asked } = request
+  return { ...asked, table, outputFile, ...(entities === undefined ? {} : { entities: entities.map(keyTexts) }) }
+}
+
+function keyTexts(entity: readonly KeyValue[]): string[] {
+  return entity.map(String)
+}

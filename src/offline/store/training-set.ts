@@ -1,0 +1,85 @@
+/** Joins a service's views to a spine at pinned or newest table versions, and says in a pin what the result was made of. */
+import { TwinstoreError } from '../../domain/errors.ts'
+import type { FeatureService, OnDemandView, Registry } from '../../domain/registry.ts'
+import type { TrainingSetJob } from '../dataset-jobs.ts'
+import type { JobOptions } from '../engine.ts'
+import type { Dataset, Pin, TrainingSetRequest } from '../offline-store.ts'
+import type { TableScan } from '../table-jobs.ts'
+import type { StoreParts } from './store-parts.ts'
+
+export async function joinTrainingSet(
+  parts: StoreParts,
+  service: FeatureService,
+  request: TrainingSetRequest,
+  options: JobOptions,
+): Promise<Dataset & { readonly pin: Pin }> {
+  const { registry } = request
+  const onDemandViews = onDemandViewsOf(service, registry)
+  const { tables, versions } = await tablesOf(parts, service, onDemandViews, request)
+  const { spineRows, spineSha256, ...dataset } = await parts.spool.keep((outputFile) =>
+    parts.engine.run('trainingSet', { ...jobInput(service, request), tables, onDemandViews, outputFile }, options),
+  )
+  const pin: Pin = {
+    pinFormat: 1,
+    service: service.name,
+    fingerprint: registry.fingerprint,
+    mode: request.mode,
+    format: request.format,
+    timestampColumn: request.timestampColumn,
+    tables: versions,
+    spine: { sha256: spineSha256, rows: spineRows },
+    output: { sha256: dataset.sha256, rows: dataset.rows },
+    engine: parts.engineName,
+  }
+  return { ...dataset, pin }
+}
+
+function jobInput(
+  service: FeatureService,
+  request: TrainingSetRequest,
+): Omit<TrainingSetJob['input'], 'tables' | 'onDemandViews' | 'outputFile'> {
+  return {
+    service,
+    ...(request.bundleFile === undefined ? {} : { bundleFile: request.bundleFile }),
+    spine: { file: request.spineFile, format: request.spineFormat, timestampColumn: request.timestampColumn },
+    mode: request.mode,
+    format: request.format,
+  }
+}
+
+function onDemandViewsOf(service: FeatureService, registry: Registry): Readonly<Record<string, OnDemandView>> {
+  const names = service.members.flatMap((member) => (member.kind === 'onDemand' ? [member.view] : []))
+  return Object.fromEntries(names.map((name) => [name, registry.onDemandViews.get(name)!]))
+}
+
+async function tablesOf(
+  parts: StoreParts,
+  service: FeatureService,
+  onDemandViews: Readonly<Record<string, OnDemandView>>,
+  { registry, tableVersions }: TrainingSetRequest,
+): Promise<{ readonly tables: Record<string, TableScan>; readonly versions: Record<string, number> }> {
+  const uses = [
+    ...service.members.flatMap((member) => (member.kind === 'view' ? [member.use] : [])),
+    ...Object.values(onDemandViews).flatMap((view) => view.inputs),
+  ]
+  const tables: Record<string, TableScan> = {}
+  const versions: Record<string, number> = {}
+  // In the order of names, so that equal pins are equal texts.
+  for (const name of [...new Set(uses.map((use) => use.view))].sort()) {
+    const view = registry.views.get(name)!
+    const state = await parts.tables.at(view, pinnedVersion(name, tableVersions))
+    tables[name] = { view, files: await parts.tables.dataFiles(view, state.files) }
+    versions[name] = state.version
+  }
+  return { tables, versions }
+}
+
+function pinnedVersion(view: string, pinned: TrainingSetRequest['tableVersions']): number | undefined {
+  if (pinned === undefined) return undefined
+  const version = pinned[view]
+  if (version !== undefined) return version
+  throw new TwinstoreError(
+    'FAILED_PRECONDITION',
+    `the pin has no table version of view ${view}, which the service uses`,
+  )
+}

@@ -1,0 +1,56 @@
+/** The Delta tables of views, and their snapshots as scans over local files. */
+import type { FeatureView } from '../../domain/registry.ts'
+import type { AddFile } from '../delta/actions.ts'
+import { type DeltaTable, openDeltaTable } from '../delta/delta-table.ts'
+import { ensureTable, tablePath } from '../delta/ensure-table.ts'
+import { PARTITION_COLUMN } from '../delta/schema.ts'
+import type { Snapshot } from '../delta/snapshot.ts'
+import type { DataFile } from '../table-jobs.ts'
+import { boundedParallel } from './bounded-parallel.ts'
+import type { DeltaOfflineStoreOptions } from './store-parts.ts'
+
+/** The version of a view's table before it is made. */
+export const NO_TABLE = -1
+
+/** A table as a question sees it: before it is made it has version -1 and no files. */
+export interface TableState {
+  readonly version: number
+  readonly files: readonly AddFile[]
+}
+
+export interface ViewTables {
+  table(view: FeatureView): DeltaTable
+  /** The newest snapshot of the view's table, which is made or given the view's columns if need be. */
+  ensure(view: FeatureView): Promise<Snapshot>
+  /** The table at a version, undefined: the newest. NOT_FOUND for a version it does not have. */
+  at(view: FeatureView, version?: number): Promise<TableState>
+  dataFiles(view: FeatureView, files: readonly AddFile[]): Promise<DataFile[]>
+}
+
+export function openViewTables(options: DeltaOfflineStoreOptions): ViewTables {
+  const { objects, table: tableOptions, filesAtOnce } = options
+  // One per view and view version; a table keeps its newest snapshot, so that a look at it reads new entries only.
+  const opened = new Map<string, DeltaTable>()
+
+  const table = (view: FeatureView): DeltaTable => {
+    const path = tablePath(view)
+    const found = opened.get(path) ?? openDeltaTable(objects, path, tableOptions)
+    opened.set(path, found)
+    return found
+  }
+
+  return {
+    table,
+    ensure: (view) => ensureTable(table(view), view, { nowMs: Math.floor(tableOptions.clock.nowMicros() / 1000) }),
+    async at(view, version) {
+      if (version === NO_TABLE) return { version, files: [] }
+      if (version !== undefined) return table(view).snapshotAt(version)
+      return (await table(view).snapshot()) ?? { version: NO_TABLE, files: [] }
+    },
+    dataFiles: (view, files) =>
+      boundedParallel(files, filesAtOnce, async (file) => ({
+        path: await objects.localFile(`${tablePath(view)}/${file.path}`),
+        eventDate: file.partitionValues[PARTITION_COLUMN] ?? '',
+      })),
+  }
+}

@@ -1,0 +1,264 @@
+/** The offline store over real Delta tables and Parquet files in a folder. */
+import { readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Shard } from '../../src/domain/entity-key.ts'
+import type { FeatureView } from '../../src/domain/registry.ts'
+import { decodeValue } from '../../src/domain/value-codec.ts'
+import type { Position } from '../../src/domain/version.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import type { OfflineEngine } from '../../src/offline/engine.ts'
+import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
+import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
+import type { OfflineStore } from '../../src/offline/offline-store.ts'
+import { type DeltaOfflineStoreOptions, openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
+import type { RowWrite } from '../../src/online/online-store.ts'
+import { type Bench, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
+
+let bench: Bench
+beforeAll(async () => {
+  bench = await openBench()
+})
+afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+
+const SOURCE = { storeId: 'store-1', shard: 0 as Shard }
+const view = viewOf({ n: 'int64' })
+const sourced = { ...view, source: { sql: '', files: [] } }
+const entry = (position: number, n = BigInt(position), key = 'a') =>
+  rowOf(view, { key: [key], event: position, position, values: [n] })
+
+interface Opened {
+  readonly dir: string
+  readonly objects: ObjectStore
+  readonly store: OfflineStore
+  /** What the view's source gives from now on. */
+  source: string
+  again(more?: Partial<DeltaOfflineStoreOptions>): OfflineStore
+}
+
+async function opened(): Promise<Opened> {
+  const dir = bench.newDir()
+  const objects = await openFolderObjects(join(dir, 'offline'))
+  const made = { dir, objects, source: '' }
+  const again = (more: Partial<DeltaOfflineStoreOptions> = {}) =>
+    openDeltaOfflineStore({
+      objects,
+      engine: bench.engine,
+      engineName: 'test',
+      resolveSource: async () => result.source,
+      table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 10, logReadsMax: 8 },
+      spoolDir: join(dir, 'spool'),
+      spoolBytesMax: 1_000_000,
+      filesAtOnce: 4,
+      latestBatchRows: 3,
+      ...more,
+    })
+  const result: Opened = { ...made, store: again(), again }
+  return result
+}
+
+async function values(store: OfflineStore, of: FeatureView = view, key = 'a'): Promise<unknown[]> {
+  const { rows } = await store.history(of, { entity: [key], limit: 100 })
+  return rows.map((row) => decodeValue({ kind: 'int64' }, Buffer.from(row.values[0]!)))
+}
+
+async function latestRows(store: OfflineStore, of: FeatureView = view): Promise<RowWrite[]> {
+  const { batches } = await store.latest(of)
+  const rows: RowWrite[] = []
+  for await (const batch of batches) rows.push(...batch)
+  return rows
+}
+
+async function parquetFiles(dir: string): Promise<string[]> {
+  const names = await readdir(join(dir, 'offline/views'), { recursive: true })
+  return names.filter((name) => name.endsWith('.parquet'))
+}
+
+test('a view without a table has no rows, no history and position 0', async () => {
+  const { store } = await opened()
+  expect(await store.status(view)).toEqual({ view: 'v', tableVersion: -1, rows: 0, files: 0, bytes: 0 })
+  expect(await store.archivedPosition(view, SOURCE)).toBe(0)
+  expect(await values(store)).toEqual([])
+  expect(await latestRows(store)).toEqual([])
+  await store.health()
+})
+
+test('a replayed append adds nothing twice, an overlapping one only what is new', async () => {
+  const { store, again } = await opened()
+  expect(await store.append(view, SOURCE, [entry(1), entry(2)])).toMatchObject({ rowsAdded: 2, tableVersion: 1 })
+  expect(await store.append(view, SOURCE, [entry(1), entry(2)])).toMatchObject({ rowsAdded: 0, tableVersion: 1 })
+  const reopened = again()
+  expect(await reopened.append(view, SOURCE, [entry(2), entry(3)])).toMatchObject({ rowsAdded: 1, tableVersion: 2 })
+  expect(await values(store)).toEqual([3n, 2n, 1n])
+  expect(await store.archivedPosition(view, SOURCE)).toBe(3)
+  const otherShard = { ...SOURCE, shard: 1 as Shard }
+  expect(await store.archivedPosition(view, otherShard)).toBe(0)
+  expect(await store.append(view, otherShard, [entry(1, 7n)])).toMatchObject({ rowsAdded: 1 })
+  expect(await store.status(view)).toMatchObject({ rows: 4, tableVersion: 3 })
+})
+
+test('archivers that append the same entries at the same time add each once and leave no files behind', async () => {
+  const { dir, again } = await opened()
+  const entries = Array.from({ length: 20 }, (_, index) => entry(index + 1))
+  const stores = [again(), again(), again()]
+  await stores[0]!.prepare(view)
+  const results = await Promise.all(stores.map((store) => store.append(view, SOURCE, entries)))
+  expect(results.reduce((sum, result) => sum + result.rowsAdded, 0)).toBe(20)
+  expect(await values(stores[0]!)).toHaveLength(20)
+  expect(await parquetFiles(dir)).toHaveLength((await stores[0]!.status(view)).files)
+})
+
+test('what was uploaded before a crash and not committed is seen by no reader and added by the replay', async () => {
+  const { dir, objects, store, again } = await opened()
+  await store.append(view, SOURCE, [entry(1)])
+  const crashing: ObjectStore = {
+    location: objects.location,
+    stagingDir: objects.stagingDir,
+    read: (path) => objects.read(path),
+    list: (prefix, startAfter) => objects.list(prefix, startAfter),
+    upload: (file, path) => objects.upload(file, path),
+    localFile: (path) => objects.localFile(path),
+    delete: (path) => objects.delete(path),
+    put: (path, bytes) => objects.put(path, bytes),
+    putIfAbsent: () => Promise.reject(new Error('the process ends here')),
+  }
+  await expect(again({ objects: crashing }).append(view, SOURCE, [entry(2)])).rejects.toThrow('ends here')
+  expect(await parquetFiles(dir)).toHaveLength(2)
+  expect(await values(store)).toEqual([1n])
+  expect(await store.status(view)).toMatchObject({ rows: 1, files: 1 })
+  expect(await again().append(view, SOURCE, [entry(2)])).toMatchObject({ rowsAdded: 1 })
+  expect(await values(store)).toEqual([2n, 1n])
+})
+
+test('sync adds what is new once; a write in between is kept', async () => {
+  const made = await opened()
+  const { store } = made
+  made.source =
+    "SELECT 'k' || range AS k, TIMESTAMP '2001-01-01' + INTERVAL 1 DAY * range AS event_timestamp, range AS n FROM range(7)"
+  expect(await store.sync(sourced, 100 as Position)).toMatchObject({ rowsRead: 7, rowsAdded: 7, tableVersion: 1 })
+  expect(await store.sync(sourced, 200 as Position)).toMatchObject({ rowsRead: 7, rowsAdded: 0, tableVersion: 1 })
+  const event = Date.UTC(2001, 0, 1) * 1000
+  await store.append(sourced, SOURCE, [rowOf(sourced, { key: ['k0'], event, position: 250, values: [99n] })])
+  expect(await store.sync(sourced, 300 as Position)).toMatchObject({ rowsAdded: 0 })
+  expect(await values(store, sourced, 'k0')).toEqual([99n, 0n])
+  made.source = made.source.replace('range AS n', 'range + 1 AS n')
+  expect(await store.sync(sourced, 400 as Position)).toMatchObject({ rowsAdded: 7, tableVersion: 3 })
+  expect(await values(store, sourced, 'k0')).toEqual([1n, 99n, 0n])
+  const latest = await latestRows(store, sourced)
+  expect(latest).toHaveLength(7)
+})
+
+test('a sync is refused while one runs, without a source, and with a position that went back', async () => {
+  const made = await opened()
+  made.source = "SELECT 'a' AS k, DATE '2001-01-01' AS event_timestamp, 1 AS n"
+  await expect(made.store.sync(view, 1 as Position)).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' })
+  const first = made.store.sync(sourced, 100 as Position)
+  await expect(made.store.sync(sourced, 101 as Position)).rejects.toMatchObject({ code: 'ABORTED' })
+  await first
+  await expect(made.store.sync(sourced, 100 as Position)).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' })
+})
+
+test('of two syncs in different processes one adds its rows and the other is ABORTED, leaving no files', async () => {
+  const made = await opened()
+  made.source = "SELECT 'a' AS k, DATE '2001-01-01' AS event_timestamp, 1 AS n"
+  await made.store.prepare(sourced)
+  const other = made.again()
+  let otherSynced = false
+  const slow: OfflineEngine = {
+    async run(kind, input, options) {
+      const output = await bench.engine.run(kind, input, options)
+      if (!otherSynced) await other.sync(sourced, 200 as Position)
+      otherSynced = true
+      return output
+    },
+    close: async () => {},
+  }
+  await expect(made.again({ engine: slow }).sync(sourced, 100 as Position)).rejects.toMatchObject({ code: 'ABORTED' })
+  expect(await values(made.store, sourced)).toEqual([1n])
+  expect(await parquetFiles(made.dir)).toHaveLength(1)
+})
+
+test('an added feature evolves the table; older rows lack it and other versions of the view have their own table', async () => {
+  const { store } = await opened()
+  await store.append(view, SOURCE, [entry(1)])
+  const newer = viewOf({ n: 'int64', added: 'string' }, { schemaId: 2, schemaFeatureCounts: [1, 2] })
+  await store.append(newer, SOURCE, [rowOf(newer, { key: ['a'], event: 2, position: 2, values: [2n, 'x'] })])
+  const { rows } = await store.history(newer, { entity: ['a'], limit: 10 })
+  expect(rows.map((row) => row.values.map((value) => value.length > 0))).toEqual([
+    [true, true],
+    [true, false],
+  ])
+  const raised = { ...view, version: 2 }
+  expect(await values(store, raised)).toEqual([])
+  await expect(store.append(viewOf({ n: 'string' }), SOURCE, [])).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' })
+})
+
+test('latest gives every entity in batches and leaves no spool file, also when the reader gives up', async () => {
+  const { dir, store } = await opened()
+  const entries = Array.from({ length: 10 }, (_, index) => entry(index + 1, 1n, `k${index}`))
+  await store.append(view, SOURCE, entries)
+  const { rows, tableVersion, batches } = await store.latest(view)
+  expect([rows, tableVersion]).toEqual([10, 1])
+  const sizes: number[] = []
+  const found: RowWrite[] = []
+  for await (const batch of batches) {
+    sizes.push(batch.length)
+    found.push(...batch)
+  }
+  expect(sizes).toEqual([3, 3, 3, 1])
+  const byKey = (a: RowWrite, b: RowWrite) => (a.key < b.key ? -1 : 1)
+  expect(found.sort(byKey)).toEqual(entries.map(({ key, row }) => ({ key, row })).sort(byKey))
+  for await (const _ of (await store.latest(view)).batches) break
+  const [own] = await readdir(join(dir, 'spool'))
+  expect(await readdir(join(dir, 'spool', own!))).toEqual([])
+  await store.close()
+  expect(await readdir(join(dir, 'spool'))).toEqual([])
+})
+
+test('a result beyond the spool limit is refused by its name and removed', async () => {
+  const { dir, store, again } = await opened()
+  await store.append(view, SOURCE, [entry(1)])
+  const small = again({ spoolDir: join(dir, 'small'), spoolBytesMax: 10 })
+  await expect(small.latest(view)).rejects.toMatchObject({
+    code: 'RESOURCE_EXHAUSTED',
+    message: expect.stringContaining('spool-bytes-max'),
+  })
+  const [own] = await readdir(join(dir, 'small'))
+  expect(await readdir(join(dir, 'small', own!))).toEqual([])
+})
+
+test('history opens only the files that can hold the entity', async () => {
+  const { store, again } = await opened()
+  await store.append(view, SOURCE, [entry(1, 1n, 'a')])
+  await store.append(view, SOURCE, [entry(2, 2n, 'z')])
+  const scanned: number[] = []
+  const counting: OfflineEngine = {
+    run(kind, input, options) {
+      if ('table' in input) scanned.push(input.table.files.length)
+      return bench.engine.run(kind, input, options)
+    },
+    close: async () => {},
+  }
+  expect(await values(again({ engine: counting }))).toEqual([1n])
+  expect(scanned).toEqual([1])
+})
+
+test('the log has one line per file with partition value and exact statistics', async () => {
+  const { dir, store } = await opened()
+  await store.append(view, SOURCE, [entry(5, 50n), entry(6, 60n)])
+  const log = await readFile(join(dir, 'offline/views/v/v1/_delta_log/00000000000000000001.json'), 'utf8')
+  const actions = log
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, Record<string, unknown>>)
+  const added = actions.flatMap((action) => (action['add'] ? [action['add']] : []))
+  expect(added).toHaveLength(1)
+  expect(added[0]).toMatchObject({ partitionValues: { event_date: '1970-01-01' }, dataChange: true })
+  expect(JSON.parse(added[0]!['stats'] as string)).toMatchObject({
+    numRecords: 2,
+    minValues: { k: 'a', n: 50, write_position: 5 },
+    maxValues: { k: 'a', n: 60, write_position: 6 },
+    nullCount: { n: 0 },
+  })
+  expect(actions).toContainEqual({ txn: expect.objectContaining({ appId: 'outbox/store-1/0', version: 6 }) })
+})
