@@ -1,0 +1,120 @@
+/**
+ * Data sets as serialized `DatasetRows` messages (proto/twinstore/v1/offline.proto), each after its length as a big-endian
+ * u32. The digest is that of the messages without the lengths, which is what a client of the stream can compute.
+ *
+ * A timestamp that is a feature is a `unix_timestamp_val`; any other one is an int64 of microseconds, because whole seconds
+ * would make versions alike. A date is a timestamp. Null is `null_val`.
+ */
+import { rm } from 'node:fs/promises'
+import { type DuckDBBlobValue, type DuckDBListValue, DuckDBTimestampTZValue, type DuckDBValue } from '@duckdb/node-api'
+import { TwinstoreError } from '../../domain/errors.ts'
+import { encodeValue, type FeatureValue, type ScalarValue } from '../../domain/value-codec.ts'
+import type { ScalarType, ValueType } from '../../domain/value-type.ts'
+import { lengthField } from '../../lib/wire.ts'
+import { createDigestedFile } from './dataset-file.ts'
+import { type QueryColumn, selectSql } from './dataset-query.ts'
+import { type DatasetTarget, type DatasetWriter, datasetColumns } from './dataset-writer.ts'
+import { isTimestamp, itemType, portableColumn } from './portable-columns.ts'
+import type { Session } from './session.ts'
+
+/** A message ends with the row that takes it past this: far below gRPC's 4 MB, large enough that framing costs nothing. */
+const MESSAGE_BYTES = 256 * 1024
+
+/** Field numbers of `DatasetRows.rows` and `DatasetRow.values`. */
+const ROWS_FIELD = 1
+const VALUES_FIELD = 1
+
+const SCALAR_KIND: Readonly<Record<string, ScalarType>> = {
+  BOOLEAN: 'bool',
+  INTEGER: 'int32',
+  BIGINT: 'int64',
+  FLOAT: 'float',
+  DOUBLE: 'double',
+  VARCHAR: 'string',
+  BLOB: 'bytes',
+  'TIMESTAMP WITH TIME ZONE': 'timestamp',
+}
+
+export async function openRowsWriter(session: Session, target: DatasetTarget): Promise<DatasetWriter> {
+  const declared = target.columns.map(rowsColumn)
+  const types = declared.map((column) => valueTypeOf(column.type))
+  const file = await createDigestedFile(target.outputFile)
+  let rows = 0
+  let pending: Buffer[] = []
+  let pendingBytes = 0
+  const flush = async () => {
+    if (pendingBytes === 0) return
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(pendingBytes)
+    await file.write(length, { hashed: false })
+    await file.write(Buffer.concat(pending, pendingBytes))
+    pending = []
+    pendingBytes = 0
+  }
+  return {
+    async write(query) {
+      for await (const chunk of session.stream(selectSql(query, query.columns.map(rowsColumn)))) {
+        for (const cells of chunk.getRows()) {
+          const row = rowMessage(declared, types, cells)
+          pending.push(row)
+          pendingBytes += row.length
+          rows++
+          if (pendingBytes >= MESSAGE_BYTES) await flush()
+        }
+      }
+    },
+    async finish() {
+      await flush()
+      return { path: target.outputFile, rows, columns: datasetColumns(declared), ...(await file.close()) }
+    },
+    async discard() {
+      await file.close()
+      await rm(target.outputFile, { force: true })
+    },
+  }
+}
+
+/** One entry of `DatasetRows.rows`, with its tag. */
+function rowMessage(
+  columns: readonly QueryColumn[],
+  types: readonly ValueType[],
+  cells: readonly DuckDBValue[],
+): Buffer {
+  const values = cells.map((cell, index) => {
+    const encoded = encodeValue(types[index]!, featureValue(cell))
+    if (typeof encoded !== 'string') return lengthField(VALUES_FIELD, encoded)
+    throw new TwinstoreError('INVALID_ARGUMENT', `column ${columns[index]!.name}: ${encoded}`)
+  })
+  return lengthField(ROWS_FIELD, Buffer.concat(values))
+}
+
+function rowsColumn(column: QueryColumn): QueryColumn {
+  const portable = portableColumn(column)
+  const item = itemType(portable.type)
+  const type = rowsType(item ?? portable.type, column.wholeSeconds === true)
+  if (item === undefined) return { ...portable, type, sql: rowsSql(portable.type, type, portable.sql) }
+  const sql = `list_transform(${portable.sql}, lambda item: ${rowsSql(item, type, 'item')})`
+  return { ...portable, type: `${type}[]`, sql }
+}
+
+function rowsType(type: string, wholeSeconds: boolean): string {
+  if (type === 'DATE') return 'TIMESTAMP WITH TIME ZONE'
+  return isTimestamp(type) && !wholeSeconds ? 'BIGINT' : type
+}
+
+function rowsSql(from: string, to: string, sql: string): string {
+  if (from === to) return sql
+  return to === 'BIGINT' ? `epoch_us(${sql})` : `CAST(${sql} AS ${to})`
+}
+
+function valueTypeOf(type: string): ValueType {
+  const item = itemType(type)
+  return item === undefined ? { kind: SCALAR_KIND[type]! } : { kind: 'list', of: SCALAR_KIND[item]! }
+}
+
+function featureValue(cell: DuckDBValue): FeatureValue | null {
+  if (cell === null || typeof cell !== 'object') return cell
+  if (cell instanceof DuckDBTimestampTZValue) return Number(cell.micros / 1_000_000n)
+  if ('bytes' in cell) return (cell as DuckDBBlobValue).bytes
+  return (cell as DuckDBListValue).items.map((item) => featureValue(item) as ScalarValue)
+}

@@ -1,0 +1,164 @@
+/**
+ * The spine of a training set as a DuckDB table in the order of its file. Its columns are named by their place (`c0`, `c1`),
+ * so that no name a user chose can meet one of ours. Everything that is wrong with it is reported at once.
+ */
+import type { KeyType } from '../../domain/entity-key.ts'
+import { type Fault, faultsError } from '../../domain/errors.ts'
+import type { Feature } from '../../domain/registry.ts'
+import { typeName } from '../../domain/value-type.ts'
+import { didYouMean } from '../../lib/nearest-name.ts'
+import type { TrainingSetJob } from '../dataset-jobs.ts'
+import { loadArrowSpine } from './arrow-spine.ts'
+import type { QueryColumn } from './dataset-query.ts'
+import type { SpineSql } from './point-in-time.ts'
+import type { Session } from './session.ts'
+import { featureCast, type SourceCast, scalarCast, timestampCast } from './source-casts.ts'
+import { duckdbKeyType, duckdbType, identifier, literal } from './sql.ts'
+
+/** What a training set needs of its spine. */
+export interface SpineNeeds {
+  readonly keys: ReadonlyMap<string, KeyType>
+  readonly request: readonly Feature[]
+  /** Names of the columns that the training set adds. */
+  readonly outputs: readonly string[]
+}
+
+export interface Spine {
+  readonly rows: number
+  /** The greatest timestamp, microseconds. */
+  readonly untilMicros: bigint
+  readonly columns: readonly QueryColumn[]
+  readonly sql: SpineSql
+  /** The request features that the spine has, as expressions of the feature's type. */
+  readonly request: ReadonlyMap<string, string>
+}
+
+type SpineInput = TrainingSetJob['input']['spine']
+
+interface GivenColumn extends QueryColumn {
+  readonly sql: string
+}
+
+export async function loadSpine(session: Session, input: SpineInput, needs: SpineNeeds): Promise<Spine> {
+  const subject = 'the spine'
+  const relation = await spineRelation(session, input, needs, subject)
+  const described = await session.rows(`DESCRIBE FROM ${relation}`, { subject })
+  const columns = described.map((row, index): GivenColumn => {
+    return { name: String(row['column_name']), type: String(row['column_type']), sql: `c${index}` }
+  })
+  const casts = checkColumns(columns, input.timestampColumn, needs)
+  const places = columns.map((column) => column.sql).join(', ')
+  await session.run(`CREATE TEMP TABLE spine AS SELECT * FROM ${relation} AS s(${places})`, { subject })
+  const atMicros = `epoch_us(${casts.get(input.timestampColumn)!.valueSql})`
+  const measured = await checkValues(session, columns, input.timestampColumn, casts)
+  return {
+    ...measured,
+    columns,
+    sql: { relation: 'spine', column: (name) => casts.get(name)!.valueSql, atMicros },
+    request: new Map(
+      needs.request.flatMap(({ name }) => (casts.has(name) ? [[name, casts.get(name)!.valueSql] as const] : [])),
+    ),
+  }
+}
+
+async function spineRelation(session: Session, input: SpineInput, needs: SpineNeeds, subject: string): Promise<string> {
+  if (input.format === 'arrow') return loadArrowSpine(session, input.file)
+  if (input.format === 'parquet') return `read_parquet(${literal(input.file)})`
+  const options = `header = true`
+  const described = await session.rows(`DESCRIBE FROM read_csv(${literal(input.file)}, ${options})`, { subject })
+  // The sniffer would take a code like 0042 for a number; what the service knows is not left to it.
+  const types = described
+    .map((row) => String(row['column_name']))
+    .flatMap((name) => {
+      const type = needs.keys.get(name)
+      return type === undefined ? [] : [`${literal(name)}: ${literal(duckdbKeyType(type))}`]
+    })
+  const typed = types.length === 0 ? options : `${options}, types = {${types.join(', ')}}`
+  return `read_csv(${literal(input.file)}, ${typed})`
+}
+
+function checkColumns(
+  columns: readonly GivenColumn[],
+  timestampColumn: string,
+  needs: SpineNeeds,
+): ReadonlyMap<string, SourceCast> {
+  const known = new Map(columns.map((column) => [column.name, column]))
+  const casts = new Map<string, SourceCast>()
+  const faults: Fault[] = []
+  const need = (name: string, wanted: string, castOf: (column: GivenColumn) => SourceCast | undefined) => {
+    const column = known.get(name)
+    if (column === undefined) {
+      const near = didYouMean(name, known.keys())
+      faults.push({
+        at: name,
+        problem: `missing, expected ${wanted}${near}; the spine has ${[...known.keys()].join(', ')}`,
+      })
+      return
+    }
+    const cast = castOf(column)
+    if (cast === undefined) faults.push({ at: name, problem: `expected ${wanted}, got ${column.type}` })
+    else casts.set(name, cast)
+  }
+  need(timestampColumn, 'TIMESTAMP, TIMESTAMPTZ or DATE', ({ sql, type }) => momentCast(sql, type))
+  for (const [name, type] of needs.keys) {
+    const wanted = `a join key of type ${type} (${duckdbKeyType(type)})`
+    need(name, wanted, (column) => scalarCast(column.sql, column.type, duckdbKeyType(type)))
+  }
+  for (const feature of needs.request) {
+    if (!known.has(feature.name) && feature.default !== undefined) continue
+    const wanted = `the request feature ${typeName(feature.type)} (${duckdbType(feature.type)})`
+    need(feature.name, wanted, (column) => featureCast(column.sql, column.type, feature.type))
+  }
+  const outputs = new Set(needs.outputs.map((name) => name.toLowerCase()))
+  for (const { name } of columns) {
+    if (outputs.has(name.toLowerCase())) {
+      faults.push({ at: name, problem: 'the training set adds a column of this name: rename it in the spine' })
+    }
+  }
+  if (faults.length > 0) throw faultsError('INVALID_ARGUMENT', 'the spine does not fit the service:', faults)
+  return casts
+}
+
+/** Nanoseconds, which pandas writes, are cut to microseconds: no event timestamp is finer. */
+function momentCast(sql: string, type: string): SourceCast | undefined {
+  return timestampCast(sql, type === 'TIMESTAMP_NS' ? 'TIMESTAMP' : type)
+}
+
+/** Counts what the types allow and the join does not. A null join key is no fault: such a row has no features. */
+async function checkValues(
+  session: Session,
+  columns: readonly GivenColumn[],
+  timestampColumn: string,
+  casts: ReadonlyMap<string, SourceCast>,
+): Promise<{ readonly rows: number; readonly untilMicros: bigint }> {
+  const moment = casts.get(timestampColumn)!.valueSql
+  const checked = columns.filter((column) => casts.get(column.name)?.lossSql !== undefined)
+  const losses = checked.map((column, index) => `count(*) FILTER (${casts.get(column.name)!.lossSql}) AS loss${index}`)
+  const finite = `${moment} IS NOT NULL AND isfinite(${moment})`
+  const [counted] = await session.rows(
+    `SELECT ${[
+      'count(*) AS all_rows',
+      `count(*) FILTER (${finite}) AS dated_rows`,
+      `max(epoch_us(${moment})) FILTER (${finite}) AS until_micros`,
+      ...losses,
+    ].join(', ')} FROM spine`,
+  )
+  const rows = Number(counted!['all_rows'])
+  const undated = rows - Number(counted!['dated_rows'])
+  const faults: Fault[] = []
+  if (undated > 0) {
+    faults.push({ at: timestampColumn, problem: `${undated} of ${rows} rows have no timestamp, or an infinite one` })
+  }
+  checked.forEach((column, index) => {
+    const lost = Number(counted![`loss${index}`])
+    if (lost > 0)
+      faults.push({ at: column.name, problem: `${lost} of ${rows} values (${column.type}) are out of range` })
+  })
+  if (faults.length > 0) throw faultsError('INVALID_ARGUMENT', 'the spine has rows that cannot be joined:', faults)
+  return { rows, untilMicros: (counted!['until_micros'] as bigint | null) ?? 0n }
+}
+
+/** The spine's own column under its own name. */
+export function spineColumnSql(column: QueryColumn): string {
+  return `s.${identifier(column.sql)}`
+}
