@@ -11,14 +11,15 @@ import { asRecord, described, readDescription, readFields } from './option-field
 /** Stands for a type that could not be read, so that the other checks can go on. */
 const UNREADABLE: ValueType = { kind: 'double' }
 
-/** In the order they were declared. */
-export function checkFeatures(scope: FaultScope, raw: unknown): Feature[] {
+/** At least `countMin` features, in the order they were declared. */
+export function checkFeatures(scope: FaultScope, raw: unknown, countMin: 0 | 1): Feature[] {
   const record = asRecord(raw)
   if (record === undefined || declarationOf(raw) !== undefined) {
     scope.add(`expected features by name ({ mean_delay: double(), ... }), got ${described(raw)}`)
     return []
   }
   const names = Object.keys(record)
+  if (names.length < countMin) scope.add('there must be at least one feature')
   if (names.length > FEATURES_PER_VIEW_MAX) scope.add(`${names.length} features; at most ${FEATURES_PER_VIEW_MAX}`)
   return names.map((name) => checkFeature(scope.in(checkColumnName(scope.in(name), name)), name, record[name]))
 }

@@ -14,10 +14,9 @@ export function checkOnDemandView(scope: FaultScope, declared: OnDemandDeclarati
   const options = readFields(scope, declared.options, ['inputs', 'request', 'features', 'compute', 'description'])
   const columns: RequestColumns = new Map()
   const inputs = checkInputs(scope.in('inputs'), options['inputs'], viewOf, columns)
-  const request = options['request'] === undefined ? [] : checkFeatures(scope.in('request'), options['request'])
+  const request = options['request'] === undefined ? [] : checkFeatures(scope.in('request'), options['request'], 0)
   checkRequestColumns(scope.in('request'), request, columns)
-  const features = checkFeatures(scope.in('features'), options['features'])
-  if (features.length === 0) scope.in('features').add('an on-demand view needs at least one feature')
+  const features = checkFeatures(scope.in('features'), options['features'], 1)
   checkNoDefaults(scope.in('features'), features)
   if (typeof options['compute'] !== 'function') {
     scope.in('compute').add(`expected a function of the row, got ${described(options['compute'])}`)

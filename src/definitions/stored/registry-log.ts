@@ -39,13 +39,15 @@ export async function readNewestEntry(objects: ObjectStore): Promise<LogEntry | 
 
 /** The newest entry with this fingerprint. All of them have the same layouts of the views in it: layouts only grow. */
 export async function findEntry(objects: ObjectStore, fingerprint: string): Promise<LogEntry | undefined> {
+  for await (const entry of newestFirst(objects)) if (entry.fingerprint === fingerprint) return entry
+  return undefined
+}
+
+/** All entries, newest first, each read when it is asked for. */
+export async function* newestFirst(objects: ObjectStore): AsyncIterable<LogEntry> {
   const paths: string[] = []
   for await (const { path } of objects.list(LOG_PREFIX)) paths.push(path)
-  for (const path of paths.reverse()) {
-    const entry = await readEntry(objects, path)
-    if (entry.fingerprint === fingerprint) return entry
-  }
-  return undefined
+  for (const path of paths.reverse()) yield await readEntry(objects, path)
 }
 
 /** False if another process wrote an entry of this index first. */
