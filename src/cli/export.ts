@@ -3,7 +3,7 @@ import { parseRow, typedRow } from './assignments.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
 import { timeOption } from './history.ts'
 import { formatBytes, formatCount, print, printJson } from './output.ts'
-import { fileFormat, writeFileFrom } from './output-file.ts'
+import { fileFormat, saveDataset } from './output-file.ts'
 import { showProgress } from './progress.ts'
 import { viewColumns } from './schema.ts'
 
@@ -47,10 +47,10 @@ async function runExport(source: string, options: ExportOptions): Promise<void> 
   const format = fileFormat('--out', options.out, options.format)
   const progress = showProgress(options.json === true)
   const done = await withClient(options, async (client, deadlineMs) => {
-    const description = await client.describe({ deadlineMs })
+    const description = await client.describe()
     const isService = description.services.some((service) => service.name === source)
     const keys = options.entity && viewColumns(description, source).joinKeys
-    const dataset = client.exportFeatures({
+    const dataset = await client.exportFeatures({
       ...(isService ? { service: source } : { view: source }),
       format,
       deadlineMs,
@@ -64,8 +64,7 @@ async function runExport(source: string, options: ExportOptions): Promise<void> 
       ...(options.latest ? { latestOnly: true } : {}),
       onProgress: ({ step, fraction }) => progress.update(step, fraction),
     })
-    await writeFileFrom(options.out, dataset.chunks)
-    return dataset.summary()
+    return saveDataset(options.out, dataset)
   }).finally(() => progress.done())
   if (options.json) printJson({ file: options.out, ...done })
   else print(`${options.out}: ${formatCount(done.rows)} rows, ${formatBytes(done.bytes)}, sha256 ${done.sha256}`)

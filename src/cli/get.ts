@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { FeatureAnswer } from '../client/index.ts'
+import type { FeatureVectors } from '../client/index.ts'
 import { type Assignments, parseRow, typedRow } from './assignments.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
 import { cell, print, printJson, printTable } from './output.ts'
@@ -27,37 +27,40 @@ export function getCommand(): Command {
   return addConnectionFlags(command, '10s').action(async (service: string, words: string[], options: GetOptions) => {
     const rows = words.map(parseRow)
     const answer = await withClient(options, async (client, deadlineMs) => {
-      const columns = serviceColumns(await client.describe({ deadlineMs }), service)
+      const columns = serviceColumns(await client.describe(), service)
       const entities = rows.map((row) => typedRow(row, columns, `service ${service}`))
       return client.getFeatures({
         service,
         entities,
         deadlineMs,
-        ...(options.fresh ? { consistency: 'fresh' as const } : {}),
+        ...(options.fresh ? { consistency: 'FRESH' as const } : {}),
       })
     })
     if (options.json)
-      printJson({ fingerprint: answer.fingerprint, rows: rows.map((entity, index) => jsonRow(entity, answer, index)) })
+      printJson({
+        fingerprint: answer.layout.fingerprint,
+        rows: rows.map((entity, index) => jsonRow(entity, answer, index)),
+      })
     else printAnswer(rows, answer)
   })
 }
 
-function jsonRow(entity: Assignments, answer: FeatureAnswer, index: number): unknown {
+function jsonRow(entity: Assignments, answer: FeatureVectors, index: number): unknown {
   const row = answer.rows[index]!
-  return { entity, features: row.features, statuses: row.statuses, event_timestamps: row.eventTimestamps }
+  return { entity, features: row.values, statuses: row.statuses, event_timestamps: row.eventTimestamps }
 }
 
 /** One line a feature and one column an entity row: there are usually more features than rows. */
-function printAnswer(rows: readonly Assignments[], answer: FeatureAnswer): void {
+function printAnswer(rows: readonly Assignments[], answer: FeatureVectors): void {
   const head = ['', ...rows.map((row) => Object.values(row).join(' '))]
-  const lines = answer.names.map((name) => [
+  const lines = answer.layout.columns.map(({ name }) => [
     name,
     ...answer.rows.map((row) => {
       const status = row.statuses[name]
-      const value = cell(row.features[name])
+      const value = cell(status === 'NULL' ? null : (row.values[name] ?? undefined))
       return status === 'PRESENT' || status === 'NULL' ? value : `${value} (${status})`
     }),
   ])
   printTable(head, lines)
-  print(`\ndefinitions ${answer.fingerprint}`)
+  print(`\ndefinitions ${answer.layout.fingerprint}`)
 }

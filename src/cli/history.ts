@@ -28,7 +28,7 @@ export function historyCommand(): Command {
     .addHelpText('after', HELP)
   return addConnectionFlags(command, '60s').action(async (view: string, words: string[], options: HistoryOptions) => {
     const history = await withClient(options, async (client, deadlineMs) => {
-      const { joinKeys } = viewColumns(await client.describe({ deadlineMs }), view)
+      const { joinKeys } = viewColumns(await client.describe(), view)
       return client.history(view, typedRow(parseWords(words), joinKeys, `the key of ${view}`), {
         deadlineMs,
         limit: Number(options.limit),
@@ -43,15 +43,19 @@ export function historyCommand(): Command {
       printTable(
         ['event timestamp', 'recorded', 'origin', ...names],
         history.rows.map((row) => [
-          row.eventTimestamp,
-          row.createdTimestamp,
+          timeOf(row.eventTimestampMicros),
+          timeOf(row.createdTimestampMicros),
           row.origin,
-          ...names.map((name) => row.values[name]),
+          ...names.map((name) => (row.missing.includes(name) ? undefined : row.values[name])),
         ]),
       )
       if (history.truncated) print(`\nolder rows are left out; --limit ${options.limit} sets how many are shown`)
     }
   })
+}
+
+function timeOf(micros: bigint): Date {
+  return new Date(Number(micros / 1000n))
 }
 
 export function timeOption<K extends string>(key: K, flag: string, text: string | undefined): { [P in K]?: Date } {

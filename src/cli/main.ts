@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `twinstore` command: parses the command line, runs one verb, and turns a failure into a message and an exit code. */
 import { Command, CommanderError } from 'commander'
+import { packageVersion } from '../config/package-version.ts'
 import { asTwinstoreError } from '../domain/errors.ts'
 import { applyCommand } from './apply.ts'
 import { EXIT_CODES, EXIT_CODES_HELP } from './exit-codes.ts'
@@ -12,7 +13,6 @@ import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
 import { syncCommand } from './sync.ts'
 import { trainingSetCommand } from './training-set.ts'
-import { packageVersion } from './version.ts'
 import { writeCommand } from './write.ts'
 
 const USAGE_ERROR = 2

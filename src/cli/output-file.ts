@@ -4,6 +4,7 @@ import { rename, rm } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import type { DatasetStream } from '../client/index.ts'
 import { TwinstoreError } from '../domain/errors.ts'
 
 export type FileFormat = 'parquet' | 'arrow' | 'csv'
@@ -24,14 +25,24 @@ export function fileFormat(flag: string, path: string, given: string | undefined
   throw new TwinstoreError('INVALID_ARGUMENT', `${flag}: ${problem}; formats are parquet, csv and arrow`)
 }
 
-/** Writes all chunks to `path`; a failure midway leaves what was there before. */
-export async function writeFileFrom(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+export interface SavedDataset {
+  readonly rows: number
+  readonly bytes: number
+  readonly sha256: string
+  readonly pinJson?: string
+}
+
+/** Writes a data set, which checks itself as it is read, to `path`; a failure midway leaves what was there before. */
+export async function saveDataset(path: string, dataset: DatasetStream): Promise<SavedDataset> {
   const partial = `${path}.partial`
   try {
-    await pipeline(Readable.from(chunks, { objectMode: false }), createWriteStream(partial))
+    await pipeline(Readable.from(dataset, { objectMode: false }), createWriteStream(partial))
     await rename(partial, path)
   } catch (error) {
     await rm(partial, { force: true })
     throw error
   }
+  const { trailer, info } = dataset
+  if (trailer === undefined) throw new TwinstoreError('DATA_LOSS', `${path}: the data set ended without its trailer`)
+  return { ...trailer, bytes: info.bytes }
 }

@@ -17,7 +17,7 @@ export function statusCommand(): Command {
     .description('Show how the server and its stores are.')
     .addHelpText('after', HELP)
   return addConnectionFlags(command, '10s').action(async (options: ConnectionOptions) => {
-    const status = await withClient(options, (client, deadlineMs) => client.status({ deadlineMs }))
+    const status = await withClient(options, (client) => client.status())
     if (options.json) printJson(status)
     else printStatus(status)
     if (status.problems.length > 0) process.exitCode = PROBLEM_EXIT

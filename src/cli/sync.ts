@@ -19,7 +19,8 @@ export function syncCommand(): Command {
   return addConnectionFlags(command, '1h').action(async (views: string[], options: ConnectionOptions) => {
     const progress = showProgress(options.json === true)
     const results = await withClient(options, (client, deadlineMs) =>
-      client.sync(views, {
+      client.sync({
+        views,
         deadlineMs,
         onProgress: (view, { step, fraction }) => progress.update(`${view}: ${step}`, fraction),
       }),

@@ -1,11 +1,12 @@
-import { existsSync } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { Command } from 'commander'
+import type { TrainingSetOptions as ClientTrainingSetOptions } from '../client/index.ts'
 import { TwinstoreError } from '../domain/errors.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
 import { formatBytes, formatCount, note, print, printJson } from './output.ts'
-import { fileFormat, writeFileFrom } from './output-file.ts'
+import { fileFormat, saveDataset } from './output-file.ts'
 import { showProgress } from './progress.ts'
 
 interface TrainingSetOptions extends ConnectionOptions {
@@ -46,21 +47,20 @@ async function run(service: string, options: TrainingSetOptions): Promise<void> 
   const pinJson = options.pin === undefined ? undefined : await readPin(options.pin)
   const progress = showProgress(options.json === true)
   const done = await withClient(options, async (client, deadlineMs) => {
-    const dataset = client.trainingSet({
+    const dataset = await client.trainingSet({
       service,
-      spine: spineOf(options.spine),
+      ...spineOf(options.spine),
       timestampColumn: options.timestamp,
-      mode: options.asServed ? 'as-served' : 'event-time',
+      mode: options.asServed ? 'AS_SERVED' : 'EVENT_TIME',
       format,
       deadlineMs,
       ...(pinJson === undefined ? {} : { pinJson }),
       onProgress: ({ step, fraction }) => progress.update(step, fraction),
     })
-    await writeFileFrom(options.out, dataset.chunks)
-    return dataset.summary()
+    return saveDataset(options.out, dataset)
   }).finally(() => progress.done())
   const pinFile = `${options.out}.pin.json`
-  await writeFile(pinFile, `${JSON.stringify(JSON.parse(done.pinJson), undefined, 2)}\n`)
+  await writeFile(pinFile, `${JSON.stringify(JSON.parse(done.pinJson ?? '{}'), undefined, 2)}\n`)
   if (options.json) printJson({ file: options.out, pinFile, rows: done.rows, bytes: done.bytes, sha256: done.sha256 })
   else {
     print(`${options.out}: ${formatCount(done.rows)} rows, ${formatBytes(done.bytes)}, sha256 ${done.sha256}`)
@@ -69,11 +69,11 @@ async function run(service: string, options: TrainingSetOptions): Promise<void> 
 }
 
 /** A file here is sent; any other name is one the server's definitions know. */
-function spineOf(path: string): { file: string; format: 'parquet' | 'csv' | 'arrow' } | { source: string } {
-  if (existsSync(path)) return { file: path, format: fileFormat('--spine', path, undefined) }
+function spineOf(path: string): Pick<ClientTrainingSetOptions, 'spine' | 'spineFormat'> {
+  if (existsSync(path)) return { spine: createReadStream(path), spineFormat: fileFormat('--spine', path, undefined) }
   if (basename(path) !== path) throw new TwinstoreError('NOT_FOUND', `--spine: there is no file ${path}`)
   note(`no file ${path} here; asking the server for its source file of that name`)
-  return { source: path }
+  return { spine: { source: path } }
 }
 
 async function readPin(path: string): Promise<string> {

@@ -31,9 +31,9 @@ export function writeCommand(): Command {
     const ack = parseAck(options.ack)
     const eventTimestamp = eventTime(options.eventTime)
     const [outcome] = await withClient(options, async (client, deadlineMs) => {
-      const { all } = viewColumns(await client.describe({ deadlineMs }), view)
+      const { all } = viewColumns(await client.describe(), view)
       const values = typedRow(parseWords(words), all, `view ${view}`)
-      const row = { values, ...(eventTimestamp ? { eventTimestamp } : {}) }
+      const row = { ...values, ...(eventTimestamp ? { event_timestamp: eventTimestamp } : {}) }
       return client.writeFeatures(view, [row], {
         ack,
         deadlineMs,
@@ -43,7 +43,7 @@ export function writeCommand(): Command {
     if (outcome === undefined) throw new TwinstoreError('INTERNAL', 'the server acknowledged no row')
     if (options.json) printJson(outcome)
     else {
-      const recorded = formatTime(new Date(outcome.position / 1000))
+      const recorded = formatTime(new Date(Number(outcome.position / 1000n)))
       const applied = 'it is the online value now'
       const superseded = 'the online store has a newer row; this one is kept in the history'
       print(`${outcome.status}: ${outcome.status === 'APPLIED' ? applied : superseded} (recorded ${recorded})`)
@@ -51,8 +51,9 @@ export function writeCommand(): Command {
   })
 }
 
-function parseAck(text: string): 'online' | 'both' {
-  if (text === 'online' || text === 'both') return text
+function parseAck(text: string): 'ONLINE' | 'BOTH' {
+  if (text === 'online') return 'ONLINE'
+  if (text === 'both') return 'BOTH'
   throw new TwinstoreError('INVALID_ARGUMENT', `--ack: ${JSON.stringify(text)} is not online or both`)
 }
 

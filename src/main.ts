@@ -1,0 +1,368 @@
+/**
+ * The only composition root: builds every part from the configuration, starts them in order, and stops them in reverse.
+ *
+ * Start: lock the data folder, apply the definitions, open the stores, start the archiver, sync what has no data yet,
+ * listen. Stop: take no new calls and finish those under way, archive the outbox, close the stores, release the lock. A
+ * start that fails midway, or is asked to stop, undoes what it had begun.
+ */
+import { join } from 'node:path'
+import { createAdminHandlers } from './api/admin-handlers.ts'
+import { createGrpcServer, type GrpcServer } from './api/grpc/server.ts'
+import { createOfflineHandlers } from './api/offline-handlers.ts'
+import type { Config } from './config/option-table.ts'
+import { packageVersion } from './config/package-version.ts'
+import { type StoreFolders, storeFolders } from './config/store-location.ts'
+import { applyDefinitions } from './definitions/apply.ts'
+import { resolveFile, resolveSource } from './definitions/resolve-source.ts'
+import { findEarlierView } from './definitions/stored/earlier-views.ts'
+import { loadCurrent, loadSnapshot } from './definitions/stored/snapshots.ts'
+import type { DefinitionsSource } from './domain/definitions-source.ts'
+import { TwinstoreError } from './domain/errors.ts'
+import type { Definitions } from './domain/registry.ts'
+import { systemClock as clock } from './lib/clock.ts'
+import { FolderInUseError, lockFolder } from './lib/folder-lock.ts'
+import { createLog, type Log } from './observe/log.ts'
+import { engineName } from './offline/duckdb/engine-name.ts'
+import { createProcessEngine } from './offline/duckdb/process-engine.ts'
+import { openFolderObjects } from './offline/objects/folder-objects.ts'
+import type { ObjectStore } from './offline/objects/object-store.ts'
+import type { OfflineStore } from './offline/offline-store.ts'
+import { openDeltaOfflineStore } from './offline/store/delta-offline-store.ts'
+import { openLmdbStore } from './online/lmdb/lmdb-store.ts'
+import type { OnlineStore } from './online/online-store.ts'
+import { createServing, type Serving } from './serving/serving.ts'
+import { type Archiver, createArchiver } from './writing/archiver.ts'
+import { createWriteService } from './writing/feature-write-service.ts'
+import { createFeatureWriter } from './writing/feature-writer.ts'
+import type { RowChanges } from './writing/row-changes.ts'
+import { createSyncer, type Syncer, type ViewSyncResult } from './writing/syncer.ts'
+import type { WriteService } from './writing/write-service.ts'
+
+/** Files that a process left behind are swept when they are this old: longer than any write of a single file takes. */
+const STALE_FILE_AGE_MS = 24 * 3_600_000
+
+export interface StartHooks {
+  /** Aborts a start that is under way. */
+  readonly signal: AbortSignal
+  /** What applying the definitions changed, in lines for people. */
+  onApplied(changes: readonly string[]): void
+  onSyncProgress(view: string, step: string, fraction: number | undefined): void
+  onSynced(result: ViewSyncResult): void
+}
+
+export interface RunningServer {
+  /** With the real port. */
+  readonly address: string
+  readonly project: string
+  readonly fingerprint: string
+  /** Drains and closes everything; resolves within about twice `drain-timeout`. */
+  stop(): Promise<void>
+}
+
+/** Starts a server. Rejects with a `TwinstoreError` that says what to do, having released everything. */
+export async function startServer(config: Config, hooks: StartHooks): Promise<RunningServer> {
+  const closers: (() => Promise<unknown> | unknown)[] = []
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.reverse()) await close()
+  }
+  try {
+    return await start(config, hooks, (close) => closers.push(close), closeAll)
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+async function start(
+  config: Config,
+  hooks: StartHooks,
+  onClose: (close: () => Promise<unknown> | unknown) => void,
+  closeAll: () => Promise<void>,
+): Promise<RunningServer> {
+  const log = createLog(config['log-level'])
+  const folders = storeFolders(config)
+  await lockDataFolder(folders, onClose)
+  const objects = await openObjects(folders)
+  const applied = await definitionsOf(config, objects, hooks)
+  const definitions: DefinitionsSource = { current: applied.definitions }
+  const online = await openOnline(config, folders)
+  onClose(() => online.close())
+  const offline = await openOffline(config, folders, objects, applied.sourceDir, onClose)
+  for (const view of applied.definitions.registry.views.values()) await offline.prepare(view)
+
+  const serving = buildServing(config, definitions, online, log)
+  onClose(online.watch((changed) => serving.invalidate(changed)))
+  const changes: RowChanges = {
+    applied: (rows) => {
+      for (const { key, row } of rows) serving.applied(key, row)
+    },
+    changed: (keys) => serving.invalidate(keys),
+  }
+  const archiver = buildArchiver(config, { definitions, online, offline, objects, log })
+  await archiver.start()
+  onClose(() => archiver.stop(config['drain-timeout']))
+  const syncer = createSyncer({ online, offline, definitions, changes, clock, seedRows: config['sync-seed-rows'] })
+  await firstSync(config, syncer, hooks)
+
+  const writes = createWriteService({
+    writer: createFeatureWriter({ online, archiver, changes }),
+    definitions,
+    clock,
+    limits: {
+      rowsMax: config['write-rows-max'],
+      valueBytesMax: config['value-bytes-max'],
+      rowBytesMax: config['row-bytes-max'],
+      entityKeyBytesMax: config['entity-key-bytes-max'],
+      eventAheadMsMax: config['event-time-ahead-max'],
+    },
+  })
+  const parts = { definitions, online, offline, objects, serving, writes, archiver, syncer, log }
+  const server = buildGrpcServer(config, folders, applied, parts)
+  hooks.signal.throwIfAborted()
+  const address = await server.start()
+  onClose(() => server.drain(config['drain-timeout']))
+  log.info('serving', { address, fingerprint: applied.definitions.registry.fingerprint })
+  const { project, fingerprint } = applied.definitions.registry
+  return { address, project, fingerprint, stop: closeAll }
+}
+
+async function lockDataFolder(folders: StoreFolders, onClose: (close: () => void) => void): Promise<void> {
+  try {
+    const lock = await lockFolder(folders.data)
+    onClose(() => lock.release())
+  } catch (error) {
+    if (!(error instanceof FolderInUseError)) throw error
+    throw new TwinstoreError('FAILED_PRECONDITION', `${error.message} (option data-dir)`, { cause: error })
+  }
+}
+
+function openObjects(folders: StoreFolders): Promise<ObjectStore> {
+  return openFolderObjects(folders.offline, { nowMs: clock.nowMicros() / 1000, staleAgeMs: STALE_FILE_AGE_MS })
+}
+
+interface AppliedDefinitions {
+  readonly definitions: Definitions
+  readonly changes: readonly string[]
+  /** What relative paths of source files start from. */
+  readonly sourceDir: string
+  readonly bundleFile?: string
+}
+
+/** The definitions that the options name, applied; or those applied last. */
+async function definitionsOf(config: Config, objects: ObjectStore, hooks?: StartHooks): Promise<AppliedDefinitions> {
+  const path = config.definitions
+  if (path !== '') {
+    const nowMicros = clock.nowMicros()
+    const applied = await applyDefinitions({ path, objects, project: config.project, nowMicros })
+    hooks?.onApplied(applied.changes)
+    return { ...applied, sourceDir: config['source-dir'] || applied.definitionsDir }
+  }
+  const stored = await loadCurrent(objects)
+  if (stored !== undefined) return { ...stored, changes: [], sourceDir: config['source-dir'] || process.cwd() }
+  throw new TwinstoreError(
+    'FAILED_PRECONDITION',
+    `no definitions were ever applied to ${objects.location}; give a folder with --definitions`,
+  )
+}
+
+/** `twinstore apply`: what changed, and the fingerprint of what is now current. */
+export async function applyOnce(
+  config: Config,
+): Promise<{ readonly changes: readonly string[]; readonly fingerprint: string }> {
+  if (config.definitions === '') {
+    throw new TwinstoreError('INVALID_ARGUMENT', '--definitions is needed: the folder or file to apply')
+  }
+  const { definitions, changes } = await definitionsOf(config, await openObjects(storeFolders(config)))
+  return { changes, fingerprint: definitions.registry.fingerprint }
+}
+
+function openOnline(config: Config, folders: StoreFolders): Promise<OnlineStore> {
+  return openLmdbStore({
+    dir: folders.online,
+    shardCount: config['shard-count'],
+    clock,
+    durability: config['lmdb-durability'],
+    storeBytesMax: config['lmdb-bytes-max'],
+    outboxRowsMax: config['outbox-rows-max'],
+    outboxBytesMax: config['outbox-bytes-max'],
+    writeIdRetentionSeconds: Math.floor(config['write-id-retention'] / 1000),
+    writeIdsMax: config['write-ids-max'],
+  })
+}
+
+async function openOffline(
+  config: Config,
+  folders: StoreFolders,
+  objects: ObjectStore,
+  sourceDir: string,
+  onClose: (close: () => Promise<unknown>) => void,
+): Promise<OfflineStore> {
+  const spillBytesMax = config['offline-spill-bytes-max']
+  const engine = createProcessEngine(
+    {
+      module: new URL('./offline/duckdb/job-process.js', import.meta.url),
+      spillDir: join(folders.work, 'spill'),
+      shortLimits: { memoryBytes: config['offline-short-memory'], threads: 1, spillBytesMax },
+      longLimits: { memoryBytes: config['offline-memory'], threads: config['offline-threads'], spillBytesMax },
+      shortJobsMax: config['offline-short-jobs-max'],
+      longJobsMax: config['offline-jobs-max'],
+      queueMax: config['offline-queue-max'],
+      cancelGraceMs: config['offline-cancel-grace'],
+    },
+    clock,
+  )
+  onClose(() => engine.close())
+  const offline = await openDeltaOfflineStore({
+    objects,
+    engine,
+    engineName: engineName(),
+    resolveSource: (view) => resolveSource(view.source!, sourceDir),
+    table: {
+      clock,
+      engineInfo: `Twinstore/${packageVersion()}`,
+      commitAttemptsMax: config['commit-attempts-max'],
+      logReadsMax: config['log-reads-max'],
+    },
+    spoolDir: join(folders.work, 'spool'),
+    spoolBytesMax: config['spool-bytes-max'],
+    filesAtOnce: config['offline-files-at-once'],
+    latestBatchRows: config['sync-seed-rows'],
+  })
+  onClose(() => offline.close())
+  return offline
+}
+
+function buildServing(config: Config, definitions: DefinitionsSource, online: OnlineStore, log: Log): Serving {
+  return createServing({
+    definitions,
+    store: online,
+    clock,
+    cache: {
+      bytesMax: config['cache-bytes'],
+      entriesMax: config['cache-entries'],
+      ttlMs: config['cache-ttl'],
+      staleIfErrorMs: config['cache-stale-if-error'],
+    },
+    fetch: {
+      batchKeysMax: config['fetch-batch-max'],
+      pendingKeysMax: config['fetch-pending-max'],
+      timeoutMs: config['fetch-timeout'],
+    },
+    limits: {
+      entitiesMax: config['entities-max'],
+      featuresMax: config['features-max'],
+      requestBytesMax: config['request-bytes-max'],
+      responseBytesMax: config['response-bytes-max'],
+      entityKeyBytesMax: config['entity-key-bytes-max'],
+    },
+    planCacheBytes: config['plan-cache-bytes'],
+    onFault: ({ error, ...fault }) => log.warn('slots of an answer are degraded', { ...fault, error }),
+  })
+}
+
+interface ArchiverNeeds {
+  readonly definitions: DefinitionsSource
+  readonly online: OnlineStore
+  readonly offline: OfflineStore
+  readonly objects: ObjectStore
+  readonly log: Log
+}
+
+function buildArchiver(config: Config, { definitions, online, offline, objects, log }: ArchiverNeeds): Archiver {
+  return createArchiver({
+    online,
+    offline,
+    definitions,
+    clock,
+    random: Math.random,
+    limits: {
+      intervalMs: config['archive-interval'],
+      batchRows: config['archive-batch-rows'],
+      batchBytes: config['archive-batch-bytes'],
+      retry: { minMs: config['archive-retry-min'], maxMs: config['archive-retry-max'] },
+    },
+    earlierViews: (storageId) => findEarlierView(objects, storageId),
+    setAside: ({ storeId, shard, position, key, row, fault }) => {
+      const kept = { storeId, shard, position, keyHex: Buffer.from(key, 'latin1').toString('hex') }
+      const text = JSON.stringify({ ...kept, rowBase64: row.toString('base64'), fault: fault.message })
+      return objects.put(`set-aside/${storeId}/${shard}-${position}.json`, Buffer.from(text))
+    },
+    onFault: (error) => log.error('the archiver reports a fault', { error }),
+  })
+}
+
+async function firstSync(config: Config, syncer: Syncer, hooks: StartHooks): Promise<void> {
+  const mode = config['sync-on-start']
+  if (mode === 'never' || (mode === 'empty' && !(await syncer.needsFirstSync()))) return
+  await syncer.sync('all', {
+    signal: hooks.signal,
+    onProgress: (view, { step, fraction }) => hooks.onSyncProgress(view, step, fraction),
+    onResult: hooks.onSynced,
+  })
+}
+
+interface ServerParts extends ArchiverNeeds {
+  readonly serving: Serving
+  readonly writes: WriteService
+  readonly archiver: Archiver
+  readonly syncer: Syncer
+}
+
+function buildGrpcServer(
+  config: Config,
+  folders: StoreFolders,
+  applied: AppliedDefinitions,
+  parts: ServerParts,
+): GrpcServer {
+  const { definitions, online, offline, objects, serving, archiver, syncer, log } = parts
+  const progressIntervalMs = config['progress-interval']
+  return createGrpcServer({
+    address: config.grpc,
+    clock,
+    serving,
+    writes: parts.writes,
+    offline: createOfflineHandlers({
+      definitions,
+      offline,
+      archiver,
+      snapshots: { load: (fingerprint) => loadSnapshot(objects, fingerprint) },
+      resolveSourceFile: (file) => resolveFile(file, applied.sourceDir),
+      spoolDir: join(folders.work, 'spool'),
+      bundleFile: () => applied.bundleFile,
+      settings: {
+        clock,
+        chunkBytes: config['chunk-bytes'],
+        progressIntervalMs,
+        spineBytesMax: config['spine-bytes-max'],
+        historyRowsMax: config['history-rows-max'],
+        exportEntitiesMax: config['export-entities-max'],
+      },
+    }),
+    admin: createAdminHandlers({
+      definitions,
+      offline,
+      online,
+      archiver,
+      syncer,
+      cache: () => {
+        const { cacheEntries: entries, cacheBytes: bytes, hits, misses } = serving.stats()
+        return { entries, bytes, bytesMax: config['cache-bytes'], hits, misses }
+      },
+      clock,
+      version: packageVersion(),
+      settings: {
+        outboxRowsMax: config['outbox-rows-max'],
+        outboxBytesMax: config['outbox-bytes-max'],
+        progressIntervalMs,
+      },
+    }),
+    limits: {
+      messageBytesMax: config['grpc-message-bytes-max'],
+      streamsMax: config['grpc-streams-max'],
+      streamWindow: config['stream-window'],
+      keepaliveTimeMs: config['grpc-keepalive-time'],
+      keepaliveTimeoutMs: config['grpc-keepalive-timeout'],
+    },
+    onError: (error) => log.error('a call failed', { error }),
+  })
+}
