@@ -220,8 +220,7 @@ class OutboxArchiver implements Archiver {
     if (retrying) for (const drain of this.#drains) drain.retry()
     const flushes = this.#waiters.flushes()
     try {
-      const through = Math.max(this.#parts.clock.nowMicros(), flushes.through) as Position
-      for (const drain of this.#drains) await this.#drainShard(drain, through)
+      for (const drain of this.#drains) await this.#drainShard(drain, flushes.through)
       flushes.settle(this.#drains)
       this.#note(this.#firstProblem(), retrying)
     } catch (error) {
@@ -231,21 +230,23 @@ class OutboxArchiver implements Archiver {
     }
   }
 
-  /** Until the shard is empty or a row from after the pass began shows up: endless writers must not keep it on one shard. */
-  async #drainShard(drain: ShardDrain, through: Position): Promise<void> {
+  /**
+   * Until the shard is empty, or what is left came after the pass began and nobody waits for it: endless writers must
+   * neither keep the pass on one shard nor make it commit a handful of rows at a time.
+   */
+  async #drainShard(drain: ShardDrain, flushThrough: Position): Promise<void> {
+    const began = this.#parts.clock.nowMicros()
+    const needed = Math.max(flushThrough, ...this.#waiters.ofShard(drain.shard).map((waiter) => waiter.row.position))
     while (this.#state === 'running') {
       const waiting = this.#waiters.ofShard(drain.shard)
-      const rows = await drain.step()
+      const { rows, full } = await drain.step()
       for (const { row, resolve } of waiting) {
         // An empty outbox has no row of those that were acknowledged before it was read: another process archived them.
         const emptied = rows === 0 && !drain.blocked.has(row.storageId)
         if (emptied || drain.isArchived(row.storageId, row.position)) resolve()
       }
       if (rows === 0) return
-      if (drain.cursor >= through) {
-        this.#passWanted = true
-        return
-      }
+      if (drain.cursor >= needed && (!full || drain.cursor >= began)) return
     }
   }
 

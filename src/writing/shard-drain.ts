@@ -84,16 +84,21 @@ export class ShardDrain {
     this.#safeStopped = false
   }
 
-  /** Handles one batch; false if the outbox held no more. Rejects when the online store or `setAside` fails. */
-  async step(): Promise<number> {
+  /**
+   * Handles one batch. No rows: the outbox holds no more; `full`: it probably does. Rejects when the online store or
+   * `setAside` fails.
+   */
+  async step(): Promise<{ readonly rows: number; readonly full: boolean }> {
     await this.#trim()
     const { online, batch } = this.#parts
     const entries = await online.readOutbox(this.shard, this.#cursor, batch)
-    if (entries.length === 0) return 0
+    if (entries.length === 0) return { rows: 0, full: false }
     for (const [storageId, rows] of this.#groups(entries)) await this.#archive(storageId, rows)
     this.#advance(entries)
     await this.#trim()
-    return entries.length
+    // The store may stop short of the byte limit by one large row.
+    const bytes = entries.reduce((sum, { key, row }) => sum + key.length + row.length, 0)
+    return { rows: entries.length, full: entries.length >= batch.rows || bytes >= batch.bytes / 2 }
   }
 
   /** Rows not yet committed, by view, in order of position. */

@@ -138,6 +138,28 @@ test('writers that wait for the offline commit share it', async () => {
   expect(offline.appends.length).toBeLessThan(50)
 })
 
+test('rows that arrive during a pass wait for the interval, so that endless writers do not make endless commits', async () => {
+  const { online, offline, clock, archiver } = await bench(1)
+  const made = await started(archiver())
+  await online.write(rowsOf(route, 'first'))
+  offline.before = async () => {
+    await online.write(rowsOf(route, 'during'))
+    made.accepted(1, 40)
+  }
+  const idle = new Promise<void>((resolve) => {
+    const after = clock.after.bind(clock)
+    clock.after = (delayMs, run) => {
+      resolve()
+      return after(delayMs, run)
+    }
+  })
+  clock.advance(2000)
+  await idle
+  expect(offline.appends).toEqual([{ storageId: 'route', rows: 1 }])
+  offline.before = () => {}
+  expect((await online.outboxDepth()).rows).toBe(1)
+})
+
 test('a crash between commit and trim adds nothing twice', async () => {
   const { online, offline, archiver } = await bench(2)
   const made = archiver({
