@@ -121,6 +121,7 @@ async function* checkedContent(
       const { trailer } = decodeMessage<ChunkMessage>('DatasetChunk', chunk)
       if (trailer === undefined) continue
       checkEnd(trailer, info, { bytes, rows, sha256: hash.digest('hex') })
+      await expectEnd(chunks, transport)
       return {
         rows: Number(trailer.rows),
         sha256: trailer.sha256,
@@ -158,6 +159,15 @@ function countRows(message: Buffer): number {
     reader.skip()
   }
   return rows
+}
+
+/** The status comes after the trailer, and only an OK one means that all went well. */
+async function expectEnd(chunks: AsyncIterator<Buffer>, transport: Transport): Promise<void> {
+  try {
+    await chunks.next()
+  } catch (error) {
+    throw transport.error(error)
+  }
 }
 
 async function nextChunk(chunks: AsyncIterator<Buffer>, transport: Transport): Promise<Buffer> {

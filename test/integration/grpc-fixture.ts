@@ -127,6 +127,7 @@ export function scripted<T extends object>(members: Partial<T>): T {
 }
 
 export interface Script {
+  readonly address?: string
   readonly getFeatures?: ServingService['getFeatures']
   readonly writeFeatures?: WriteService['writeFeatures']
   readonly offline?: Partial<OfflineStore>
@@ -157,7 +158,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
   const offline = scripted<OfflineStore>(script.offline ?? {})
   const definitions = { current: { registry, computes: new Map() } }
   const server = createGrpcServer({
-    address: '127.0.0.1:0',
+    address: script.address ?? '127.0.0.1:0',
     serving: scripted<ServingService>(script.getFeatures ? { getFeatures: script.getFeatures } : {}),
     writes: scripted<WriteService>(script.writeFeatures ? { writeFeatures: script.writeFeatures } : {}),
     offline: createOfflineHandlers({

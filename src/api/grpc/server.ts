@@ -1,5 +1,5 @@
 /** The gRPC edge: every service on one port, its limits, and a drain that ends in bounded time. */
-import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
 import { protoPath as healthProtoPath } from 'grpc-health-check'
@@ -55,6 +55,8 @@ export interface GrpcServer {
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const { clock, limits } = options
   const context: MethodContext = { clock, onError: options.onError }
+  // grpc-js prints to stderr what it also tells us; the log is ours.
+  setLogVerbosity(logVerbosity.NONE)
   const server = new Server(serverOptions(limits))
   server.addService(
     rawService('Serving'),
