@@ -3,7 +3,7 @@
  *
  * One transaction is under way at a time, although LMDB would queue more: each waiting one would hold a thread of the
  * pool that file reads and name look-ups need too. A transaction takes at most `rowsMax` rows (or one change), because
- * its changes run on the event loop: 1000 rows of 2 KB take about 15 ms there.
+ * its changes run on the event loop.
  */
 interface Change {
   readonly rows: number
