@@ -60,6 +60,7 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR
   const known = asTwinstoreError(error)
   note(`error: ${known.message}`)
-  if (known.code === 'INTERNAL' && known.cause instanceof Error) note(known.cause.stack ?? '')
+  // A fault of this program needs its stack; one that a server reported is in the server's log.
+  if (known !== error && known.cause instanceof Error) note(known.cause.stack ?? '')
   return EXIT_CODES[known.code]
 }

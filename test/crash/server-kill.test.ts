@@ -1,0 +1,178 @@
+/**
+ * A server under concurrent writers is killed with SIGKILL again and again, at random moments of its life, start-up and
+ * archiving included. Afterwards every acknowledged row must be in the history exactly once, no row may be there twice, and the
+ * online value of every key must be the greatest version of its history (G1, G2).
+ *
+ * Repeat a run with TEST_SEED=<seed>; the order of events between processes still varies.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connect, TwinstoreError, type WriteRow } from '../../src/client/index.ts'
+import { type ExportRow, readExportRows } from '../support/export-rows.ts'
+import { seededRandom, testSeed } from '../support/random.ts'
+import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
+
+const KILLS = 50
+const WRITERS = 4
+const ACCOUNTS = 40
+const DEFINITIONS = new URL('../fixtures/ledger', import.meta.url).pathname
+/** Small batches and a short interval, so that kills often meet the archiver at work. */
+const FLAGS = ['--archive-interval', '30ms', '--archive-batch-rows', '50', '--log-level', 'fatal']
+
+interface Attempt {
+  readonly account: bigint
+  readonly eventMicros: bigint
+  /** Unique per row ever sent, and stored in it: what tells one row from another in the history. */
+  readonly attempt: bigint
+}
+
+let dataDir: string
+beforeAll(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'twinstore-kill-'))
+})
+afterAll(() => rmSync(dataDir, { recursive: true, force: true }))
+
+test(`no acknowledged row is lost or doubled over ${KILLS} kills`, { timeout: 400_000 }, async () => {
+  const seed = testSeed()
+  console.log(`seed ${seed}`)
+  const random = seededRandom(seed)
+  const sent = new Map<bigint, Attempt>()
+  const acknowledged = new Map<bigint, bigint>()
+  let address = ''
+  let stopping = false
+  let nextAttempt = 0n
+
+  async function writer(): Promise<void> {
+    while (!stopping) {
+      const rows = Array.from({ length: 1 + Math.floor(random() * 5) }, () => newAttempt(random, ++nextAttempt))
+      for (const row of rows) sent.set(row.attempt, row)
+      const ack = random() < 0.2 ? ('BOTH' as const) : ('ONLINE' as const)
+      await writeUntilAcknowledged(rows, ack)
+    }
+  }
+
+  /** The same write id until a server answers: what a client does that must not lose its rows and must not double them. */
+  async function writeUntilAcknowledged(rows: readonly Attempt[], ack: 'ONLINE' | 'BOTH'): Promise<void> {
+    const writeId = `w-${rows[0]!.attempt}`
+    for (;;) {
+      const client = connect(address, { attemptsMax: 1 })
+      try {
+        const outcomes = await client.writeFeatures('ledger', rows.map(toRow), { writeId, ack, deadlineMs: 5000 })
+        for (const [index, row] of rows.entries()) acknowledged.set(row.attempt, outcomes[index]!.position)
+        return
+      } catch (error) {
+        if (!(error instanceof TwinstoreError) || !RETRYABLE.has(error.code)) throw error
+        await sleep(10)
+      } finally {
+        client.close()
+      }
+    }
+  }
+
+  let server = await startServer()
+  address = server.address
+  const writers = Array.from({ length: WRITERS }, () => writer())
+  const failed = Promise.all(writers)
+  for (let kill = 0; kill < KILLS; kill++) {
+    await Promise.race([sleep(20 + random() * 400), failed])
+    await server.kill()
+    if (random() < 0.25) await killDuringStart(random() * 700)
+    server = await startServer()
+    address = server.address
+  }
+  stopping = true
+  await failed
+  await check(server, sent, acknowledged)
+  expect(await server.stop()).toBe(0)
+  console.log(`${KILLS} kills, ${acknowledged.size} rows acknowledged of ${sent.size} sent`)
+})
+
+const RETRYABLE = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED', 'INTERNAL'])
+
+function startServer(): Promise<ServerProcess> {
+  return startServerProcess({ dataDir, definitions: DEFINITIONS, flags: FLAGS })
+}
+
+async function killDuringStart(afterMs: number): Promise<void> {
+  const started = startServerProcess({
+    dataDir,
+    definitions: DEFINITIONS,
+    flags: FLAGS,
+    onSpawn: (child) => {
+      void sleep(afterMs).then(() => child.kill('SIGKILL'))
+    },
+  })
+  const server = await started.catch(() => undefined)
+  await server?.kill()
+}
+
+/** Event times from a small range, so that ties and late rows are common. */
+function newAttempt(random: () => number, attempt: bigint): Attempt {
+  const eventMicros = BigInt(Date.UTC(2026, 0, 1) * 1000) + BigInt(Math.floor(random() * 200)) * 3_600_000_000n
+  return { account: BigInt(Math.floor(random() * ACCOUNTS)), eventMicros, attempt }
+}
+
+function toRow({ account, eventMicros, attempt }: Attempt): WriteRow {
+  return { account, attempt, amount: Number(attempt) / 2, event_timestamp: eventMicros }
+}
+
+async function check(
+  server: ServerProcess,
+  sent: ReadonlyMap<bigint, Attempt>,
+  acknowledged: ReadonlyMap<bigint, bigint>,
+): Promise<void> {
+  const client = connect(server.address)
+  try {
+    const columns = ['account', 'attempt', 'event_timestamp', 'write_position']
+    const history = await readExportRows(client, { view: 'ledger', columns })
+    const byAttempt = new Map<bigint, ExportRow>()
+    const doubled: bigint[] = []
+    for (const row of history) {
+      const attempt = row['attempt'] as bigint
+      if (byAttempt.has(attempt)) doubled.push(attempt)
+      byAttempt.set(attempt, row)
+    }
+    expect(doubled, 'rows that are in the history twice').toEqual([])
+    expect(
+      [...acknowledged.keys()].filter((attempt) => !byAttempt.has(attempt)),
+      'acknowledged rows that are lost',
+    ).toEqual([])
+    const wrongPosition = [...acknowledged].filter(
+      ([attempt, position]) => byAttempt.get(attempt)!['write_position'] !== position,
+    )
+    expect(wrongPosition, 'rows whose position is not the acknowledged one').toEqual([])
+    expect(
+      [...byAttempt.keys()].filter((attempt) => !sent.has(attempt)),
+      'rows nobody sent',
+    ).toEqual([])
+    await checkOnline(client, history)
+  } finally {
+    client.close()
+  }
+}
+
+async function checkOnline(client: ReturnType<typeof connect>, history: readonly ExportRow[]): Promise<void> {
+  const greatest = new Map<bigint, ExportRow>()
+  for (const row of history) {
+    const known = greatest.get(row['account'] as bigint)
+    if (known === undefined || isNewer(row, known)) greatest.set(row['account'] as bigint, row)
+  }
+  const accounts = [...greatest.keys()]
+  const answer = await client.getFeatures({
+    service: 'balances',
+    entities: accounts.map((account) => ({ account })),
+    consistency: 'FRESH',
+  })
+  const online = answer.rows.map((row) => row.values['ledger__attempt'])
+  expect(online, 'online values against the greatest versions of the history').toEqual(
+    accounts.map((account) => greatest.get(account)!['attempt']),
+  )
+}
+
+function isNewer(a: ExportRow, b: ExportRow): boolean {
+  const [eventA, eventB] = [a['event_timestamp'] as bigint, b['event_timestamp'] as bigint]
+  return eventA === eventB ? (a['write_position'] as bigint) > (b['write_position'] as bigint) : eventA > eventB
+}
