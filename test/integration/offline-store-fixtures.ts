@@ -11,9 +11,10 @@ import { encodeValue, type FeatureValue } from '../../src/domain/value-codec.ts'
 import { parseTypeName } from '../../src/domain/value-type.ts'
 import type { Position } from '../../src/domain/version.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import type { JobSettings } from '../../src/offline/duckdb/job.ts'
 import { createInlineEngine } from '../../src/offline/duckdb/job-runner.ts'
 import type { OfflineEngine } from '../../src/offline/engine.ts'
-import type { DataFile, EngineLimits, WrittenFile } from '../../src/offline/table-jobs.ts'
+import type { DataFile, WrittenFile } from '../../src/offline/table-jobs.ts'
 
 export type Values = readonly (FeatureValue | null | undefined)[]
 
@@ -65,14 +66,19 @@ export function rowOf(view: FeatureView, spec: RowSpec): { key: RowKey; row: Buf
 
 export interface Bench {
   readonly folder: string
-  readonly limits: EngineLimits
+  readonly limits: JobSettings
   readonly engine: OfflineEngine
   newDir(): string
 }
 
 export async function openBench(): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), 'twinstore-offline-'))
-  const limits = { memoryBytes: 500_000_000, threads: 2, spillDir: join(folder, 'spill'), spillBytesMax: 1_000_000_000 }
+  const limits = {
+    memoryBytes: 500_000_000,
+    threads: 2,
+    spillDir: join(folder, 'spill'),
+    spillBytesMax: 1_000_000_000,
+  }
   const newDir = () => {
     const dir = join(folder, randomUUID())
     mkdirSync(dir)

@@ -4,7 +4,7 @@ import { TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { JobKind, JobOptions } from '../engine.ts'
 import type { Jobs } from '../jobs.ts'
-import type { EngineLimits } from '../table-jobs.ts'
+import type { JobSettings } from './job.ts'
 import { errorFromData, type FromChild, type ToChild } from './job-messages.ts'
 
 export interface JobChild {
@@ -21,8 +21,7 @@ export interface JobChild {
 export interface ChildSettings {
   /** The compiled `job-process.ts`. */
   readonly module: URL
-  /** Of each job. */
-  readonly limits: EngineLimits
+  readonly job: JobSettings
   /** How long a cancelled job has to stop before its process is killed. */
   readonly cancelGraceMs: number
 }
@@ -78,7 +77,7 @@ export function forkJobChild(settings: ChildSettings, clock: Clock): JobChild {
         post(child, { type: 'cancel', id })
         return clock.after(settings.cancelGraceMs, kill)
       })
-      post(child, { type: 'run', id, kind, input, limits: settings.limits })
+      post(child, { type: 'run', id, kind, input, settings: settings.job })
       return (await result.finally(undo)) as Jobs[typeof kind]['output']
     },
     async end() {

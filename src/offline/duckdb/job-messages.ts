@@ -2,7 +2,7 @@
 import { type ErrorCode, type Fault, TwinstoreError } from '../../domain/errors.ts'
 import type { JobKind, JobProgress } from '../engine.ts'
 import type { Jobs } from '../jobs.ts'
-import type { EngineLimits } from '../table-jobs.ts'
+import type { JobSettings } from './job.ts'
 
 export type ToChild =
   | {
@@ -10,7 +10,7 @@ export type ToChild =
       readonly id: number
       readonly kind: JobKind
       readonly input: Jobs[JobKind]['input']
-      readonly limits: EngineLimits
+      readonly settings: JobSettings
     }
   | { readonly type: 'cancel'; readonly id: number }
 

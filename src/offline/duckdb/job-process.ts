@@ -21,11 +21,11 @@ process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 process.on('SIGINT', () => {})
 process.on('SIGTERM', () => {})
 
-async function run({ id, kind, input, limits }: ToChild & { type: 'run' }): Promise<void> {
+async function run({ id, kind, input, settings }: ToChild & { type: 'run' }): Promise<void> {
   const controller = new AbortController()
   running.set(id, controller)
   try {
-    const output = await runJob(kind, input, limits, systemClock, {
+    const output = await runJob(kind, input, settings, systemClock, {
       signal: controller.signal,
       onProgress: (progress) => send({ type: 'progress', id, progress }),
     })

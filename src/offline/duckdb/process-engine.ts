@@ -11,11 +11,11 @@ import { join } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
 import { createScratchFolder } from '../../lib/scratch-folder.ts'
 import type { JobKind, OfflineEngine } from '../engine.ts'
-import type { EngineLimits } from '../table-jobs.ts'
+import type { JobSettings } from './job.ts'
 import { forkJobChild, type JobChild } from './job-child.ts'
 import { createJobLane } from './job-lane.ts'
 
-export type ChildLimits = Omit<EngineLimits, 'spillDir'>
+export type ChildLimits = Omit<JobSettings, 'spillDir'>
 
 export interface ProcessEngineSettings {
   /** The compiled `job-process.ts`. */
@@ -54,7 +54,7 @@ export function createProcessEngine(settings: ProcessEngineSettings, clock: Cloc
   const startChild = (limits: ChildLimits): JobChild => {
     // A folder per child, which goes with it: a killed one cannot clean up after itself.
     const spillDir = join(scratch.path, `child-${++childCount}`)
-    const child = forkJobChild({ ...settings, limits: { ...limits, spillDir } }, clock)
+    const child = forkJobChild({ ...settings, job: { ...limits, spillDir } }, clock)
     void child.ended.then(() => rm(spillDir, { recursive: true, force: true }))
     return child
   }

@@ -1,13 +1,13 @@
 /** The Delta tables of views, and their snapshots as scans over local files. */
 import type { FeatureView } from '../../domain/registry.ts'
 import type { AddFile } from '../delta/actions.ts'
-import { type DeltaTable, openDeltaTable } from '../delta/delta-table.ts'
+import { type DeltaTable, type DeltaTableOptions, openDeltaTable } from '../delta/delta-table.ts'
 import { ensureTable, tablePath } from '../delta/ensure-table.ts'
 import { PARTITION_COLUMN } from '../delta/schema.ts'
 import type { Snapshot } from '../delta/snapshot.ts'
+import type { ObjectStore } from '../objects/object-store.ts'
 import type { DataFile } from '../table-jobs.ts'
 import { boundedParallel } from './bounded-parallel.ts'
-import type { DeltaOfflineStoreOptions } from './store-parts.ts'
 
 /** The version of a view's table before it is made. */
 export const NO_TABLE = -1
@@ -27,7 +27,14 @@ export interface ViewTables {
   dataFiles(view: FeatureView, files: readonly AddFile[]): Promise<DataFile[]>
 }
 
-export function openViewTables(options: DeltaOfflineStoreOptions): ViewTables {
+export interface ViewTablesOptions {
+  readonly objects: ObjectStore
+  readonly table: DeltaTableOptions
+  /** Files that are fetched at the same time. */
+  readonly filesAtOnce: number
+}
+
+export function openViewTables(options: ViewTablesOptions): ViewTables {
   const { objects, table: tableOptions, filesAtOnce } = options
   // One per view and view version; a table keeps its newest snapshot, so that a look at it reads new entries only.
   const opened = new Map<string, DeltaTable>()
