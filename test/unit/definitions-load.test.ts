@@ -128,7 +128,8 @@ test('an import of another part of twinstore is refused with what is allowed', a
 test('an error that definitions throw is reported with their file and line', async () => {
   const folder = await definitionsFolder({
     'index.ts': `import { rate } from './rates.ts'\n\nexport const x = rate('EUR')\n`,
-    'rates.ts': `const RATES: Record<string, { rate: number }> = {}\n\nexport function rate(name: string): number {\n  return RATES[name].rate\n}\n`,
+    'rates.ts': `import { get } from 'getting'\n\nexport function rate(name: string): number {\n  return get({}, name).rate\n}\n`,
+    'node_modules/getting/index.js': `exports.get = (of, name) => of[name].rate`,
   })
   const { exitCode, stderr } = await loadInProcess(folder)
   expect(exitCode).toBe(1)

@@ -11,11 +11,15 @@ export function locator(bundle: Bundle, bundleFile: string): Locate {
   return (stack) => {
     for (const [line, column] of framesOf(stack, url)) {
       const entry = map.findEntry(line - 1, column - 1)
-      if (!('originalSource' in entry) || entry.originalSource.startsWith('twinstore:')) continue
+      if (!('originalSource' in entry) || !isUsersOwn(entry.originalSource)) continue
       return `${entry.originalSource}:${entry.originalLine + 1}`
     }
     return undefined
   }
+}
+
+function isUsersOwn(source: string): boolean {
+  return !source.startsWith('twinstore:') && !/(^|\/)node_modules\//.test(source)
 }
 
 function* framesOf(stack: string, url: string): Iterable<readonly [line: number, column: number]> {
