@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { JobProgress, OfflineStore, TableStatus } from '../offline/offline-store.ts'
 import type { Archiver } from '../writing/archiver.ts'
 import type { Syncer, ViewSyncResult } from '../writing/syncer.ts'
-import type { CallContext } from './collaborators.ts'
+import type { CallContext } from './call-context.ts'
 import { type Description, describe } from './describe.ts'
 import { progressOf } from './progress-stream.ts'
 

@@ -2,11 +2,11 @@
 import { TwinstoreError } from '../domain/errors.ts'
 import { type FeatureService, type FeatureView, type Registry, storageId } from '../domain/registry.ts'
 import type { DatasetFormat, ExportRequest, JobOptions } from '../offline/offline-store.ts'
-import type { CallContext } from './collaborators.ts'
+import type { CallContext } from './call-context.ts'
 import { type DatasetPart, type NamedDataset, streamDataset } from './dataset-stream.ts'
 import { type EntityColumn, keyRows } from './entity-columns.ts'
 import { refuse, serviceNamed, viewNamed } from './known-names.ts'
-import type { OfflineParts } from './offline-handlers.ts'
+import type { OfflineParts } from './offline-parts.ts'
 import { serviceSpine, storageIds } from './service-spine.ts'
 import { checkedRange, type TimeRange } from './time-range.ts'
 

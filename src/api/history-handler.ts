@@ -2,10 +2,10 @@
 import { TwinstoreError } from '../domain/errors.ts'
 import { type Feature, storageId } from '../domain/registry.ts'
 import type { HistoryRequest, HistoryRowData } from '../offline/offline-store.ts'
-import type { CallContext } from './collaborators.ts'
+import type { CallContext } from './call-context.ts'
 import { type EntityColumn, keyRows } from './entity-columns.ts'
 import { viewNamed } from './known-names.ts'
-import type { OfflineParts } from './offline-handlers.ts'
+import type { OfflineParts } from './offline-parts.ts'
 import { checkedMicros } from './time-range.ts'
 
 export interface HistoryCall {

@@ -1,7 +1,7 @@
 /** The pin of a training set as it comes back from a client: checked, and held against what it is asked to reproduce. */
 import { type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
 import type { Pin } from '../offline/offline-store.ts'
-import type { TrainingSetSpec } from './training-set-handler.ts'
+import type { TrainingSetSpec } from './training-set-spec.ts'
 
 export type { Pin } from '../offline/offline-store.ts'
 

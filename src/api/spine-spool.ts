@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TwinstoreError } from '../domain/errors.ts'
-import type { SpineFormat, TrainingSetPart } from './training-set-handler.ts'
+import type { SpineFormat, TrainingSetPart } from './training-set-spec.ts'
 
 export interface SpineFile {
   readonly path: string

@@ -1,27 +1,15 @@
 /** GetTrainingSet: point-in-time correct feature rows for a spine that is sent, or that the definitions name. */
 import { TwinstoreError } from '../domain/errors.ts'
 import type { Registry, SourceFile } from '../domain/registry.ts'
-import type { DatasetFormat, JobOptions, JoinMode } from '../offline/offline-store.ts'
-import type { CallContext, Snapshot } from './collaborators.ts'
+import type { JobOptions } from '../offline/offline-store.ts'
+import type { CallContext } from './call-context.ts'
 import { type DatasetPart, type NamedDataset, streamDataset } from './dataset-stream.ts'
 import { refuse, serviceNamed } from './known-names.ts'
-import type { OfflineParts } from './offline-handlers.ts'
+import type { OfflineParts, Snapshot } from './offline-parts.ts'
 import { agreeWithPin, type Pin, parsePin, refuseOtherBytes } from './pin.ts'
 import { storageIds } from './service-spine.ts'
 import { type SpineFile, spoolSpine } from './spine-spool.ts'
-
-export interface TrainingSetSpec {
-  readonly featureService: string
-  readonly spineFormat?: SpineFormat
-  readonly timestampColumn?: string
-  readonly mode?: JoinMode
-  readonly format?: DatasetFormat
-  readonly pinJson?: string
-  readonly spineSource?: string
-}
-
-export type SpineFormat = 'parquet' | 'csv' | 'arrow'
-export type TrainingSetPart = { readonly spec: TrainingSetSpec } | { readonly spine: Uint8Array }
+import type { TrainingSetPart, TrainingSetSpec } from './training-set-spec.ts'
 
 export async function* getTrainingSet(
   parts: OfflineParts,

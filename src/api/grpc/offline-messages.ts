@@ -7,7 +7,7 @@ import type { DatasetHeader, DatasetPart } from '../dataset-stream.ts'
 import type { EntityColumn } from '../entity-columns.ts'
 import type { ExportCall } from '../export-handler.ts'
 import type { HistoryAnswer, HistoryCall } from '../history-handler.ts'
-import type { SpineFormat, TrainingSetPart, TrainingSetSpec } from '../training-set-handler.ts'
+import type { SpineFormat, TrainingSetPart, TrainingSetSpec } from '../training-set-spec.ts'
 import { messageCodec } from './protocol.ts'
 
 interface ColumnMessage {

@@ -1,0 +1,15 @@
+/** What GetTrainingSet is asked, message by message. */
+import type { DatasetFormat, JoinMode } from '../offline/offline-store.ts'
+
+export interface TrainingSetSpec {
+  readonly featureService: string
+  readonly spineFormat?: SpineFormat
+  readonly timestampColumn?: string
+  readonly mode?: JoinMode
+  readonly format?: DatasetFormat
+  readonly pinJson?: string
+  readonly spineSource?: string
+}
+
+export type SpineFormat = 'parquet' | 'csv' | 'arrow'
+export type TrainingSetPart = { readonly spec: TrainingSetSpec } | { readonly spine: Uint8Array }
