@@ -2,7 +2,7 @@
  * The fetch layer of the read path: keys from the online store, one read per key at a time, and all keys that requests
  * ask for within one turn of the event loop in as few batches as `batchKeysMax` allows, sent in parallel.
  *
- * A key's read is a flight. Requests join a flight that is current (see `row-cache.ts`); a FRESH request joins only one
+ * A key's read is a flight. Requests join a flight while `row-cache.ts` allows; a FRESH request joins only one
  * that has not been sent, because a sent one may have read before a write that the request must see. A request that is
  * cancelled leaves its flights to the others. A batch the store does not answer within `timeoutMs` counts as failed, so
  * that a store which hangs cannot collect flights for ever.
@@ -66,7 +66,7 @@ export function fetchedRows(
 
   function flightOf(key: RowKey, isFresh: boolean, nowMs: number): Flight {
     const joinable = flights.get(key)
-    if (joinable?.fill.current && !(isFresh && joinable.isSent)) {
+    if (joinable !== undefined && cache.isJoinable(joinable.fill, nowMs) && !(isFresh && joinable.isSent)) {
       counts.joinedKeys++
       return joinable
     }

@@ -47,6 +47,8 @@ export interface RowCache {
   getStale(key: RowKey, nowMs: number): Buffer | undefined
   /** A key has one current fill; a new one outdates the one before. */
   beginFill(key: RowKey, nowMs: number): Fill
+  /** Whether a reader may still wait for this fill instead of beginning its own: it is current and not older than the TTL. */
+  isJoinable(fill: Fill, nowMs: number): boolean
   /** `row` is what the store answered, or undefined if it did not. */
   endFill(fill: Fill, row: Buffer | undefined): void
   /** A write of this instance was accepted: a reader from now on gets this row or a newer one. */
@@ -107,6 +109,8 @@ export function createRowCache(options: RowCacheOptions): RowCache {
       fills.set(key, fill)
       return fill
     },
+
+    isJoinable: (fill, nowMs) => fill.current && nowMs - fill.beganAtMs <= options.ttlMs,
 
     endFill(fill, row) {
       if (!fill.current) return

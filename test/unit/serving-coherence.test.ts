@@ -1,0 +1,124 @@
+/**
+ * G3 as a property: whatever the order of writes, invalidations, store answers, time and requests, a request sees every
+ * write it must see. The store takes each read's snapshot when it is sent and answers later, which is the worst it may do.
+ */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { RowKey } from '../../src/domain/entity-key.ts'
+import type { RowResult } from '../../src/domain/outcome.ts'
+import { bench, decodeResponse, definitions, encodeRequest, feature, keyOf, rowOf, view } from './serving-fixture.ts'
+
+const TTL_MS = 60_000
+const counter = view('counter', [feature('n', 'int32')], { joinKeys: [{ name: 'id', type: 'int64' }] })
+const KEYS: readonly RowKey[] = [keyOf(counter, 0n), keyOf(counter, 1n)]
+const CACHED = 1
+const FRESH = 2
+
+/** Nearly always the same key, so that what happens concerns one another. */
+const id = fc.oneof({ weight: 9, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.constant(1) })
+const action = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('write' as const, 'ownWrite' as const), id }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('invalidate' as const, 'acknowledge' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('invalidateAll' as const) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('request' as const),
+      id,
+      consistency: fc.constantFrom(CACHED, CACHED, FRESH),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('send' as const) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('answer' as const), pick: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(30_000, 60_001) }) },
+)
+
+test('a request sees every write that it must see', async () => {
+  let answered = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { minLength: 20, maxLength: 60, size: 'max' }), async (actions) => {
+      const deferred: (() => void)[] = []
+      const { serving, store, clock, turn } = bench(definitions({ views: [counter] }), {
+        cache: { ttlMs: TTL_MS, staleIfErrorMs: 0 },
+        fetch: { defer: (run) => deferred.push(run), timeoutMs: 10_000_000 },
+      })
+      store.isAutomatic = false
+      // `isKnown`: this instance has acknowledged the write or been told of it.
+      const written: { readonly id: number; readonly n: number; readonly atMs: number; isKnown: boolean }[] = []
+      const snapshots: (() => void)[] = []
+      const acknowledgements: (() => void)[] = []
+      let calls = 0
+      const pending: Promise<void>[] = []
+
+      const write = (which: number, isOwn: boolean): void => {
+        const n = written.length + 1
+        const row = rowOf(counter, [n], { position: n })
+        store.rows.set(KEYS[which]!, row)
+        const made = { id: which, n, atMs: clock.ms, isKnown: false }
+        written.push(made)
+        if (!isOwn) return
+        acknowledgements.push(() => {
+          serving.applied(KEYS[which]!, row)
+          made.isKnown = true
+        })
+      }
+      const request = (which: number, consistency: number): void => {
+        const must = written.filter(
+          (each) => each.id === which && (consistency === FRESH || each.isKnown || clock.ms - each.atMs > TTL_MS),
+        )
+        const floor = Math.max(0, ...must.map((each) => each.n))
+        const bytes = serving.getFeatures(
+          encodeRequest({
+            features: { references: ['counter:n'] },
+            columns: [{ name: 'id', int64s: { val: [which] } }],
+            consistency,
+          }),
+        )
+        const checked = Promise.resolve(bytes).then((answer) => {
+          const [vector] = decodeResponse(answer).vectors
+          if (vector!.statuses[0] === 5) return
+          answered++
+          expect(Number(vector!.values[0]!['int32_val'] ?? 0)).toBeGreaterThanOrEqual(floor)
+        })
+        checked.catch(() => {})
+        pending.push(checked)
+      }
+      const send = (): void => {
+        for (const run of deferred.splice(0)) run()
+        for (const call of store.calls.slice(calls)) {
+          const held: RowResult[] = call.keys.map((key) => store.rows.get(key) ?? null)
+          snapshots.push(() => call.answerWith(held))
+        }
+        calls = store.calls.length
+      }
+
+      for (const each of actions) {
+        if (each.do === 'write' || each.do === 'ownWrite') write(each.id, each.do === 'ownWrite')
+        else if (each.do === 'invalidate') {
+          const next = written.find((one) => !one.isKnown)
+          if (next !== undefined) {
+            serving.invalidate([KEYS[next.id]!])
+            next.isKnown = true
+          }
+        } else if (each.do === 'invalidateAll') {
+          serving.invalidate('all')
+          for (const one of written) one.isKnown = true
+        } else if (each.do === 'request') request(each.id, each.consistency)
+        else if (each.do === 'send') send()
+        else if (each.do === 'acknowledge') acknowledgements.shift()?.()
+        else if (each.do === 'wait') clock.advance(each.ms)
+        else if (each.do === 'answer' && snapshots.length > 0) {
+          const index = each.pick % snapshots.length
+          const [answer] = snapshots.splice(index, 1) as [() => void]
+          answer()
+        }
+        await turn()
+      }
+      send()
+      for (const answer of snapshots) answer()
+      await Promise.all(pending)
+    }),
+    { numRuns: 200 },
+  )
+  expect(answered).toBeGreaterThan(100)
+})
