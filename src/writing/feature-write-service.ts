@@ -29,7 +29,7 @@ export function createWriteService({ writer, definitions, clock, limits }: Write
     async writeFeatures(bytes, signal) {
       const request = readWriteRequest(bytes, limits.rowsMax)
       const view = writableView(definitions.current.registry, request.view)
-      const rows = encodeRows(view, request, clock.nowMicros(), limits)
+      const rows = await encodeRows(view, request, clock.nowMicros(), limits)
       const { writeId, ack } = request
       const outcomes = await writer.write(
         writeId === '' ? { rows, ack } : { rows, ack, idempotency: { writeId, contentHash: contentHash(request) } },
@@ -41,12 +41,12 @@ export function createWriteService({ writer, definitions, clock, limits }: Write
 }
 
 /** The request's rows, ready to store; INVALID_ARGUMENT with every fault if there is any. */
-export function encodeRows(
+export async function encodeRows(
   view: FeatureView,
   request: WriteRequest,
   nowMicros: number,
   limits: WriteLimits,
-): RowWrite[] {
+): Promise<RowWrite[]> {
   const faults = new FaultList()
   const rowCount = request.rowSpans.length / 2
   if (rowCount === 0) faults.add('rows', 'there are none; a write has at least one row')
@@ -59,7 +59,7 @@ export function encodeRows(
     faults.add('write_id', `${request.writeId.length} characters, more than ${WRITE_ID_LENGTH_MAX}`)
   }
   const targets = planColumns(view, request.columns, faults)
-  const rows = new RowEncoder(view, targets, limits, nowMicros, faults).encode(request)
+  const rows = await new RowEncoder(view, targets, limits, nowMicros, faults).encode(request)
   if (faults.count > 0) throw faults.error(summary(view))
   return rows
 }

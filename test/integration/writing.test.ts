@@ -80,7 +80,13 @@ async function openStack(sourceSql = ''): Promise<Stack> {
     shardCount: 2,
     clock: systemClock,
   })
-  const engineLimits = { memoryBytes: 500 * MiB, threads: 2, spillDir: join(dir, 'spill'), spillBytesMax: 1024 * MiB }
+  const engineLimits = {
+    memoryBytes: 500 * MiB,
+    threads: 2,
+    spillDir: join(dir, 'spill'),
+    spillBytesMax: 1024 * MiB,
+    sliceValuesMax: 100_000,
+  }
   const engine = createInlineEngine(engineLimits, systemClock)
   const offline = openDeltaOfflineStore({
     objects: await openFolderObjects(join(dir, 'offline')),

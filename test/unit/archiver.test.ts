@@ -62,7 +62,7 @@ async function started(made: Archiver): Promise<Archiver> {
   return made
 }
 
-function rowsOf(view: FeatureView, ...names: readonly string[]): RowWrite[] {
+async function rowsOf(view: FeatureView, ...names: readonly string[]): Promise<RowWrite[]> {
   const rows = names.map((name) => ({
     values: view === airport ? { airport: name, terminal: 1n, mean_delay: 1 } : { route: name, max_delay: 2 },
   }))
@@ -87,8 +87,8 @@ function archivedPositions(offline: MemoryOffline, id: string): number[] {
 test('rows of every view and shard are archived once, in order of position per shard, and leave the outbox', async () => {
   const { online, offline, archiver } = await bench()
   const made = await started(archiver())
-  const airports = await online.write(rowsOf(airport, ...names(30)))
-  const routes = await online.write(rowsOf(route, ...names(20)))
+  const airports = await online.write(await rowsOf(airport, ...names(30)))
+  const routes = await online.write(await rowsOf(route, ...names(20)))
   await made.flush()
   expect(archivedPositions(offline, 'airport')).toEqual(sorted(airports))
   expect(archivedPositions(offline, 'route')).toEqual(sorted(routes))
@@ -99,7 +99,7 @@ test('rows of every view and shard are archived once, in order of position per s
 test('a row waits for the interval, and a full batch does not', async () => {
   const { online, offline, clock, archiver } = await bench(1)
   const made = await started(archiver())
-  const [first] = await online.write(rowsOf(route, 'a'))
+  const [first] = await online.write(await rowsOf(route, 'a'))
   made.accepted(1, 40)
   expect(offline.appends).toEqual([])
   expect(clock.pending).toEqual([2000])
@@ -111,7 +111,7 @@ test('a row waits for the interval, and a full batch does not', async () => {
   expect(offline.positions('route')).toEqual([first!.position])
 
   const full = nextAppend(offline)
-  await online.write(rowsOf(route, ...names(8)))
+  await online.write(await rowsOf(route, ...names(8)))
   made.accepted(8, 400)
   await full
   expect(offline.positions('route')).toHaveLength(9)
@@ -130,7 +130,7 @@ test('writers that wait for the offline commit share it', async () => {
   const { online, offline, archiver } = await bench(1)
   const made = await started(archiver({ limits: { ...archiverLimits, batchRows: 1000 } }))
   const writers = names(50).map(async (name) => {
-    const [outcome] = await online.write(rowsOf(route, name))
+    const [outcome] = await online.write(await rowsOf(route, name))
     await made.archived({ storageId: 'route', shard: 0 as Shard, position: outcome!.position }, undefined, '')
     expect(offline.positions('route')).toContain(outcome!.position)
   })
@@ -141,9 +141,9 @@ test('writers that wait for the offline commit share it', async () => {
 test('rows that arrive during a pass wait for the interval, so that endless writers do not make endless commits', async () => {
   const { online, offline, clock, archiver } = await bench(1)
   const made = await started(archiver())
-  await online.write(rowsOf(route, 'first'))
+  await online.write(await rowsOf(route, 'first'))
   offline.before = async () => {
-    await online.write(rowsOf(route, 'during'))
+    await online.write(await rowsOf(route, 'during'))
     made.accepted(1, 40)
   }
   const idle = new Promise<void>((resolve) => {
@@ -166,7 +166,7 @@ test('a crash between commit and trim adds nothing twice', async () => {
     online: { ...online, trimOutbox: () => Promise.reject(new TwinstoreError('UNAVAILABLE', 'crashed')) },
   })
   await made.start()
-  const outcomes = await online.write(rowsOf(route, ...names(20)))
+  const outcomes = await online.write(await rowsOf(route, ...names(20)))
   await expect(made.flush()).rejects.toThrow('crashed')
   expect((await online.outboxDepth()).rows).toBe(20)
 
@@ -183,7 +183,7 @@ test('a down offline store fails flushes at once, is retried with growing delays
   offline.before = () => {
     throw offlineDown()
   }
-  const [outcome] = await online.write(rowsOf(route, 'a'))
+  const [outcome] = await online.write(await rowsOf(route, 'a'))
   const row = { storageId: 'route', shard: 0 as Shard, position: outcome!.position }
   const waiting = made.archived(row, undefined, '')
   await expect(made.flush()).rejects.toMatchObject({ code: 'UNAVAILABLE', message: /the offline folder is gone/ })
@@ -217,8 +217,8 @@ test('a view whose table fails holds up neither the others nor their waiters, an
   offline.before = (id) => {
     if (id === 'airport') throw offlineDown()
   }
-  const stuck = await online.write(rowsOf(airport, ...names(3)))
-  const flowing = await online.write(rowsOf(route, ...names(30)))
+  const stuck = await online.write(await rowsOf(airport, ...names(3)))
+  const flowing = await online.write(await rowsOf(route, ...names(30)))
   await made.archived({ storageId: 'route', shard: 0 as Shard, position: flowing.at(-1)!.position }, undefined, '')
   await made.flush(undefined, ['route'])
   await expect(made.flush(undefined, ['airport'])).rejects.toThrow('the offline folder is gone')
@@ -235,8 +235,8 @@ test('a view whose table fails holds up neither the others nor their waiters, an
 test('rows of a view that no definitions know stay in the outbox until some do', async () => {
   const { online, offline, definitions, faults, archiver } = await bench(2)
   definitions.apply(route)
-  const orphans = await online.write(rowsOf(airport, ...names(5)))
-  const others = await online.write(rowsOf(route, ...names(20)))
+  const orphans = await online.write(await rowsOf(airport, ...names(5)))
+  const others = await online.write(await rowsOf(route, ...names(20)))
   const made = archiver()
   await made.start()
   await made.flush()
@@ -256,7 +256,7 @@ test('rows of a view that no definitions know stay in the outbox until some do',
 test('rows of a view of earlier definitions find it in their snapshots', async () => {
   const { online, offline, definitions, archiver } = await bench(1)
   definitions.apply(route)
-  const rows = await online.write(rowsOf(airport, 'a'))
+  const rows = await online.write(await rowsOf(airport, 'a'))
   const made = archiver({ earlierViews: async (id) => (id === 'airport' ? airport : undefined) })
   await made.start()
   await made.flush()
@@ -283,7 +283,7 @@ test.each([
   'a row with a corrupt %s is set aside with its bytes, and the rows around it are archived',
   async (_, at, problem) => {
     const { online, offline, setAside, faults, archiver } = await bench(1)
-    const rows = rowsOf(route, 'a', 'b', 'c')
+    const rows = await rowsOf(route, 'a', 'b', 'c')
     const outcomes = await online.write(rows)
     const made = archiver({ online: damaged(online, outcomes[1]!.position, at) })
     await made.start()
@@ -302,10 +302,10 @@ test.each([
 
 test('a row that only its view shows to be wrong is set aside when the append refuses it; a faulty table blames no row', async () => {
   const { online, offline, setAside, archiver } = await bench(1)
-  const wrong = rowsOf(route, 'b')[0]!
+  const wrong = (await rowsOf(route, 'b'))[0]!
   const values = [Buffer.from([0x12, 0x01, 0x78])]
   const row = encodeRow({ schemaId: 1, eventMicros: 1, createdMicros: 1, position: NO_POSITION, values })
-  const outcomes = await online.write([...rowsOf(route, 'a'), { key: wrong.key, row }])
+  const outcomes = await online.write([...(await rowsOf(route, 'a')), { key: wrong.key, row }])
   offline.before = (_, entries) => {
     if (entries.length > 1) throw new TwinstoreError('DATA_LOSS', 'some row is not readable')
   }
@@ -318,7 +318,7 @@ test('a row that only its view shows to be wrong is set aside when the append re
   offline.before = () => {
     throw new TwinstoreError('DATA_LOSS', 'the log is damaged')
   }
-  await online.write(rowsOf(route, 'c'))
+  await online.write(await rowsOf(route, 'c'))
   await expect(made.flush()).rejects.toThrow('the log is damaged')
   expect(setAside).toHaveLength(1)
   expect((await online.outboxDepth()).rows).toBe(1)
@@ -326,7 +326,7 @@ test('a row that only its view shows to be wrong is set aside when the append re
 
 test('a corrupt row stays in the outbox while it cannot be kept elsewhere', async () => {
   const { online, setAside, archiver } = await bench(1)
-  const [outcome] = await online.write(rowsOf(route, 'a'))
+  const [outcome] = await online.write(await rowsOf(route, 'a'))
   let full = true
   const made = archiver({
     online: damaged(online, outcome!.position, 40),
@@ -348,17 +348,17 @@ test('a restored older online store gives no position twice', async () => {
   const known = (NOW_MICROS + 5_000_000) as Position
   offline.table('airport').positions.set(`${online.storeId}/0`, known)
   await archiver().start()
-  const [outcome] = await online.write(rowsOf(airport, 'a'))
+  const [outcome] = await online.write(await rowsOf(airport, 'a'))
   expect(outcome!.position).toBeGreaterThan(known)
 })
 
 test('a flush ends although writers never do', async () => {
   const { online, offline, archiver } = await bench(1)
   const made = await started(archiver())
-  const [first] = await online.write(rowsOf(route, 'first'))
+  const [first] = await online.write(await rowsOf(route, 'first'))
   let written = 0
   offline.before = async () => {
-    if (written < 500) await online.write(rowsOf(route, `more${written++}`))
+    if (written < 500) await online.write(await rowsOf(route, `more${written++}`))
   }
   await made.flush()
   expect(offline.positions('route')).toContain(first!.position)
@@ -369,11 +369,11 @@ test('a flush ends although writers never do', async () => {
 test('stop archives what is left, or says that it could not in time', async () => {
   const { online, offline, clock, archiver } = await bench(1)
   const made = await started(archiver())
-  await online.write(rowsOf(route, 'a'))
+  await online.write(await rowsOf(route, 'a'))
   expect(await made.stop(1000)).toBe(true)
   expect(offline.positions('route')).toHaveLength(1)
   expect(clock.pending).toEqual([])
-  await expect(online.write(rowsOf(route, 'b')).then(() => made.flush())).rejects.toThrow('not running')
+  await expect(online.write(await rowsOf(route, 'b')).then(() => made.flush())).rejects.toThrow('not running')
 
   const hanging = archiver()
   const reached = new Promise<void>((resolve) => {
@@ -420,7 +420,7 @@ test('every acknowledged row is archived exactly once, whatever fails and wherev
       for (const [index, { rows, fault: place, crash, airports }] of steps.entries()) {
         const view = airports ? airport : route
         const keys = names(rows).map((name) => `${name}/${index % 3}`)
-        const outcomes = rows === 0 ? [] : await online.write(rowsOf(view, ...keys))
+        const outcomes = rows === 0 ? [] : await online.write(await rowsOf(view, ...keys))
         acknowledged[view.name]!.push(...outcomes.map((outcome) => outcome.position))
         failing = place
         await made.flush().catch((error: unknown) => expect(String(error)).toContain('failed'))

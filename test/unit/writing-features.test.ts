@@ -154,6 +154,7 @@ test('a deadline while waiting for the offline store says that the rows are acce
 })
 
 test('a deadline while the online store does not answer leaves the write going on, and says that its fate is unknown', async () => {
+  const controller = new AbortController()
   let answer: (() => void) | undefined
   const slow = new Promise<void>((resolve) => {
     answer = resolve
@@ -161,11 +162,11 @@ test('a deadline while the online store does not answer leaves the write going o
   const { journal, writes } = await service((online) => ({
     ...online,
     write: async (...args) => {
+      controller.abort()
       await slow
       return online.write(...args)
     },
   }))
-  const controller = new AbortController()
   const told = new Promise<void>((resolve) => {
     const accepted = journal.accepted.bind(journal)
     journal.accepted = (rows) => {
@@ -174,7 +175,6 @@ test('a deadline while the online store does not answer leaves the write going o
     }
   })
   const written = writes.writeFeatures(encodeWriteRequest(route, [delay('a', 1)]), controller.signal)
-  controller.abort()
   await expect(written).rejects.toMatchObject({ code: 'CANCELLED', message: /may or may not be written/ })
   answer!()
   await told

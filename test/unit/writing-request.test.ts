@@ -53,9 +53,9 @@ function encode(bytes: Buffer) {
   return encodeRows(airport, readWriteRequest(bytes, limits.rowsMax), NOW_MICROS, limits)
 }
 
-function faultsOf(bytes: Buffer): readonly string[] {
+async function faultsOf(bytes: Buffer): Promise<readonly string[]> {
   try {
-    encode(bytes)
+    await encode(bytes)
   } catch (error) {
     if (!(error instanceof TwinstoreError)) throw error
     expect(error.code).toBe('INVALID_ARGUMENT')
@@ -65,12 +65,12 @@ function faultsOf(bytes: Buffer): readonly string[] {
 }
 
 describe('a valid request', () => {
-  test('becomes rows with every value in its ordinal place, absent ones missing', () => {
+  test('becomes rows with every value in its ordinal place, absent ones missing', async () => {
     const bytes = encodeWriteRequest(airport, [
       { values: { flights: 7n, ...key, mean_delay: -2.25, label: null }, eventMicros: 1_000_000 },
       { values: { ...key, airport: 'Zürich', terminal: -1n } },
     ])
-    const rows = encode(bytes)
+    const rows = await encode(bytes)
     expect(rows.map((row) => row.key)).toEqual([
       rowKey('airport', entityKey(['string', 'int64'], ['ATL', 3n])),
       rowKey('airport', entityKey(['string', 'int64'], ['Zürich', -1n])),
@@ -91,14 +91,16 @@ describe('a valid request', () => {
     expect(second).toEqual(new Array(7).fill(MISSING_VALUE))
   })
 
-  test('may have its fields in any order', () => {
+  test('may have its fields in any order', async () => {
     const view = lengthField(1, Buffer.from('airport'))
     const columns = ['airport', 'terminal'].map((name) => lengthField(2, Buffer.from(name)))
     const row = lengthField(3, Buffer.concat([ATL, THREE].map((value) => lengthField(1, value))))
-    expect(encode(Buffer.concat([row, ...columns, view]))).toEqual(encode(Buffer.concat([view, ...columns, row])))
+    expect(await encode(Buffer.concat([row, ...columns, view]))).toEqual(
+      await encode(Buffer.concat([view, ...columns, row])),
+    )
   })
 
-  test('has the same hash when only the acknowledgement differs, another when a value or the order does', () => {
+  test('has the same hash when only the acknowledgement differs, another when a value or the order does', async () => {
     const rows = [{ values: { ...key, flights: 1n } }, { values: { ...key, flights: 2n } }]
     const hash = (bytes: Buffer) => contentHash(readWriteRequest(bytes, 100))
     const plain = hash(encodeWriteRequest(airport, rows))
@@ -107,15 +109,15 @@ describe('a valid request', () => {
     expect(hash(encodeWriteRequest(airport, rows.slice(1)))).not.toBe(plain)
   })
 
-  test('may carry NaN in a feature that allows it', () => {
+  test('may carry NaN in a feature that allows it', async () => {
     const odds = valueBytes({ kind: 'float' }, Number.NaN)
-    const [row] = encode(rawRequest(['airport', 'terminal', 'odds'], [[ATL, THREE, odds]]))
+    const [row] = await encode(rawRequest(['airport', 'terminal', 'odds'], [[ATL, THREE, odds]]))
     expect(rowValues(row!.row)[4]).toEqual(odds)
   })
 })
 
 describe('every fault is named with its row and field', () => {
-  test('several faults of several rows at once', () => {
+  test('several faults of several rows at once', async () => {
     const bytes = rawRequest(
       ['airport', 'terminal', 'mean_delay', 'embedding'],
       [
@@ -125,7 +127,7 @@ describe('every fault is named with its row and field', () => {
         [ATL, THREE, DOUBLE],
       ],
     )
-    expect(faultsOf(bytes)).toEqual([
+    expect(await faultsOf(bytes)).toEqual([
       expect.stringMatching(/^rows\[0\]\.mean_delay: NaN and infinity are not allowed/),
       'rows[0].embedding: expected 3 numbers, got 2',
       expect.stringMatching(/^rows\[1\]\.mean_delay: expected double/),
@@ -135,47 +137,49 @@ describe('every fault is named with its row and field', () => {
     ])
   })
 
-  test('unknown, duplicate and missing columns', () => {
+  test('unknown, duplicate and missing columns', async () => {
     const bytes = rawRequest(['airport', 'mean_dely', 'closed', 'closed'], [[ATL, DOUBLE, MISSING_VALUE, THREE]])
-    expect(faultsOf(bytes)).toEqual([
+    expect(await faultsOf(bytes)).toEqual([
       expect.stringContaining('did you mean mean_delay?'),
       'columns[3]: closed is given twice',
       expect.stringContaining('the join key terminal (int64) of view airport is not among them'),
     ])
   })
 
-  test('invalid UTF-8 in a key and in a value', () => {
+  test('invalid UTF-8 in a key and in a value', async () => {
     const bad = lengthField(2, Buffer.from([0xff, 0xfe]))
-    expect(faultsOf(rawRequest(['airport', 'terminal', 'label'], [[bad, THREE, bad]]))).toEqual([
+    expect(await faultsOf(rawRequest(['airport', 'terminal', 'label'], [[bad, THREE, bad]]))).toEqual([
       'rows[0].airport: expected string: string is not UTF-8',
       'rows[0].label: expected string: string is not UTF-8',
     ])
   })
 
-  test('sizes, each naming its option', () => {
+  test('sizes, each naming its option', async () => {
     const text = (length: number) => valueBytes({ kind: 'string' }, 'x'.repeat(length))
     const long = rawRequest(['airport', 'terminal', 'label'], [[text(100), THREE, text(300)]])
-    expect(faultsOf(long)).toEqual([expect.stringContaining('more than 200 (option value-bytes-max)')])
-    expect(faultsOf(rawRequest(['airport', 'terminal'], [[text(100), THREE]]))).toEqual([
+    expect(await faultsOf(long)).toEqual([expect.stringContaining('more than 200 (option value-bytes-max)')])
+    expect(await faultsOf(rawRequest(['airport', 'terminal'], [[text(100), THREE]]))).toEqual([
       expect.stringContaining('more than 64 (option entity-key-bytes-max)'),
     ])
     const tags = valueBytes({ kind: 'list', of: 'string' }, ['x'.repeat(190)])
     const wide = [[ATL, THREE, text(190), tags, valueBytes({ kind: 'double' }, 1)]]
     const columns = ['airport', 'terminal', 'label', 'tags', 'mean_delay']
-    expect(encode(rawRequest(columns, wide))).toHaveLength(1)
+    expect(await encode(rawRequest(columns, wide))).toHaveLength(1)
     const narrow = { ...limits, rowBytesMax: 400 }
     const request = readWriteRequest(rawRequest(columns, wide), 100)
-    expect(() => encodeRows(airport, request, NOW_MICROS, narrow)).toThrow(/more than 400 \(option row-bytes-max\)/)
+    await expect(encodeRows(airport, request, NOW_MICROS, narrow)).rejects.toThrow(
+      /more than 400 \(option row-bytes-max\)/,
+    )
   })
 
-  test('too many rows, before any of them is looked at', () => {
+  test('too many rows, before any of them is looked at', async () => {
     const rows = new Array(limits.rowsMax + 5).fill([NULL_VALUE])
-    expect(faultsOf(rawRequest(['airport'], rows))).toEqual([expect.stringContaining('option write-rows-max')])
+    expect(await faultsOf(rawRequest(['airport'], rows))).toEqual([expect.stringContaining('option write-rows-max')])
   })
 
-  test('no rows, and a write id that is too long', () => {
+  test('no rows, and a write id that is too long', async () => {
     const bytes = encodeWriteRequest(airport, [], { writeId: 'w'.repeat(129) })
-    expect(faultsOf(bytes)).toEqual([
+    expect(await faultsOf(bytes)).toEqual([
       expect.stringMatching(/^rows: there are none/),
       'write_id: 129 characters, more than 128',
       expect.stringContaining('join key airport'),
@@ -183,29 +187,31 @@ describe('every fault is named with its row and field', () => {
     ])
   })
 
-  test('timestamps outside the range or too far ahead; the bounds themselves are let in', () => {
+  test('timestamps outside the range or too far ahead; the bounds themselves are let in', async () => {
     const at = (micros: bigint) => rawRequest(['airport', 'terminal'], [[ATL, THREE]], micros)
     const ahead = BigInt(NOW_MICROS + limits.eventAheadMsMax * 1000)
-    expect(faultsOf(at(ahead + 1n))).toEqual([expect.stringContaining('option event-time-ahead-max')])
-    expect(rowEventMicros(encode(at(ahead))[0]!.row)).toBe(Number(ahead))
-    expect(rowEventMicros(encode(at(BigInt(EVENT_MICROS_MIN)))[0]!.row)).toBe(EVENT_MICROS_MIN)
+    expect(await faultsOf(at(ahead + 1n))).toEqual([expect.stringContaining('option event-time-ahead-max')])
+    expect(rowEventMicros((await encode(at(ahead)))[0]!.row)).toBe(Number(ahead))
+    expect(rowEventMicros((await encode(at(BigInt(EVENT_MICROS_MIN))))[0]!.row)).toBe(EVENT_MICROS_MIN)
     for (const micros of [BigInt(EVENT_MICROS_MIN) - 1n, BigInt(EVENT_MICROS_MAX) + 1n, 2n ** 62n, -(2n ** 63n)]) {
-      expect(faultsOf(at(micros))).toEqual([expect.stringContaining('not a time between the years 1700 and 2250')])
+      expect(await faultsOf(at(micros))).toEqual([
+        expect.stringContaining('not a time between the years 1700 and 2250'),
+      ])
     }
   })
 
-  test('a flood of faults is cut off, and says so', () => {
+  test('a flood of faults is cut off, and says so', async () => {
     const columns = ['airport', 'terminal', ...new Array(2000).fill('nonsense')]
-    const faults = faultsOf(rawRequest(columns, [[]]))
+    const faults = await faultsOf(rawRequest(columns, [[]]))
     expect(faults).toHaveLength(1001)
     expect(faults.at(-1)).toBe('request: the check stopped after 1000 faults')
   })
 
-  test('bytes that are no request at all', () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+  test('bytes that are no request at all', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
         try {
-          encode(Buffer.from(bytes))
+          await encode(Buffer.from(bytes))
         } catch (error) {
           expect(error).toBeInstanceOf(TwinstoreError)
           expect((error as TwinstoreError).code).toBe('INVALID_ARGUMENT')
@@ -216,7 +222,7 @@ describe('every fault is named with its row and field', () => {
     )
   })
 
-  test('a damaged request is either refused with its faults or read as what it says', () => {
+  test('a damaged request is either refused with its faults or read as what it says', async () => {
     const sound = encodeWriteRequest(airport, [
       {
         values: {
@@ -231,12 +237,12 @@ describe('every fault is named with its row and field', () => {
         },
       },
     ])
-    fc.assert(
-      fc.property(fc.nat(sound.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(sound.length - 1), fc.integer({ min: 1, max: 255 }), async (at, flip) => {
         const damaged = Buffer.from(sound)
         damaged[at] = damaged[at]! ^ flip
         try {
-          for (const { row } of encode(damaged)) expect(rowFault(row)).toBeUndefined()
+          for (const { row } of await encode(damaged)) expect(rowFault(row)).toBeUndefined()
         } catch (error) {
           expect(error).toBeInstanceOf(TwinstoreError)
         }

@@ -32,10 +32,10 @@ async function bench() {
   return { online, offline, changed, syncer }
 }
 
-function rowsOf(view: FeatureView, count: number, position: number): RowWrite[] {
+async function rowsOf(view: FeatureView, count: number, position: number): Promise<RowWrite[]> {
   const rows = Array.from({ length: count }, (_, index) => ({ values: { route: `r${index}`, max_delay: index } }))
   const request = readWriteRequest(encodeWriteRequest(view, rows), 1000)
-  return encodeRows(view, request, NOW_MICROS, limits).map(({ key, row }) => ({
+  return (await encodeRows(view, request, NOW_MICROS, limits)).map(({ key, row }) => ({
     key,
     row: acceptRow(row, position as Position),
   }))
@@ -43,7 +43,7 @@ function rowsOf(view: FeatureView, count: number, position: number): RowWrite[] 
 
 test('a sync adds what is new and brings it online; a second one does nothing', async () => {
   const { online, offline, changed, syncer } = await bench()
-  const rows = rowsOf(routes, 25, 1000)
+  const rows = await rowsOf(routes, 25, 1000)
   offline.sources.set('route', rows)
   const made = syncer()
   expect(await made.needsFirstSync()).toBe(true)
@@ -65,16 +65,18 @@ test('a sync adds what is new and brings it online; a second one does nothing', 
 
 test('rows the archiver brought since do not cause another seeding', async () => {
   const { online, offline, syncer } = await bench()
-  offline.sources.set('route', rowsOf(routes, 5, 1000))
+  offline.sources.set('route', await rowsOf(routes, 5, 1000))
   await syncer().sync(['route'])
   offline.table('route').version += 7
   const seeds = { ...online, seed: () => Promise.reject(new Error('nothing is to be seeded')) }
   expect(await syncer(seeds).sync(['route'])).toMatchObject([{ rowsOnline: 0, tableVersion: 7 }])
 })
 
-test('a crash between the commit and the end of the seeding is healed by the next run', async () => {
+test.each([0, 7])('a crash after the commit is healed by the next run, with %d rows synced before', async (before) => {
   const { online, offline, syncer } = await bench()
-  const rows = rowsOf(routes, 25, 1000)
+  const rows = await rowsOf(routes, 25, 1000)
+  offline.sources.set('route', rows.slice(0, before))
+  if (before > 0) await syncer().sync(['route'])
   offline.sources.set('route', rows)
   let batches = 0
   const crashing: OnlineStore = {
@@ -87,13 +89,13 @@ test('a crash between the commit and the end of the seeding is healed by the nex
     message: /route: crashed/,
   })
   expect(await syncer().needsFirstSync()).toBe(true)
-  expect(await syncer().sync(['route'])).toMatchObject([{ rowsAdded: 0, rowsOnline: 15 }])
+  expect(await syncer().sync(['route'])).toMatchObject([{ rowsAdded: 0, rowsOnline: 25 - Math.max(10, before) }])
   expect(await online.readMany(rows.map((row) => row.key))).toEqual(rows.map((row) => row.row))
 })
 
 test('a lost online store is filled again', async () => {
   const { offline, syncer } = await bench()
-  offline.sources.set('route', rowsOf(routes, 5, 1000))
+  offline.sources.set('route', await rowsOf(routes, 5, 1000))
   await syncer().sync(['route'])
   const fresh = await openTestStore()
   expect(await syncer(fresh).sync(['route'])).toMatchObject([{ rowsAdded: 0, rowsOnline: 5 }])
@@ -101,7 +103,7 @@ test('a lost online store is filled again', async () => {
 
 test('a newer written row stays the online value', async () => {
   const { online, offline, changed, syncer } = await bench()
-  const rows = rowsOf(routes, 3, 1000)
+  const rows = await rowsOf(routes, 3, 1000)
   await online.write([{ key: rows[1]!.key, row: rows[1]!.row }])
   offline.sources.set('route', rows)
   expect(await syncer().sync(['route'])).toMatchObject([{ rowsAdded: 3, rowsOnline: 2 }])
@@ -110,7 +112,7 @@ test('a newer written row stays the online value', async () => {
 
 test('one sync per view at a time', async () => {
   const { online, offline, syncer } = await bench()
-  offline.sources.set('route', rowsOf(routes, 1, 1000))
+  offline.sources.set('route', await rowsOf(routes, 1, 1000))
   let release: (() => void) | undefined
   const held = new Promise<void>((resolve) => {
     release = resolve
@@ -125,7 +127,7 @@ test('one sync per view at a time', async () => {
 
 test('a view that fails does not stop the others; each is named', async () => {
   const { offline, syncer } = await bench()
-  offline.sources.set('others', rowsOf(others, 2, 1000))
+  offline.sources.set('others', await rowsOf(others, 2, 1000))
   const sync = offline.store.sync
   offline.store.sync = (view) =>
     view.name === 'route' ? Promise.reject(new TwinstoreError('FAILED_PRECONDITION', 'no such column')) : sync(view)
@@ -148,7 +150,7 @@ test.each([
 
 test('a cancelled sync ends and is taken up by the next', async () => {
   const { offline, syncer } = await bench()
-  offline.sources.set('route', rowsOf(routes, 25, 1000))
+  offline.sources.set('route', await rowsOf(routes, 25, 1000))
   const controller = new AbortController()
   const stopped = syncer().sync(['route'], { signal: controller.signal, onProgress: () => controller.abort() })
   await expect(stopped).rejects.toMatchObject({ code: 'CANCELLED' })
