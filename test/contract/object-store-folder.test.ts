@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { build } from 'esbuild'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
@@ -98,4 +102,28 @@ test('a link to elsewhere is not listed', async () => {
   await writeFile(join(dir, 'secret'), '')
   await symlink(join(dir, 'secret'), join(dir, 'store', 'link'))
   expect(await everything(store)).toEqual([])
+})
+
+test('a process killed while it writes leaves whole objects only, all that it was told of among them', async () => {
+  const script = join(dir, 'writer.mjs')
+  const entryPoint = new URL('./object-store-writer.ts', import.meta.url).pathname
+  await build({ entryPoints: [entryPoint], bundle: true, platform: 'node', format: 'esm', outfile: script })
+  for (const objectsBeforeKill of [1, 4, 9, 23]) {
+    const root = join(dir, `store-${objectsBeforeKill}`)
+    const writer = spawn(process.execPath, [script, root], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const exited = once(writer, 'exit')
+    const acknowledged: string[] = []
+    for await (const path of createInterface({ input: writer.stdout })) {
+      acknowledged.push(path)
+      if (acknowledged.length === objectsBeforeKill) writer.kill('SIGKILL')
+    }
+    expect(await exited).toEqual([null, 'SIGKILL'])
+    const store = await openFolderObjects(root)
+    const found = await everything(store)
+    expect(found).toEqual(expect.arrayContaining(acknowledged))
+    for (const path of found) {
+      const bytes = (await store.read(path))!
+      expect(bytes.equals(Buffer.alloc(300_000, bytes[0]))).toBe(true)
+    }
+  }
 })
