@@ -1,7 +1,7 @@
 /**
  * Writes batches in a loop and prints each acknowledged one as a line of JSON, until it is killed. Runs compiled code.
  *
- * Arguments: folder, durability, a number that no other run has. Several batches are under way at once, so that commits
+ * Arguments: folder, durability, a name that no other run has. Several batches are under way at once, so that commits
  * are shared; every third carries a write id.
  */
 import { writeSync } from 'node:fs'
