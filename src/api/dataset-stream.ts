@@ -5,9 +5,8 @@
  * reader costs no memory. The file is disposed of in every case: read to the end, abandoned midway, failed.
  *
  * Format ROWS is a file of serialized `DatasetRows` messages, each behind a big-endian u32 length. They are passed on as
- * they are; the checksum that clients verify covers the messages without the lengths and is computed on the way.
+ * they are; the data set's checksum covers the messages without the lengths, as clients see them.
  */
-import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { TwinstoreError } from '../domain/errors.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -64,12 +63,10 @@ export async function* streamDataset(
   )
   try {
     yield { kind: 'header', header: headerOf(made) }
-    const sha256 =
-      made.format === 'rows'
-        ? yield* rowsParts(made.dataset, signal)
-        : yield* dataParts(made.dataset, settings.chunkBytes, signal)
+    if (made.format === 'rows') yield* rowsParts(made.dataset, signal)
+    else yield* dataParts(made.dataset, settings.chunkBytes, signal)
     const pin = made.pinJson === undefined ? {} : { pinJson: made.pinJson }
-    yield { kind: 'trailer', rows: made.dataset.rows, sha256, ...pin }
+    yield { kind: 'trailer', rows: made.dataset.rows, sha256: made.dataset.sha256, ...pin }
   } finally {
     await made.dataset.dispose()
   }
@@ -85,11 +82,7 @@ function headerOf(made: NamedDataset): DatasetHeader {
   }
 }
 
-async function* dataParts(
-  dataset: Dataset,
-  chunkBytes: number,
-  signal: AbortSignal,
-): AsyncGenerator<DatasetPart, string> {
+async function* dataParts(dataset: Dataset, chunkBytes: number, signal: AbortSignal): AsyncGenerator<DatasetPart> {
   const file = await open(dataset.path)
   try {
     for (let at = 0; at < dataset.bytes; ) {
@@ -101,11 +94,9 @@ async function* dataParts(
   } finally {
     await file.close()
   }
-  return dataset.sha256
 }
 
-async function* rowsParts(dataset: Dataset, signal: AbortSignal): AsyncGenerator<DatasetPart, string> {
-  const hash = createHash('sha256')
+async function* rowsParts(dataset: Dataset, signal: AbortSignal): AsyncGenerator<DatasetPart> {
   const file = await open(dataset.path)
   try {
     for (let at = 0; at < dataset.bytes; ) {
@@ -114,13 +105,11 @@ async function* rowsParts(dataset: Dataset, signal: AbortSignal): AsyncGenerator
       if (length > ROWS_MESSAGE_BYTES_MAX) throw corrupt(dataset, `a message of ${length} bytes at ${at}`)
       const bytes = await readExactly(file, at + 4, length)
       at += 4 + length
-      hash.update(bytes)
       yield { kind: 'rows', bytes }
     }
   } finally {
     await file.close()
   }
-  return hash.digest('hex')
 }
 
 async function readExactly(file: FileHandle, at: number, length: number): Promise<Buffer> {

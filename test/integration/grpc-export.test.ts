@@ -127,16 +127,14 @@ test('rows are passed on as the messages they are, with a checksum of the messag
       return [length, message]
     }),
   )
+  const sha256 = createHash('sha256').update(Buffer.concat(messages)).digest('hex')
   await start({
-    offline: { export: async () => ({ ...(await edge.dataset(file, { rows: 5 })), tableVersion: 0 }) },
+    offline: { export: async () => ({ ...(await edge.dataset(file, { rows: 5, sha256 })), tableVersion: 0 }) },
   })
   const dataset = await client.exportFeatures({ view: 'airport_daily', format: 'rows' })
   expect(dataset.info.bytes).toBe(0)
   expect(await collect(dataset)).toEqual(messages)
-  expect(dataset.trailer).toEqual({
-    rows: 5,
-    sha256: createHash('sha256').update(Buffer.concat(messages)).digest('hex'),
-  })
+  expect(dataset.trailer).toEqual({ rows: 5, sha256 })
 })
 
 test('a data set that is not what its trailer says is DATA_LOSS at the client', async () => {

@@ -84,6 +84,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   }
 }
 
+/** Channelz stays on, as it is by default: without it `forceShutdown` does not know the connections it has to end. */
 function serverOptions(limits: GrpcLimits): ConstructorParameters<typeof Server>[0] {
   return {
     'grpc.max_receive_message_length': namedLimit(limits.messageBytesMax, 'grpc-message-bytes-max'),
