@@ -1,16 +1,17 @@
 /** The offline store over real Delta tables and Parquet files in a folder. */
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Shard } from '../../src/domain/entity-key.ts'
-import type { FeatureView } from '../../src/domain/registry.ts'
+import type { FeatureView, Registry } from '../../src/domain/registry.ts'
 import { decodeValue } from '../../src/domain/value-codec.ts'
 import type { Position } from '../../src/domain/version.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { OfflineEngine } from '../../src/offline/engine.ts'
 import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
-import type { OfflineStore } from '../../src/offline/offline-store.ts'
+import type { OfflineStore, TrainingSetRequest } from '../../src/offline/offline-store.ts'
 import { type DeltaOfflineStoreOptions, openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
 import type { RowWrite } from '../../src/online/online-store.ts'
 import { type Bench, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
@@ -261,4 +262,82 @@ test('the log has one line per file with partition value and exact statistics', 
     nullCount: { n: 0 },
   })
   expect(actions).toContainEqual({ txn: expect.objectContaining({ appId: 'outbox/store-1/0', version: 6 }) })
+})
+
+test('a data file that is cut short, overwritten or gone is DATA_LOSS with its name, and other views go on', async () => {
+  const { dir, store } = await opened()
+  const other = { ...view, name: 'other' }
+  await store.append(other, SOURCE, [entry(1)])
+  await store.append(view, SOURCE, [entry(1)])
+  const name = (await parquetFiles(dir)).find((file) => file.startsWith('v/'))!
+  const path = join(dir, 'offline/views', name)
+  const whole = await readFile(path)
+  const refused = async (message: string) =>
+    expect(store.history(view, { entity: ['a'], limit: 1 })).rejects.toMatchObject({
+      code: 'DATA_LOSS',
+      message: expect.stringContaining(message),
+    })
+  await writeFile(path, whole.subarray(0, whole.length - 1))
+  await refused(name)
+  await writeFile(path, Buffer.alloc(whole.length))
+  await refused(name)
+  await rm(path)
+  await refused(name)
+  expect(await values(store, other)).toEqual([1n])
+})
+
+test('an export is a file of the pinned version; disposing of it removes it', async () => {
+  const { store } = await opened()
+  await store.append(view, SOURCE, [entry(1)])
+  await store.append(view, SOURCE, [entry(2)])
+  const columns = ['k', 'n']
+  const newest = await store.export(view, { format: 'csv', columns })
+  expect([newest.rows, newest.tableVersion, (await readFile(newest.path, 'utf8')).replaceAll('\r', '')]).toEqual([
+    2,
+    2,
+    'k,n\na,1\na,2\n',
+  ])
+  const pinned = await store.export(view, { format: 'csv', columns, tableVersion: 1 })
+  expect([pinned.rows, pinned.tableVersion]).toEqual([1, 1])
+  await newest.dispose()
+  expect(existsSync(newest.path)).toBe(false)
+  await expect(store.export(view, { format: 'csv', tableVersion: 3 })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+})
+
+test('a training set names in its pin all that made it, and the pinned versions give the same bytes later', async () => {
+  const { dir, store } = await opened()
+  const service = { name: 's', members: [{ kind: 'view', use: { view: 'v', as: 'v', joinKeyMap: {} } }] } as const
+  const registry: Registry = {
+    project: 'p',
+    fingerprint: 'f'.repeat(32),
+    entities: new Map(),
+    views: new Map([['v', view]]),
+    onDemandViews: new Map(),
+    services: new Map([['s', service]]),
+  }
+  const spineFile = join(dir, 'spine.csv')
+  await writeFile(spineFile, 'k,at\na,1970-01-01T00:00:01Z\nb,1970-01-01T00:00:01Z\n')
+  const request: TrainingSetRequest = {
+    spineFile,
+    spineFormat: 'csv',
+    timestampColumn: 'at',
+    mode: 'EVENT_TIME',
+    format: 'parquet',
+    registry,
+  }
+  const before = await store.trainingSet(service, request)
+  expect(before.pin).toMatchObject({ tables: { v: -1 }, service: 's', engine: 'test', spine: { rows: 2 } })
+  await store.append(view, SOURCE, [entry(1)])
+  const first = await store.trainingSet(service, request)
+  expect(first.pin).toMatchObject({ tables: { v: 1 }, output: { rows: 2, sha256: first.sha256 } })
+  expect(first.sha256).not.toBe(before.sha256)
+  await store.append(view, SOURCE, [entry(2)])
+  const again = await store.trainingSet(service, { ...request, tableVersions: first.pin.tables })
+  expect(again.pin).toEqual(first.pin)
+  const beforeAgain = await store.trainingSet(service, { ...request, tableVersions: before.pin.tables })
+  expect(beforeAgain.pin).toEqual(before.pin)
+  await expect(store.trainingSet(service, { ...request, tableVersions: {} })).rejects.toMatchObject({
+    code: 'FAILED_PRECONDITION',
+    message: expect.stringContaining('view v'),
+  })
 })

@@ -5,7 +5,11 @@ import { TwinstoreError } from '../../domain/errors.ts'
 const STATEMENT_FAULT =
   /^(Binder|Catalog|Parser|Conversion|Invalid Input|Invalid Type|IO|Missing Extension|Not implemented|Out of Range|Mismatch Type|Syntax|Permission|Constraint|Divide by Zero) Error/i
 
-const CORRUPT_FILE = /No magic bytes|not a parquet file|corrupt|TProtocolException|decompress|footer/i
+/** What DuckDB was seen to say of Parquet files that were truncated, overwritten in places or removed. */
+const CORRUPT_FILE =
+  /No magic bytes|too small to be a Parquet file|corrupt|TProtocolException|Out of buffer|Failed to read file|No files found/i
+
+const DISK_FULL = /No space left on device/i
 
 /**
  * `subject` names whose SQL it is ("the source of view airport_daily"); with it, faults of the statement are the
@@ -17,6 +21,9 @@ export function mapDuckdbError(error: unknown, subject?: string): TwinstoreError
   if (/^INTERRUPT Error/i.test(message))
     return new TwinstoreError('CANCELLED', 'the work was cancelled', { cause: error })
   if (/^Out of Memory Error/i.test(message)) return exhausted(message, error)
+  if (DISK_FULL.test(message)) {
+    return new TwinstoreError('RESOURCE_EXHAUSTED', `the disk is full: ${message}`, { cause: error })
+  }
   if (subject !== undefined && STATEMENT_FAULT.test(message)) {
     return new TwinstoreError('INVALID_ARGUMENT', `${subject}: ${message}`, { cause: error })
   }

@@ -1,4 +1,6 @@
 /** The Delta tables of views, and their snapshots as scans over local files. */
+import { stat } from 'node:fs/promises'
+import { TwinstoreError } from '../../domain/errors.ts'
 import type { FeatureView } from '../../domain/registry.ts'
 import type { AddFile } from '../delta/actions.ts'
 import { type DeltaTable, type DeltaTableOptions, openDeltaTable } from '../delta/delta-table.ts'
@@ -56,8 +58,32 @@ export function openViewTables(options: ViewTablesOptions): ViewTables {
     },
     dataFiles: (view, files) =>
       boundedParallel(files, filesAtOnce, async (file) => ({
-        path: await objects.localFile(`${tablePath(view)}/${file.path}`),
+        path: await soundFile(objects, `${tablePath(view)}/${file.path}`, file.size),
         eventDate: file.partitionValues[PARTITION_COLUMN] ?? '',
       })),
   }
+}
+
+/** The object as a local file. A file that is gone or cut short is found here, by its name, rather than amid a query. */
+async function soundFile(objects: ObjectStore, path: string, bytes: number): Promise<string> {
+  const { local, found } = await localWithSize(objects, path).catch((cause: unknown) => {
+    if (isAbsent(cause)) throw damaged(objects, path, 'is gone', cause)
+    throw cause
+  })
+  if (found.size !== bytes) throw damaged(objects, path, `has ${found.size} bytes, its table's log says ${bytes}`)
+  return local
+}
+
+async function localWithSize(objects: ObjectStore, path: string) {
+  const local = await objects.localFile(path)
+  return { local, found: await stat(local) }
+}
+
+function isAbsent(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'NOT_FOUND' || code === 'ENOENT'
+}
+
+function damaged(objects: ObjectStore, path: string, problem: string, cause?: unknown): TwinstoreError {
+  return new TwinstoreError('DATA_LOSS', `${objects.location}: ${path} ${problem}; restore it from a backup`, { cause })
 }
