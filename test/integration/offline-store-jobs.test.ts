@@ -1,9 +1,10 @@
 /** The jobs of one table, run on real Parquet files. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { rowValues } from '../../src/domain/row-codec.ts'
-import { decodeValue } from '../../src/domain/value-codec.ts'
+import { decodeValue, type FeatureValue, type ScalarValue } from '../../src/domain/value-codec.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { openSession } from '../../src/offline/duckdb/session.ts'
 import type { DataFile } from '../../src/offline/table-jobs.ts'
@@ -118,6 +119,47 @@ test('every type survives the table: ordinary, extreme, null and missing values 
     limit: 10,
   })
   expect(history.rows.map((row) => row.values.map((value) => Buffer.from(value)))).toEqual([rowValues(rows[1]!.row)])
+})
+
+test('property: any row comes back from the table byte by byte', async () => {
+  const scalar = {
+    bool: fc.boolean(),
+    int32: fc.integer(),
+    int64: fc.bigInt({ min: -INT64_MAX - 1n, max: INT64_MAX }),
+    float: fc.float(),
+    double: fc.double(),
+    string: fc.string({ unit: 'grapheme' }),
+    bytes: fc.uint8Array({ maxLength: 20 }),
+    timestamp: fc.integer({ min: -9_000_000_000, max: 9_000_000_000 }),
+  }
+  const gap = <T>(value: fc.Arbitrary<T>) => fc.option(fc.option(value, { nil: undefined }), { nil: null, freq: 9 })
+  const valuesOf: fc.Arbitrary<Values> = fc.tuple(
+    ...Object.values(EVERY_TYPE).map((type) => {
+      if (type === 'vector<3>') return gap(fc.array(scalar.float, { minLength: 3, maxLength: 3 }))
+      const item = /^list<(.*)>$/.exec(type)?.[1]
+      const of: fc.Arbitrary<FeatureValue> = scalar[(item ?? type) as keyof typeof scalar]
+      return gap(item === undefined ? of : fc.array(of as fc.Arbitrary<ScalarValue>, { maxLength: 5 }))
+    }),
+  )
+  const view = viewOf(EVERY_TYPE, { features: features(EVERY_TYPE, true) })
+  const rowsOf = fc.uniqueArray(fc.tuple(fc.string({ unit: 'binary' }), valuesOf), {
+    selector: ([key]) => key,
+    minLength: 1,
+    maxLength: 40,
+  })
+  await fc.assert(
+    fc.asyncProperty(rowsOf, async (specs) => {
+      const rows = specs.map(([key, values], index) =>
+        rowOf(view, { key: [key], event: index, position: index + 1, values }),
+      )
+      const { files } = await bench.engine.run('append', { view, rows, outputDir: bench.newDir() })
+      const outputFile = join(bench.newDir(), 'latest')
+      await bench.engine.run('latest', { table: { view, files: dataFiles(files) }, outputFile })
+      const found = new Map((await spooledRows(outputFile)).map(({ key, row }) => [key, row.toString('hex')]))
+      expect(found).toEqual(new Map(rows.map(({ key, row }) => [key as string, row.toString('hex')])))
+    }),
+    { numRuns: 15 },
+  )
 })
 
 test('NaN and infinities are kept where a view allows them', async () => {

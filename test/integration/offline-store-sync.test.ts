@@ -177,3 +177,14 @@ test('after a feature is added, rows synced before it are brought again with it,
   ])
   expect((await sync(newer, `${source('1')}, NULL::DOUBLE AS added`, files, 3000)).rowsAdded).toBe(0)
 })
+
+test('a view whose partitioning was changed still knows the rows of before', async () => {
+  const byDay = viewOf({ f: 'int64' })
+  const byMonth = viewOf({ f: 'int64' }, { partitionBy: 'month' })
+  const sql = `SELECT 'a' AS k, DATE '2001-01-05' + (range * 20)::INTEGER AS event_timestamp, range AS f FROM range(4)`
+  const days = dataFiles((await sync(byDay, sql)).files)
+  const months = dataFiles((await sync(byMonth, sql)).files)
+  expect([days.length, months.length]).toEqual([4, 3])
+  expect((await sync(byMonth, sql, days, 2000)).rowsAdded).toBe(0)
+  expect((await sync(byDay, sql, months, 2000)).rowsAdded).toBe(0)
+})

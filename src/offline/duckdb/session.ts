@@ -39,16 +39,10 @@ export interface Session {
 export async function openSession(limits: EngineLimits, clock: Clock, signal?: AbortSignal): Promise<Session> {
   const spillDir = join(limits.spillDir, randomUUID())
   await mkdir(spillDir, { recursive: true })
-  const instance = await DuckDBInstance.create(':memory:', {
-    memory_limit: `${limits.memoryBytes}B`,
-    threads: String(limits.threads),
-    temp_directory: spillDir,
-    max_temp_directory_size: `${limits.spillBytesMax}B`,
-    autoinstall_known_extensions: 'false',
-    autoload_known_extensions: 'false',
+  const { instance, connection } = await connect(limits, spillDir).catch(async (error: unknown) => {
+    await rm(spillDir, { recursive: true, force: true })
+    throw mapDuckdbError(error)
   })
-  const connection = await instance.connect()
-  await connection.run("SET TimeZone = 'UTC'")
 
   const guarded = async <T>(work: () => Promise<T>, subject?: string): Promise<T> => {
     if (signal?.aborted) throw cancelled()
@@ -81,6 +75,20 @@ export async function openSession(limits: EngineLimits, clock: Clock, signal?: A
       await rm(spillDir, { recursive: true, force: true })
     },
   }
+}
+
+async function connect(limits: EngineLimits, spillDir: string) {
+  const instance = await DuckDBInstance.create(':memory:', {
+    memory_limit: `${limits.memoryBytes}B`,
+    threads: String(limits.threads),
+    temp_directory: spillDir,
+    max_temp_directory_size: `${limits.spillBytesMax}B`,
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  })
+  const connection = await instance.connect()
+  await connection.run("SET TimeZone = 'UTC'")
+  return { instance, connection }
 }
 
 function cancelled(): TwinstoreError {
