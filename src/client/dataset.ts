@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { TwinstoreError } from '../domain/errors.ts'
 import { WireReader } from '../lib/wire.ts'
 import type { ColumnSchema } from './description.ts'
-import { decodeMessage } from './protocol.ts'
+import { decodeMessage, readingAnswer } from './protocol.ts'
 import type { DuplexCall, ReadCall, Transport } from './transport.ts'
 
 export interface Progress {
@@ -131,7 +131,7 @@ async function* checkedContent(
     const content = reader.readBytes()
     hash.update(content)
     bytes += content.length
-    if (reader.field === ROWS_FIELD) rows += countRows(content)
+    if (reader.field === ROWS_FIELD) rows += readingAnswer(() => countRows(content))
     yield content
   }
 }

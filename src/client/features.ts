@@ -12,7 +12,7 @@ import {
   readTensor,
   readVector,
 } from './feature-answer.ts'
-import { methodPath } from './protocol.ts'
+import { methodPath, readingAnswer } from './protocol.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
 export type { FeatureRow, FeatureTensor, SlotStatusName } from './feature-answer.ts'
@@ -63,14 +63,17 @@ export class FeatureReader {
     ])
     const known = this.#layouts.get(key)
     const bytes = known === undefined ? body : Buffer.concat([body, knownLayoutField(known)])
-    const answer = readAnswer(await this.#transport.unary(methodPath('Serving', 'GetFeatures'), bytes, request))
+    const answerBytes = await this.#transport.unary(methodPath('Serving', 'GetFeatures'), bytes, request)
+    const answer = readingAnswer(() => readAnswer(answerBytes))
     const layout = answer.layout ?? known
     if (layout === undefined || layout.id !== answer.layoutId) {
       throw new TwinstoreError('DATA_LOSS', `the server answered with layout ${answer.layoutId} and did not send it`)
     }
     if (answer.layout !== undefined) this.#remember(key, answer.layout, known)
-    if (answer.tensor !== undefined) return readTensor(layout, answer.tensor)
-    return { layout, rows: answer.vectors.map((vector) => readVector(layout, vector)) }
+    return readingAnswer(() => {
+      if (answer.tensor !== undefined) return readTensor(layout, answer.tensor)
+      return { layout, rows: answer.vectors.map((vector) => readVector(layout, vector)) }
+    })
   }
 
   #remember(key: string, layout: Layout, before: Layout | undefined): void {

@@ -6,7 +6,7 @@ import { encodeColumns, rowsToColumns } from './columns.ts'
 import { type ColumnSchema, columnTypes, type DescriptionCache } from './description.ts'
 import { micros } from './export.ts'
 import { type PlainValue, toPlain } from './plain-value.ts'
-import { decodeMessage, encodeMessage, methodPath } from './protocol.ts'
+import { decodeMessage, encodeMessage, methodPath, readingAnswer } from './protocol.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
 export interface HistoryOptions extends CallOptions {
@@ -71,7 +71,8 @@ export async function getHistory(
     ...(options.asOfRecorded === undefined ? {} : { asOfRecordedMicros: micros(options.asOfRecorded) }),
   })
   const request = Buffer.concat([head, ...columns.map((column) => lengthField(2, column))])
-  return decodeHistory(await transport.unary(methodPath('Offline', 'GetHistory'), request, options))
+  const answer = await transport.unary(methodPath('Offline', 'GetHistory'), request, options)
+  return readingAnswer(() => decodeHistory(answer))
 }
 
 function decodeHistory(bytes: Buffer): History {

@@ -257,6 +257,20 @@ test('the code and message of the server arrive, and deadlines are kept', async 
   expect((await refused(late))[0]).toBe('DEADLINE_EXCEEDED')
 })
 
+test('an answer that is no message is DATA_LOSS, not a crash', async () => {
+  const answers = [
+    Buffer.from([0x09, 1]),
+    getResponse.encode({ layoutId: '1' }),
+    getResponse.encode({ layoutId: '1', layout: { ...layout, id: '1', columns: [] }, vectors: [vector] }),
+  ]
+  let call = 0
+  await start({ getFeatures: () => answers[call++]! })
+  for (const _ of answers) {
+    const work = client.getFeatures({ service: 'predict_delay', entities: [{ origin: 'a', destination: 'b' }] })
+    expect((await refused(work))[0]).toBe('DATA_LOSS')
+  }
+})
+
 test('no server at the address is UNAVAILABLE with a hint', async () => {
   await start({})
   edge.server.close()
