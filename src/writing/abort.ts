@@ -1,7 +1,9 @@
 /** Waiting with a request's deadline: one meaning of an aborted signal for every part of the write path. */
 import { TwinstoreError } from '../domain/errors.ts'
 
-/** Why the signal aborted: its own `TwinstoreError` if it carries one, DEADLINE_EXCEEDED for a timeout, else CANCELLED. */
+/**
+ * Why the signal aborted: its own `TwinstoreError` if it carries one, DEADLINE_EXCEEDED for a timeout, else CANCELLED.
+ */
 export function abortCode(signal: AbortSignal): 'DEADLINE_EXCEEDED' | 'CANCELLED' {
   const reason: unknown = signal.reason
   if (reason instanceof TwinstoreError) return reason.code === 'DEADLINE_EXCEEDED' ? reason.code : 'CANCELLED'

@@ -2,9 +2,9 @@
  * Moves rows from the outbox to the offline store: when they have waited `interval`, when a batch is full, or when
  * somebody waits for them.
  *
- * One pass at a time goes over all shards (`shard-drain.ts`); what arrives during a pass is for the next one, so many writers that
- * wait share one commit (group commit). A fault does not stop reads and writes: it is in `status`, the pass is retried
- * with growing delays, and the outbox's limit is what bounds the backlog.
+ * One pass at a time goes over all shards (`shard-drain.ts`); what arrives during a pass is for the next one, so many
+ * writers that wait share one commit (group commit). A fault does not stop reads and writes: it is in `status`, the
+ * pass is retried with growing delays, and the outbox's limit is what bounds the backlog.
  */
 
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
@@ -23,7 +23,10 @@ import { type EarlierViews, ViewLookup } from './view-lookup.ts'
 export interface ArchiverLimits {
   /** `archive-interval`: the longest a row waits for others before its commit, milliseconds. */
   readonly intervalMs: number
-  /** `archive-batch-rows` and `archive-batch-bytes`: what one batch of a shard holds; so many pending rows start a pass. */
+  /**
+   * `archive-batch-rows` and `archive-batch-bytes`: what one batch of a shard holds; so many pending rows start a
+   * pass.
+   */
   readonly batchRows: number
   readonly batchBytes: number
   readonly retry: BackoffLimits
@@ -58,13 +61,16 @@ export interface ArchiverStatus {
 
 export interface Archiver {
   /**
-   * Lifts the online store's positions above those the offline store knows and begins to work. Rejects when the offline store cannot say,
-   * because a position given twice would make an append drop the row that has it.
+   * Lifts the online store's positions above those the offline store knows and begins to work. Rejects when the
+   * offline store cannot say, because a position given twice would make an append drop the row that has it.
    */
   start(): Promise<void>
   /** Tells that rows were acknowledged, so that a full batch need not wait for the interval. */
   accepted(rows: number, bytes: number): void
-  /** Resolves when the row is committed offline; waits through faults until the signal aborts (`message` is the error's). */
+  /**
+   * Resolves when the row is committed offline; waits through faults until the signal aborts (`message` is the
+   * error's).
+   */
   archived(row: ArchivedRow, signal: AbortSignal | undefined, message: string): Promise<void>
   /**
    * Everything acknowledged before the call is committed offline when it resolves. Rejects with UNAVAILABLE as soon as
@@ -72,7 +78,10 @@ export interface Archiver {
    */
   flush(signal?: AbortSignal, storageIds?: readonly string[]): Promise<void>
   status(): ArchiverStatus
-  /** A last flush, for at most so long, then no more passes. False if rows may be left in the outbox, for the next start. */
+  /**
+   * A last flush, for at most so long, then no more passes. False if rows may be left in the outbox, for the next
+   * start.
+   */
   stop(deadlineMs: number): Promise<boolean>
 }
 

@@ -6,8 +6,8 @@ export interface BackoffLimits {
 }
 
 /**
- * The delay before retry number `failures` (from 1): doubling up to the maximum, of which `random` (0 to 1) takes up to a half
- * away, so that several processes do not retry in step.
+ * The delay before retry number `failures` (from 1): doubling up to the maximum, of which `random` (0 to 1) takes up
+ * to a half away, so that several processes do not retry in step.
  */
 export function backoffMs(failures: number, limits: BackoffLimits, random: number): number {
   const full = Math.min(limits.maxMs, limits.minMs * 2 ** Math.min(failures - 1, 30))

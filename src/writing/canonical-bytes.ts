@@ -1,9 +1,9 @@
 /**
  * Whether a serialized value already is in canonical form, decided on its bytes.
  *
- * Every client library sends canonical bytes for nearly every value, and those are spliced into the row as they are: no
- * decode, no allocation. `isCanonical` may say no to bytes that are canonical after all (they take the slow path through
- * `canonicalValue`, with the same result), never yes to bytes that are not; a property test holds it to that.
+ * Every client library sends canonical bytes for nearly every value, and those are spliced into the row as they are:
+ * no decode, no allocation. `isCanonical` may say no to bytes that are canonical after all (they take the slow path
+ * through `canonicalValue`, with the same result), never yes to bytes that are not; a property test holds it to that.
  */
 import { isUtf8 } from 'node:buffer'
 import type { ScalarType, ValueType } from '../domain/value-type.ts'

@@ -1,9 +1,9 @@
 /**
- * Writes encoded rows to the online store and its outbox, tells the cache of this instance, and waits for as much as the
- * acknowledgement promises.
+ * Writes encoded rows to the online store and its outbox, tells the cache of this instance, and waits for as much as
+ * the acknowledgement promises.
  *
- * The order is the guarantee: stored durably, then the cache, then the acknowledgement (G1, G3). The history follows from the
- * outbox, by the archiver.
+ * The order is the guarantee: stored durably, then the cache, then the acknowledgement (G1, G3). The history follows
+ * from the outbox, by the archiver.
  */
 import { shardOf, splitRowKey } from '../domain/entity-key.ts'
 import { acceptRow } from '../domain/row-codec.ts'
@@ -23,9 +23,9 @@ export interface EncodedWrite {
 
 export interface FeatureWriter {
   /**
-   * One outcome per row, in order. Rejects with the store's RESOURCE_EXHAUSTED (the outbox is full) or ALREADY_EXISTS (the
-   * write id was used for something else), having written nothing; with DEADLINE_EXCEEDED or CANCELLED when the signal aborts:
-   * the message says whether the rows are written.
+   * One outcome per row, in order. Rejects with the store's RESOURCE_EXHAUSTED (the outbox is full) or ALREADY_EXISTS
+   * (the write id was used for something else), having written nothing; with DEADLINE_EXCEEDED or CANCELLED when the
+   * signal aborts: the message says whether the rows are written.
    */
   write(write: EncodedWrite, signal?: AbortSignal): Promise<readonly RowOutcome[]>
 }

@@ -60,8 +60,8 @@ export class RowEncoder {
   }
 
   /**
-   * The encoded rows, in order; of no use once `faults` holds any. Between slices of a large request other work gets its
-   * turn: ten thousand wide rows take half a second, in which no read would be answered.
+   * The encoded rows, in order; of no use once `faults` holds any. Between slices of a large request other work gets
+   * its turn: ten thousand wide rows take half a second, in which no read would be answered.
    */
   async encode(request: WriteRequest): Promise<RowWrite[]> {
     const reader = new WireReader(request.bytes)

@@ -1,11 +1,12 @@
 /**
  * Moves one shard's outbox into the offline store, batch by batch.
  *
- * Exactly once through a crash at any point: a batch is appended in order of position, a view at a time; the table's commit carries the
- * position, and an append drops what the table already has; only what is safe in every table is trimmed.
+ * Exactly once through a crash at any point: a batch is appended in order of position, a view at a time; the table's
+ * commit carries the position, and an append drops what the table already has; only what is safe in every table is
+ * trimmed.
  *
- * One view must not stop the others. A view whose append fails, or that no definitions know, is blocked: its rows stay in the
- * outbox, reading goes on past them, and the trim stops before the first of them. `retry` goes back there; rows
+ * One view must not stop the others. A view whose append fails, or that no definitions know, is blocked: its rows stay
+ * in the outbox, reading goes on past them, and the trim stops before the first of them. `retry` goes back there; rows
  * committed since are known by position and not appended again. Rejected: setting such rows aside elsewhere, because
  * the outbox already is the durable place with a limit and backpressure.
  */

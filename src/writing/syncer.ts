@@ -1,10 +1,10 @@
 /**
- * Brings what is new in the views' sources into both stores: first the offline table, in one commit, then the latest row per
- * entity online, in batches.
+ * Brings what is new in the views' sources into both stores: first the offline table, in one commit, then the latest
+ * row per entity online, in batches.
  *
- * A mark in the online store says what it was seeded with: `pending` from before the offline commit until the last batch, then the
- * table version. So a crash in between is healed by the next run, and a lost online store, which has no mark, is filled
- * again. Seeding twice changes nothing, because the greater version wins.
+ * A mark in the online store says what it was seeded with: `pending` from before the offline commit until the last
+ * batch, then the table version. So a crash in between is healed by the next run, and a lost online store, which has
+ * no mark, is filled again. Seeding twice changes nothing, because the greater version wins.
  */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import { asTwinstoreError, type ErrorCode, type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
@@ -36,9 +36,9 @@ export interface SyncOptions {
 
 export interface Syncer {
   /**
-   * Syncs the named views, or all that have a source, one after the other. Refused before anything is done: NOT_FOUND (an unknown
-   * view), FAILED_PRECONDITION (no source), ABORTED (a sync of the view is running). A view that fails does not stop the
-   * others; the rejection at the end names each with its fault.
+   * Syncs the named views, or all that have a source, one after the other. Refused before anything is done: NOT_FOUND
+   * (an unknown view), FAILED_PRECONDITION (no source), ABORTED (a sync of the view is running). A view that fails
+   * does not stop the others; the rejection at the end names each with its fault.
    */
   sync(views: readonly string[] | 'all', options?: SyncOptions): Promise<readonly ViewSyncResult[]>
   /** Whether some view with a source has no table yet, or its rows are not all online. */
@@ -145,9 +145,9 @@ function markOf(view: FeatureView): string {
 }
 
 /**
- * Whether a mark says that all sync rows up to this table version are online. A version after the marked one has, when the sync just
- * run added nothing, only rows the archiver brought, and those were online first. A marked version from after the
- * table's own belongs to another table.
+ * Whether a mark says that all sync rows up to this table version are online. A version after the marked one has, when
+ * the sync just run added nothing, only rows the archiver brought, and those were online first. A marked version from
+ * after the table's own belongs to another table.
  */
 function isSeeded(mark: string | undefined, tableVersion: number): boolean {
   return mark !== undefined && mark !== PENDING && Number(mark) <= tableVersion

@@ -1,4 +1,7 @@
-/** Rows given as JavaScript values, for callers inside the process: made into a request that goes the way of every other. */
+/**
+ * Rows given as JavaScript values, for callers inside the process: made into a request that goes the way of every
+ * other.
+ */
 import { TwinstoreError } from '../domain/errors.ts'
 import type { FeatureView } from '../domain/registry.ts'
 import { encodeValue, type FeatureValue } from '../domain/value-codec.ts'
@@ -18,8 +21,8 @@ export interface TypedWriteOptions {
 }
 
 /**
- * A serialized `WriteFeaturesRequest`. A name the view does not have, or a value that is not of its type, is refused here
- * with INVALID_ARGUMENT; everything else is checked where requests are.
+ * A serialized `WriteFeaturesRequest`. A name the view does not have, or a value that is not of its type, is refused
+ * here with INVALID_ARGUMENT; everything else is checked where requests are.
  */
 export function encodeWriteRequest(
   view: FeatureView,

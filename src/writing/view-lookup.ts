@@ -2,7 +2,10 @@
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import { type FeatureView, type Registry, storageId } from '../domain/registry.ts'
 
-/** A view of earlier definitions, from their snapshots: rows of it may have been accepted before the last ones were applied. */
+/**
+ * A view of earlier definitions, from their snapshots: rows of it may have been accepted before the last ones were
+ * applied.
+ */
 export type EarlierViews = (storageId: string) => Promise<FeatureView | undefined>
 
 export class ViewLookup {

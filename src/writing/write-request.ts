@@ -54,8 +54,8 @@ export function readWriteRequest(bytes: Buffer, rowsMax: number): WriteRequest {
 }
 
 /**
- * SHA-256 of what the request writes: view, columns and rows as sent. The acknowledgement asked for is left out, and so is
- * the event timestamp that stands in for an absent one: both may differ in a retry of the same write.
+ * SHA-256 of what the request writes: view, columns and rows as sent. The acknowledgement asked for is left out, and
+ * so is the event timestamp that stands in for an absent one: both may differ in a retry of the same write.
  */
 export function contentHash(request: WriteRequest): string {
   const hash = createHash('sha256')
