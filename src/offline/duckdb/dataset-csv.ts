@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises'
 import { digestFile } from './dataset-file.ts'
 import { type QueryColumn, selectSql } from './dataset-query.ts'
 import { type DatasetTarget, type DatasetWriter, datasetColumns } from './dataset-writer.ts'
+import { itemType } from './portable-columns.ts'
 import type { Session } from './session.ts'
 import { literal } from './sql.ts'
 
@@ -44,10 +45,15 @@ function csvColumn(column: QueryColumn): QueryColumn {
 }
 
 function csvSql(type: string, sql: string): string {
+  const item = itemType(type)
+  if (item !== undefined) return `CAST(to_json(${csvListSql(item, sql)}) AS VARCHAR)`
   if (type === 'TIMESTAMP WITH TIME ZONE') return `strftime(${sql} AT TIME ZONE 'UTC', '${ISO_FORMAT}')`
   if (type.startsWith('TIMESTAMP')) return `strftime(CAST(${sql} AS TIMESTAMP), '${ISO_FORMAT}')`
-  if (type === 'BLOB') return `to_base64(${sql})`
-  if (!type.endsWith(']')) return sql
-  const item = type.slice(0, type.lastIndexOf('['))
-  return `CAST(to_json(list_transform(${sql}, lambda item: ${csvSql(item, 'item')})) AS VARCHAR)`
+  return type === 'BLOB' ? `to_base64(${sql})` : sql
+}
+
+/** A list of JSON values; a list within a list is JSON's own affair. */
+function csvListSql(item: string, sql: string): string {
+  const itemSql = itemType(item) === undefined ? csvSql(item, 'item') : 'item'
+  return itemSql === 'item' ? sql : `list_transform(${sql}, lambda item: ${itemSql})`
 }
