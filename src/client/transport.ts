@@ -7,7 +7,7 @@ import {
   type CallOptions as GrpcCallOptions,
   Metadata,
 } from '@grpc/grpc-js'
-import type { TwinstoreError } from '../domain/errors.ts'
+import { TwinstoreError } from '../domain/errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import { callError } from './call-error.ts'
 import type { MethodPath } from './protocol.ts'
@@ -48,6 +48,7 @@ export class Transport {
   readonly #clients: readonly Client[]
   readonly #budget = new RetryBudget()
   #turn = 0
+  #closed = false
 
   constructor(address: string, options: Partial<TransportOptions>, clock: Clock) {
     this.address = address
@@ -92,7 +93,9 @@ export class Transport {
     return callError(error, this.address)
   }
 
+  /** Calls under way end by themselves; later ones are refused. */
   close(): void {
+    this.#closed = true
     for (const client of this.#clients) client.close()
   }
 
@@ -122,6 +125,7 @@ export class Transport {
   }
 
   #client(): Client {
+    if (this.#closed) throw new TwinstoreError('FAILED_PRECONDITION', 'the client is closed; connect again')
     this.#turn = (this.#turn + 1) % this.#clients.length
     return this.#clients[this.#turn]!
   }
