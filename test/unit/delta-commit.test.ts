@@ -372,10 +372,13 @@ describe('reading', () => {
     await expect(openDeltaTable(store, PATH, OPTIONS).snapshot()).rejects.toMatchObject(failure)
   })
 
-  test('a table that was deleted and made again is read anew', async () => {
+  test('a table that is gone is no empty table, and one that was made again is read anew', async () => {
     const { store, table } = await tableOf(5)
     for (let version = 0; version <= 5; version++) await store.delete(entryPath(PATH, version))
-    expect(await table.snapshot()).toBeUndefined()
+    await expect(table.snapshot()).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(`${PATH} was at version 5 and its log is gone`),
+    })
     const again = await ensureTable(openDeltaTable(store, PATH, OPTIONS), VIEW, { nowMs: NOW_MS })
     expect(await table.snapshot()).toEqual(again)
   })

@@ -79,10 +79,14 @@ class LoggedTable implements DeltaTable {
       const newest = await this.log.newestVersion(known.version)
       if (newest !== undefined) return this.extend(known, newest)
       // The entry it was made from is gone: the table was replaced or damaged, and only its whole log can tell.
-      this.newest = undefined
     }
     const newest = await this.log.newestVersion(0)
-    return newest === undefined ? undefined : this.extend(undefined, newest)
+    if (newest !== undefined) {
+      this.newest = undefined
+      return this.extend(undefined, newest)
+    }
+    if (known !== undefined) throw this.vanished(known)
+    return undefined
   }
 
   async snapshotAt(version: number): Promise<Snapshot> {
@@ -119,6 +123,15 @@ class LoggedTable implements DeltaTable {
       'ABORTED',
       `Delta table ${this.path}: other writers came first ${this.options.commitAttemptsMax} times in a row ` +
         '(option commit-attempts-max); try again',
+    )
+  }
+
+  /** A folder that is not mounted or was moved away looks empty; a new table made there would part the history in two. */
+  private vanished(known: Snapshot): TwinstoreError {
+    return new TwinstoreError(
+      'UNAVAILABLE',
+      `Delta table ${this.path} was at version ${known.version} and its log is gone: bring its folder back, ` +
+        'or restart the server to begin a new table',
     )
   }
 
