@@ -42,7 +42,7 @@ export function readWriteRequest(bytes: Buffer, rowsMax: number): WriteRequest {
         if (rowSpans.length <= 2 * rowsMax) rowSpans.push(reader.position, reader.position + length)
         reader.position += length
       } else if (reader.field === REQUEST_FIELD.ack && reader.wireType === WIRE_VARINT) {
-        ack = reader.readUint32() === ACK_BOTH ? 'BOTH' : 'ONLINE'
+        ack = ackOf(reader.readUint32())
       } else if (reader.field === REQUEST_FIELD.writeId) writeId = reader.readString()
       else reader.skip()
     }
@@ -51,6 +51,14 @@ export function readWriteRequest(bytes: Buffer, rowsMax: number): WriteRequest {
     throw new TwinstoreError('INVALID_ARGUMENT', `the bytes are not a WriteFeaturesRequest: ${error.message}`)
   }
   return { bytes, view, columns, rowSpans, ack, writeId }
+}
+
+/** An unknown one may promise more than this server keeps, so it is refused. */
+function ackOf(number: number): Ack {
+  if (number > ACK_BOTH) {
+    throw new TwinstoreError('INVALID_ARGUMENT', `ack: ${number} is not one this server knows; it knows 0, 1 and 2`)
+  }
+  return number === ACK_BOTH ? 'BOTH' : 'ONLINE'
 }
 
 /**
