@@ -3,7 +3,7 @@
 import type { KeyType, KeyValue } from '../domain/entity-key.ts'
 import { type Fault, faultsError } from '../domain/errors.ts'
 import type { JoinKey } from '../domain/registry.ts'
-import { hint } from './known-names.ts'
+import { knownNames } from '../lib/nearest-name.ts'
 
 /** A named column as an edge decoded it, with the name of the form its values came in. */
 export interface EntityColumn {
@@ -24,7 +24,7 @@ export function keyRows(joinKeys: readonly JoinKey[], columns: readonly EntityCo
   const known = joinKeys.map((key) => key.name)
   for (const column of columns) {
     const at = `column ${JSON.stringify(column.name)}`
-    if (!known.includes(column.name)) faults.push({ at, problem: `not a join key${hint(column.name, known)}` })
+    if (!known.includes(column.name)) faults.push({ at, problem: `not a join key${knownNames(column.name, known)}` })
     else if (byName.has(column.name)) faults.push({ at, problem: 'given twice' })
     byName.set(column.name, column)
   }

@@ -19,7 +19,7 @@ import {
 } from '../lib/wire.ts'
 import { TwinstoreError } from './errors.ts'
 import { isNull, MISSING_VALUE, NULL_VALUE } from './row-codec.ts'
-import { type ScalarType, typeName, type ValueType, valueField } from './value-type.ts'
+import { fieldTypeName, type ScalarType, typeName, type ValueType, valueField } from './value-type.ts'
 
 export type ScalarValue = boolean | number | bigint | string | Uint8Array
 export type FeatureValue = ScalarValue | readonly ScalarValue[]
@@ -136,7 +136,7 @@ export function decodeValue(type: ValueType, bytes: Buffer): FeatureValue | null
   if (isNull(bytes)) return null
   const reader = new WireReader(bytes)
   const field = valueField(type)
-  if (!reader.next() || reader.field !== field) throw notA(type, `it is in field ${reader.field} of Value`)
+  if (!reader.next() || reader.field !== field) throw notA(type, `got ${fieldTypeName(reader.field)}`)
   let value: FeatureValue
   if (type.kind === 'list' || type.kind === 'vector') {
     const length = reader.readLength()
@@ -205,6 +205,9 @@ function readBare(kind: ScalarType, reader: WireReader): ScalarValue {
 export function canonicalValue(type: ValueType, bytes: Buffer, allowNaN: boolean): Buffer | string {
   if (bytes.length === 0 || isNull(bytes)) return bytes
   try {
+    const reader = new WireReader(bytes)
+    if (reader.next() && reader.field !== valueField(type))
+      return `expected ${typeName(type)}, got ${fieldTypeName(reader.field)}`
     const value = decodeValue(type, bytes)
     if (!allowNaN && hasNaN(value))
       return 'NaN and infinity are not allowed (declare the feature with allowNaN to accept them)'

@@ -55,6 +55,14 @@ export function typeName(type: ValueType): string {
   return type.kind
 }
 
+/** What the value of a `Value` field is, for messages: `double`, `list<string>`, or the number of an unknown field. */
+export function fieldTypeName(field: number): string {
+  const kinds = [...SCALAR_TYPES.map((kind) => [SCALAR_FIELD[kind], kind] as const), [NULL_FIELD, 'null'] as const]
+  const lists = SCALAR_TYPES.map((kind) => [LIST_FIELD[kind], `list<${kind}>`] as const)
+  const known = [...kinds, ...lists].find(([number]) => number === field)
+  return known?.[1] ?? `field ${field} of Value`
+}
+
 export function parseTypeName(name: string): ValueType | undefined {
   if ((SCALAR_TYPES as readonly string[]).includes(name)) return { kind: name as ScalarType }
   const list = /^list<(\w+)>$/.exec(name)

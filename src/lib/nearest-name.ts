@@ -5,6 +5,8 @@
 
 /** Longer names are not compared: the cost is length x length for each candidate, and input may come from a client. */
 const NAME_LENGTH_MAX = 128
+/** Known names that a message lists. */
+const LISTED_NAMES_MAX = 20
 
 /** Undefined if nothing is near. Of equally near candidates the first wins. */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
@@ -26,6 +28,22 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
 export function didYouMean(name: string, candidates: Iterable<string>): string {
   const nearest = nearestName(name, candidates)
   return nearest === undefined ? '' : `; did you mean ${nearest}?`
+}
+
+/** Longer names are cut in messages: they come from requests. */
+const SHOWN_LENGTH_MAX = 100
+
+/** A name from a request as messages show it: quoted, control characters escaped, cut where it is long. */
+export function quotedName(name: string): string {
+  return JSON.stringify(name.length > SHOWN_LENGTH_MAX ? `${name.slice(0, SHOWN_LENGTH_MAX)}...` : name)
+}
+
+/** The end of a message about an unknown name: the nearest known one, or some of the known names where none is near. */
+export function knownNames(name: string, known: readonly string[]): string {
+  const nearest = didYouMean(name, known)
+  if (nearest !== '' || known.length === 0) return nearest
+  const rest = known.length > LISTED_NAMES_MAX ? ', ...' : ''
+  return `; known are ${known.slice(0, LISTED_NAMES_MAX).join(', ')}${rest}`
 }
 
 function editDistance(a: string, b: string): number {

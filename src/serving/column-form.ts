@@ -1,5 +1,5 @@
 /** One `Column` of a request as it stands in the request's bytes: its name, and which form its values have. */
-import { LIST_FIELD, NULL_FIELD, SCALAR_FIELD } from '../domain/value-type.ts'
+import { fieldTypeName } from '../domain/value-type.ts'
 import { WIRE_FIXED64, WIRE_LENGTH, WIRE_VARINT, WireError, WireReader } from '../lib/wire.ts'
 
 const FORMS = ['none', 'name', 'strings', 'int64s', 'doubles', 'bools', 'list'] as const
@@ -81,9 +81,5 @@ export function valueTypeName(value: Buffer): string {
   if (value.length === 0) return 'a missing value'
   const reader = new WireReader(value)
   reader.next()
-  if (reader.field === NULL_FIELD) return 'null'
-  const scalar = Object.entries(SCALAR_FIELD).find(([, field]) => field === reader.field)
-  if (scalar !== undefined) return scalar[0]
-  const list = Object.entries(LIST_FIELD).find(([, field]) => field === reader.field)
-  return list === undefined ? `field ${reader.field} of Value` : `list<${list[0]}>`
+  return fieldTypeName(reader.field)
 }

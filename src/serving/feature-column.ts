@@ -5,7 +5,7 @@ import { toComputeValue } from '../domain/on-demand.ts'
 import { canonicalValue, decodeValue } from '../domain/value-codec.ts'
 import { type ScalarType, typeName } from '../domain/value-type.ts'
 import type { WireReader } from '../lib/wire.ts'
-import { type ColumnForm, eachItem, type Form, valueTypeName } from './column-form.ts'
+import { type ColumnForm, eachItem, type Form } from './column-form.ts'
 import type { RequestFeature } from './plan.ts'
 
 /** The forms other than `list` that a type may come in. */
@@ -52,7 +52,7 @@ export function readFeatureValues(
 function listedValue(feature: RequestFeature, value: Buffer, onFault: (problem: string) => void): unknown {
   const canonical = canonicalValue(feature.type, value, feature.allowNaN)
   if (typeof canonical === 'string') {
-    onFault(`${canonical} (got ${valueTypeName(value)})`)
+    onFault(canonical)
     return undefined
   }
   const decoded = decodeValue(feature.type, canonical)

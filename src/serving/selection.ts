@@ -1,7 +1,7 @@
 /** What a request selects, as members of a service: the service's own, or those a list of references amounts to. */
 import { type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
 import type { FeatureService, Registry, ServiceMember } from '../domain/registry.ts'
-import { didYouMean } from '../lib/nearest-name.ts'
+import { knownNames, quotedName } from '../lib/nearest-name.ts'
 
 export type Selection =
   | { readonly kind: 'service'; readonly name: string }
@@ -32,7 +32,10 @@ export function selectedMembers(
 function serviceNamed(registry: Registry, name: string): FeatureService {
   const service = registry.services.get(name)
   if (service !== undefined) return service
-  throw new TwinstoreError('NOT_FOUND', `unknown feature service ${name}${didYouMean(name, registry.services.keys())}`)
+  throw new TwinstoreError(
+    'NOT_FOUND',
+    `unknown feature service ${quotedName(name)}${knownNames(name, [...registry.services.keys()])}`,
+  )
 }
 
 /** One member per run of references to the same view. */
@@ -45,17 +48,17 @@ function memberRuns(registry: Registry, references: readonly string[]): ServiceM
     const at = `features[${index}]`
     const [view, feature, ...rest] = reference.split(':')
     if (!view || !feature || rest.length > 0) {
-      malformed.push({ at, problem: `"${reference}" is not of the form view:feature or view:*` })
+      malformed.push({ at, problem: `${quotedName(reference)} is not of the form view:feature or view:*` })
       continue
     }
     const names = featureNames(registry, view)
     if (names === undefined) {
       const views = [...registry.views.keys(), ...registry.onDemandViews.keys()]
-      unknown.push({ at, problem: `unknown view ${view}${didYouMean(view, views)}` })
+      unknown.push({ at, problem: `unknown view ${quotedName(view)}${knownNames(view, views)}` })
       continue
     }
     if (feature !== '*' && !names.includes(feature)) {
-      unknown.push({ at, problem: `view ${view} has no feature ${feature}${didYouMean(feature, names)}` })
+      unknown.push({ at, problem: `view ${view} has no feature ${quotedName(feature)}${knownNames(feature, names)}` })
       continue
     }
     const features = feature === '*' ? names : [feature]

@@ -3,7 +3,7 @@ import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import { TwinstoreError } from '../domain/errors.ts'
 import type { FeatureView, Registry } from '../domain/registry.ts'
 import type { Clock } from '../lib/clock.ts'
-import { nearestName } from '../lib/nearest-name.ts'
+import { knownNames, quotedName } from '../lib/nearest-name.ts'
 import type { RowWrite } from '../online/online-store.ts'
 import { planColumns } from './column-plan.ts'
 import { FaultList } from './fault-list.ts'
@@ -72,9 +72,8 @@ function writableView(registry: Registry, name: string): FeatureView {
   if (name === '') throw new TwinstoreError('INVALID_ARGUMENT', 'the request names no view (field `view`)')
   const view = registry.views.get(name)
   if (view === undefined) {
-    const nearest = nearestName(name.slice(0, 100), registry.views.keys())
-    const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
-    throw new TwinstoreError('NOT_FOUND', `there is no feature view ${JSON.stringify(name.slice(0, 100))}${hint}`)
+    const known = knownNames(name, [...registry.views.keys()])
+    throw new TwinstoreError('NOT_FOUND', `unknown feature view ${quotedName(name)}${known}`)
   }
   if (!view.online) {
     throw new TwinstoreError(

@@ -10,7 +10,7 @@ import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import { asTwinstoreError, type ErrorCode, type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
 import { type FeatureView, type Registry, storageId } from '../domain/registry.ts'
 import type { Clock } from '../lib/clock.ts'
-import { nearestName } from '../lib/nearest-name.ts'
+import { knownNames, quotedName } from '../lib/nearest-name.ts'
 import type { JobProgress, OfflineStore } from '../offline/offline-store.ts'
 import type { OnlineStore, RowWrite } from '../online/online-store.ts'
 import { refuseAborted } from './abort.ts'
@@ -165,9 +165,8 @@ function chosenViews(registry: Registry, names: readonly string[] | 'all'): read
   return [...new Set(names)].map((name) => {
     const view = registry.views.get(name)
     if (view === undefined) {
-      const nearest = nearestName(name.slice(0, 100), registry.views.keys())
-      const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
-      throw new TwinstoreError('NOT_FOUND', `there is no feature view ${JSON.stringify(name.slice(0, 100))}${hint}`)
+      const known = knownNames(name, [...registry.views.keys()])
+      throw new TwinstoreError('NOT_FOUND', `unknown feature view ${quotedName(name)}${known}`)
     }
     if (view.source !== undefined) return view
     throw new TwinstoreError('FAILED_PRECONDITION', `view ${name} has no source to sync from; its rows are written`)

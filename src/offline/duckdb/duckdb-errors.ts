@@ -25,12 +25,18 @@ export function mapDuckdbError(error: unknown, subject?: string): TwinstoreError
     return new TwinstoreError('RESOURCE_EXHAUSTED', `the disk is full: ${message}`, { cause: error })
   }
   if (subject !== undefined && STATEMENT_FAULT.test(message)) {
-    return new TwinstoreError('INVALID_ARGUMENT', `${subject}: ${message}`, { cause: error })
+    return new TwinstoreError('INVALID_ARGUMENT', `${subject}: ${statementFault(message)}`, { cause: error })
   }
   if (CORRUPT_FILE.test(message)) {
     return new TwinstoreError('DATA_LOSS', `an offline file cannot be read: ${message}`, { cause: error })
   }
   return new TwinstoreError('INTERNAL', `DuckDB: ${message}`, { cause: error })
+}
+
+/** Without our own statement, the reader's settings and the path of the file on this server, none of which the author wrote. */
+function statementFault(message: string): string {
+  const [fault] = message.split(/\n+(?:LINE \d+: DESCRIBE| {2}file = )/)
+  return fault!.replace(/'[^'\n]*\/spine-[^'/\n]*'/g, 'the file that was sent')
 }
 
 function exhausted(message: string, cause: unknown): TwinstoreError {

@@ -30,7 +30,7 @@ export function readOrCreateHeader(
   if (header.shardCount !== wanted.shardCount) {
     throw new TwinstoreError(
       'FAILED_PRECONDITION',
-      `the online store in ${dir} was created with ${header.shardCount} shards and cannot be opened with ${wanted.shardCount}: the shard count is fixed at creation, set online-shards to ${header.shardCount} or give another folder`,
+      `the online store in ${dir} was created with ${header.shardCount} shards and cannot be opened with ${wanted.shardCount}: the shard count is fixed at creation, set option shard-count to ${header.shardCount} or give another folder`,
     )
   }
   return header
