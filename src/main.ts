@@ -38,9 +38,6 @@ import type { RowChanges } from './writing/row-changes.ts'
 import { createSyncer, type Syncer, type ViewSyncResult } from './writing/syncer.ts'
 import type { WriteService } from './writing/write-service.ts'
 
-/** Files that a process left behind are swept when they are this old: longer than any write of a single file takes. */
-const STALE_FILE_AGE_MS = 24 * 3_600_000
-
 export interface StartHooks {
   /** Aborts a start that is under way. */
   readonly signal: AbortSignal
@@ -82,7 +79,7 @@ async function start(
   const log = createLog(config['log-level'])
   const folders = storeFolders(config)
   await lockDataFolder(folders, onClose)
-  const objects = await openObjects(folders)
+  const objects = await openObjects(config, folders)
   const applied = await definitionsOf(config, objects, hooks)
   const definitions: DefinitionsSource = { current: applied.definitions }
   const online = await openOnline(config, folders)
@@ -136,8 +133,11 @@ async function lockDataFolder(folders: StoreFolders, onClose: (close: () => void
   }
 }
 
-function openObjects(folders: StoreFolders): Promise<ObjectStore> {
-  return openFolderObjects(folders.offline, { nowMs: clock.nowMicros() / 1000, staleAgeMs: STALE_FILE_AGE_MS })
+function openObjects(config: Config, folders: StoreFolders): Promise<ObjectStore> {
+  return openFolderObjects(folders.offline, {
+    nowMs: clock.nowMicros() / 1000,
+    staleAgeMs: config['staging-stale-age'],
+  })
 }
 
 interface AppliedDefinitions {
@@ -172,7 +172,7 @@ export async function applyOnce(
   if (config.definitions === '') {
     throw new TwinstoreError('INVALID_ARGUMENT', '--definitions is needed: the folder or file to apply')
   }
-  const { definitions, changes } = await definitionsOf(config, await openObjects(storeFolders(config)))
+  const { definitions, changes } = await definitionsOf(config, await openObjects(config, storeFolders(config)))
   return { changes, fingerprint: definitions.registry.fingerprint }
 }
 
@@ -203,7 +203,12 @@ async function openOffline(
       module: new URL('./offline/duckdb/job-process.js', import.meta.url),
       spillDir: join(folders.work, 'spill'),
       shortLimits: { memoryBytes: config['offline-short-memory'], threads: 1, spillBytesMax },
-      longLimits: { memoryBytes: config['offline-memory'], threads: config['offline-threads'], spillBytesMax },
+      longLimits: {
+        memoryBytes: config['offline-memory'],
+        threads: config['offline-threads'],
+        spillBytesMax,
+        sliceValuesMax: config['training-slice-values-max'],
+      },
       shortJobsMax: config['offline-short-jobs-max'],
       longJobsMax: config['offline-jobs-max'],
       queueMax: config['offline-queue-max'],

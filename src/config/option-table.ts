@@ -318,9 +318,9 @@ export const OPTIONS = {
   'commit-attempts-max': {
     group: 'Archiving',
     kind: 'count',
-    default: 20,
+    default: 100,
     min: 1,
-    max: 1000,
+    max: 10_000,
     description: 'How often a commit that lost to another writer is tried again before it is given up with ABORTED.',
   },
   'log-reads-max': {
@@ -371,6 +371,14 @@ export const OPTIONS = {
     max: 16384 * GiB,
     description: 'Most disk space for what one job spills.',
   },
+  'training-slice-values-max': {
+    group: 'Offline work',
+    kind: 'count',
+    default: 4_194_304,
+    min: 65_536,
+    max: 1_000_000_000,
+    description: 'Values of a training set that are joined and sorted at a time; more need more memory.',
+  },
   'offline-short-jobs-max': {
     group: 'Offline work',
     kind: 'count',
@@ -410,6 +418,14 @@ export const OPTIONS = {
     min: 1,
     max: 256,
     description: 'Files of one operation that are uploaded or fetched side by side.',
+  },
+  'staging-stale-age': {
+    group: 'Offline work',
+    kind: 'duration',
+    default: DAY,
+    min: MINUTE,
+    max: 30 * DAY,
+    description: 'Age at which unfinished files that a killed process left are removed; above the longest job.',
   },
   'spool-bytes-max': {
     group: 'Offline work',

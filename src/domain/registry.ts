@@ -93,7 +93,7 @@ export interface ViewUse {
 export interface OnDemandView {
   readonly name: string
   readonly inputs: readonly ViewUse[]
-  /** Features that come with the request; one without a default must be given. */
+  /** Features that come with the request; one without a default must be given. A default stands in for null too. */
   readonly request: readonly Feature[]
   readonly features: readonly Feature[]
   readonly description?: string

@@ -68,7 +68,10 @@ export interface OnlineStore {
   /** Stores rows that the offline store already holds, with the positions in them: no outbox; the greater version wins. */
   seed(rows: readonly RowWrite[]): Promise<readonly WriteStatus[]>
 
-  /** Entries of a shard with a position above `after`, oldest first, up to either limit (at least one entry if any). */
+  /**
+   * Entries of a shard with a position above `after`, oldest first, up to either limit (at least one entry if any). Rows
+   * come as they are stored; whoever reads them checks them (`rowFault`).
+   */
   readOutbox(shard: Shard, after: Position, limits: { rows: number; bytes: number }): Promise<readonly OutboxEntry[]>
 
   /** Drops a shard's entries up to and including `through`. */

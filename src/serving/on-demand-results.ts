@@ -96,8 +96,8 @@ function computeInput(
   }
   const request: Record<string, unknown> = {}
   for (const feature of onDemand.request) {
-    const given = columns.features[feature.column]?.[row]
-    request[feature.name] = given === undefined ? feature.absent : given
+    // Null takes the default too: a spine cannot tell null from missing, and both must compute the same.
+    request[feature.name] = columns.features[feature.column]?.[row] ?? feature.absent
   }
   input['request'] = request
   return input

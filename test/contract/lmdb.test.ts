@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { type Database, open } from 'lmdb'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { RowKey } from '../../src/domain/entity-key.ts'
+import { rowFault } from '../../src/domain/row-codec.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { LMDB_DEFAULTS, type LmdbLimits } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
@@ -95,7 +96,7 @@ describe('LMDB', () => {
     await closeStore()
     await expect(openStore({ shardCount: 4 })).rejects.toMatchObject({
       code: 'FAILED_PRECONDITION',
-      message: expect.stringMatching(/3 shards.*4.*online-shards/),
+      message: expect.stringMatching(/3 shards.*4.*shard-count/),
     })
     expect((await openStore({ shardCount: 3 })).shardCount).toBe(3)
   })
@@ -217,15 +218,29 @@ describe('LMDB', () => {
     await inTable(dir, 'write-id-expiry', (table) => expect(table.getCount()).toBe(10))
   })
 
-  test('a damaged outbox entry stops its shard there and is named', async () => {
-    const opened = await openStore({ shardCount: 1 })
-    const outcomes = await opened.write(['ATL', 'ORD', 'LAX'].map((name) => write(keyOf(name), 1, name)))
+  async function damageSecondEntry(change: (value: Buffer) => Buffer): Promise<void> {
     await inTable(dir, 'outbox', (table) => {
       const [, second] = [...table.getRange()]
-      const value = Buffer.from(second!.value)
-      value[value.length - 1]! ^= 1
-      table.putSync(Buffer.from(second!.key), value)
+      table.putSync(Buffer.from(second!.key), change(Buffer.from(second!.value)))
     })
+  }
+
+  test('a damaged outbox row is given out as it is, under the position it was accepted at', async () => {
+    const opened = await openStore({ shardCount: 1 })
+    const outcomes = await opened.write(['ATL', 'ORD', 'LAX'].map((name) => write(keyOf(name), 1, name)))
+    await damageSecondEntry((value) => {
+      value[value.length - 1]! ^= 1
+      return value
+    })
+    const entries = await wholeOutbox(opened)
+    expect(entries.map((entry) => entry.position)).toEqual(outcomes.map((outcome) => outcome.position))
+    expect(entries.map((entry) => rowFault(entry.row)?.code)).toEqual([undefined, 'DATA_LOSS', undefined])
+  })
+
+  test('an outbox entry whose key cannot be read stops its shard there and is named', async () => {
+    const opened = await openStore({ shardCount: 1 })
+    const outcomes = await opened.write(['ATL', 'ORD', 'LAX'].map((name) => write(keyOf(name), 1, name)))
+    await damageSecondEntry((value) => value.subarray(0, 3))
     const before = await wholeOutbox(opened)
     expect(before.map((entry) => entry.position)).toEqual([outcomes[0]!.position])
     await opened.trimOutbox(0 as Parameters<OnlineStore['trimOutbox']>[0], outcomes[0]!.position)

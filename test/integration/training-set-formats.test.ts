@@ -101,7 +101,7 @@ async function makeSpine(name: string, rows: number): Promise<string> {
   const path = bench.path(name)
   await bench.session.run(`COPY (
     SELECT (hash(n) % 64)::BIGINT AS id, make_timestamp(${START} + (hash(n + 1) % 100)::BIGINT * ${HOUR}) AS moment,
-      n AS place, (n % 9) / 2 AS factor
+      n AS place, (n % 9) / 2 AS factor, CASE WHEN n % 3 = 0 THEN NULL ELSE n % 24 END AS hour
     FROM range(${rows}) AS r(n)) TO ${literal(path)} (FORMAT parquet)`)
   return path
 }
@@ -161,15 +161,16 @@ for (const format of ['parquet', 'csv', 'arrow', 'rows'] as const) {
 
 test('the spine comes first, in its order, and on-demand values are those of evaluate()', async () => {
   const made = await bench.trainingSet(input('parquet'), { computes })
-  expect(made.columns.map((column) => column.name).slice(0, 6)).toEqual([
+  expect(made.columns.map((column) => column.name).slice(0, 7)).toEqual([
     'id',
     'moment',
     'place',
     'factor',
+    'hour',
     'scores__count',
     'scores__ratio',
   ])
-  const rows = await bench.session.rows(`SELECT place, factor, scores__count AS count, scores__ratio AS ratio,
+  const rows = await bench.session.rows(`SELECT place, factor, hour, scores__count AS count, scores__ratio AS ratio,
     scores__label AS label, epoch_us(scores__since) AS since, scores__tags::JSON::VARCHAR AS tags,
     blend__sum AS sum, blend__whole AS whole, blend__text AS text, blend__parts::JSON::VARCHAR AS parts,
     epoch_us(blend__next_day) // 1000000 AS next_day FROM read_parquet(${literal(made.path)})`)
@@ -184,7 +185,8 @@ test('the spine comes first, in its order, and on-demand values are those of eva
         since: row['since'] === null ? null : new Date(Number(row['since']) / 1000),
         tags: row['tags'] === null ? null : JSON.parse(String(row['tags'])),
       },
-      request: { factor: row['factor'], hour: 7 },
+      // Null takes the default, as in serving.
+      request: { factor: row['factor'], hour: row['hour'] === null ? 7 : Number(row['hour']) },
     })
     const parts = row['parts'] === null ? null : JSON.parse(String(row['parts']))
     const nextDay = row['next_day'] === null ? null : Number(row['next_day'])

@@ -233,6 +233,21 @@ test('unpacked int64s are read as packed ones', async () => {
   expect(store.calls[0]!.keys).toEqual(packed.store.calls[0]!.keys)
 })
 
+test('a null request feature takes its default, as a null in a spine does', async () => {
+  const { serving } = bench(world)
+  const { vectors } = await ask(serving, {
+    feature_service: 'risky',
+    columns: [
+      strings('airport', 'a', 'b'),
+      int64s('hour', 3, 4),
+      int64s('at', 1, 1),
+      { name: 'weight', list: { val: [{ double_val: 2 }, { null_val: 0 }] } },
+    ],
+  })
+  const weights = vectors.map((vector) => JSON.parse(String(vector.values[0]?.['string_val'])).weight)
+  expect(weights).toEqual([2, 1])
+})
+
 test('request features reach the computation typed, with defaults', async () => {
   const { serving } = bench(world)
   const { vectors } = await ask(serving, {

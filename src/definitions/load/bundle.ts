@@ -7,7 +7,7 @@
  */
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
-import { type BuildFailure, type BuildOptions, type BuildResult, build, type Message, type Plugin } from 'esbuild'
+import { type BuildFailure, type BuildOptions, type BuildResult, build, type Message, type Plugin, stop } from 'esbuild'
 import { type Fault, faultsError, TwinstoreError } from '../../domain/errors.ts'
 import { builderModuleSource } from './builder-module.ts'
 
@@ -22,9 +22,12 @@ export interface Bundle {
 /** CommonJS packages ask for Node's own modules through `require`, which an ES module does not have. */
 const REQUIRE_BANNER = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
 
+let buildsUnderWay = 0
+
 /** Bundles a folder, or one file. INVALID_ARGUMENT with file and line if the code does not compile. */
 export async function bundleDefinitions(path: string): Promise<Bundle> {
   const { folder, modules } = await findModules(resolve(path))
+  buildsUnderWay++
   try {
     const plain = await build(buildOptions(folder, modules, ''))
     const result = requiresNodeModules(plain) ? await build(buildOptions(folder, modules, REQUIRE_BANNER)) : plain
@@ -33,6 +36,9 @@ export async function bundleDefinitions(path: string): Promise<Bundle> {
   } catch (error) {
     if (!isBuildFailure(error)) throw error
     throw faultsError('INVALID_ARGUMENT', `the definitions in ${path} do not compile:`, error.errors.map(faultOf))
+  } finally {
+    // esbuild works in a child process, which would otherwise stay as long as the server does.
+    if (--buildsUnderWay === 0) await stop()
   }
 }
 

@@ -15,7 +15,16 @@ import type { DatasetQuery, QueryColumn } from './dataset-query.ts'
 import { openDatasetWriter } from './dataset-writer.ts'
 import type { Job, JobContext } from './job.ts'
 import { type OnDemandFunction, registerOnDemand } from './on-demand-function.ts'
-import { defaultSql, entitiesSql, featureSql, historySql, joinedSql, matchesSql, visibleSql } from './point-in-time.ts'
+import {
+  defaultSql,
+  entitiesSql,
+  featureSql,
+  historySql,
+  joinedSql,
+  matchesSql,
+  noMatchesSql,
+  visibleSql,
+} from './point-in-time.ts'
 import type { Session } from './session.ts'
 import { loadSpine, type Spine, type SpineNeeds } from './spine-table.ts'
 import { duckdbType } from './sql.ts'
@@ -42,8 +51,8 @@ export function createTrainingSetJob(settings: TrainingSetSettings): Job<'traini
     const spineFile = await digestFile(input.spine.file, context.signal)
     const spine = await loadSpine(session, input.spine, spineNeeds(plan))
     context.progress('reading the tables', 0.1)
-    const viewIndexes = await loadHistories(session, plan, input, spine)
-    const training = { plan, spine, functions, viewIndexes }
+    const histories = await loadHistories(session, plan, input, spine)
+    const training = { plan, spine, functions, histories }
     const file = await writeSlices(session, training, input, context, settings.sliceValuesMax)
     return { ...file, spineRows: spine.rows, spineSha256: spineFile.sha256 }
   }
@@ -53,8 +62,15 @@ interface Training {
   readonly plan: TrainingSetPlan
   readonly spine: Spine
   readonly functions: readonly OnDemandFunction[]
-  /** By view name: the number in the names of its tables. */
-  readonly viewIndexes: ReadonlyMap<string, number>
+  readonly histories: ReadonlyMap<string, History>
+}
+
+/** What has been read of one view's table. */
+interface History {
+  /** The number in the names of its tables. */
+  readonly viewIndex: number
+  /** Whether no spine row can have an answer in it. */
+  readonly isEmpty: boolean
 }
 
 async function registerFunctions(
@@ -99,19 +115,20 @@ async function loadHistories(
   plan: TrainingSetPlan,
   input: TrainingSetJob['input'],
   spine: Spine,
-): Promise<ReadonlyMap<string, number>> {
-  const indexes = new Map<string, number>()
+): Promise<ReadonlyMap<string, History>> {
+  const histories = new Map<string, History>()
   for (const { view } of plan.joins) {
-    if (indexes.has(view.name)) continue
-    const index = indexes.size
-    indexes.set(view.name, index)
+    if (histories.has(view.name)) continue
+    const index = histories.size
     const joins = plan.joins.filter((join) => join.view === view)
     await session.run(entitiesSql(index, joins, spine.sql))
     const table = input.tables[view.name]!
     await session.run(historySql(index, table, readOrdinals(plan, view), input.mode, spine.untilMicros))
     await session.run(visibleSql(index, input.mode))
+    const [counted] = await session.rows(`SELECT count(*) AS answers FROM visible_${index}`)
+    histories.set(view.name, { viewIndex: index, isEmpty: counted!['answers'] === 0n })
   }
-  return indexes
+  return histories
 }
 
 async function writeSlices(
@@ -132,7 +149,8 @@ async function writeSlices(
       context.progress('joining', 0.2 + (0.7 * part) / parts)
       const slice = `s.rowid >= ${part * sliceRows} AND s.rowid < ${(part + 1) * sliceRows}`
       for (const join of plan.joins) {
-        await session.run(matchesSql(join, training.viewIndexes.get(join.view.name)!, spine.sql, slice))
+        const { viewIndex, isEmpty } = training.histories.get(join.view.name)!
+        await session.run(isEmpty ? noMatchesSql(join) : matchesSql(join, viewIndex, spine.sql, slice))
       }
       await writer.write(datasetQuery(training, slice))
     }
@@ -145,8 +163,8 @@ async function writeSlices(
 }
 
 /** Three levels: the slice's rows; joined, with the results of the on-demand calls; the columns of the data set. */
-function datasetQuery({ plan, spine, functions, viewIndexes }: Training, slice: string): DatasetQuery {
-  const joins = plan.joins.map((join) => ({ join, viewIndex: viewIndexes.get(join.view.name)! }))
+function datasetQuery({ plan, spine, functions, histories }: Training, slice: string): DatasetQuery {
+  const joins = plan.joins.map((join) => ({ join, viewIndex: histories.get(join.view.name)!.viewIndex }))
   const rows = `SELECT *, s.rowid AS spine_row, ${spine.sql.atMicros} AS at_micros FROM ${spine.sql.relation} s WHERE ${slice}`
   const joined = plan.outputs.flatMap((output, index) =>
     output.from === 'join' ? [`${featureSql(output.source.join, output.source.ordinal)} AS f${index}`] : [],
@@ -160,8 +178,14 @@ function datasetQuery({ plan, spine, functions, viewIndexes }: Training, slice: 
 
 function callSql(call: OnDemandCall, computed: OnDemandFunction, spine: Spine): string {
   const inputs = call.inputs.map((input) => input.features.map((source) => featureSql(source.join, source.ordinal)))
-  const request = call.view.request.map((feature) => spine.request.get(feature.name) ?? defaultSql(feature))
+  const request = call.view.request.map((feature) => requestSql(feature, spine.request.get(feature.name)))
   return computed.callSql(inputs, request)
+}
+
+/** The spine's value; the default where it has no such column or null in it, as serving has it. */
+function requestSql(feature: Feature, given: string | undefined): string {
+  if (given === undefined) return defaultSql(feature)
+  return feature.default === undefined ? given : `coalesce(${given}, ${defaultSql(feature)})`
 }
 
 function outputColumn(output: OutputColumn, index: number): QueryColumn {

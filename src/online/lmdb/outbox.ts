@@ -5,7 +5,6 @@
  */
 import type { RowKey, Shard } from '../../domain/entity-key.ts'
 import { TwinstoreError } from '../../domain/errors.ts'
-import { rowFault, rowPosition } from '../../domain/row-codec.ts'
 import type { Position } from '../../domain/version.ts'
 import type { OutboxEntry } from '../online-store.ts'
 import type { Environment } from './environment.ts'
@@ -44,7 +43,8 @@ export function readOutboxEntries(
     if (entries.length > 0 && full) break
     const entry = decodeEntry(readUint64(key, POSITION_AT) as Position, value)
     if (entry === undefined) {
-      // The sound entries before it go out first; alone at the front it stops the shard, since to skip it is to lose it.
+      // Not even whose row it is can be read. The sound entries before it go out first; alone at the front it stops the
+      // shard, since to skip it is to lose it.
       if (entries.length > 0) break
       throw corruptEntry(shard, key)
     }
@@ -77,12 +77,11 @@ function outboxKey(shard: number, position: number, size: number): Buffer {
   return key
 }
 
+/** A damaged row is given out as it is: the archiver checks rows, and sets aside what it cannot read. */
 function decodeEntry(position: Position, value: Buffer): OutboxEntry | undefined {
-  if (value.length < 2) return undefined
-  const keyEnd = 2 + value.readUInt16BE(0)
-  const row = value.subarray(keyEnd)
-  if (rowFault(row) !== undefined || rowPosition(row) !== position) return undefined
-  return { key: value.toString('latin1', 2, keyEnd) as RowKey, row, position }
+  const keyEnd = value.length < 2 ? Number.POSITIVE_INFINITY : 2 + value.readUInt16BE(0)
+  if (keyEnd > value.length) return undefined
+  return { key: value.toString('latin1', 2, keyEnd) as RowKey, row: value.subarray(keyEnd), position }
 }
 
 function corruptEntry(shard: Shard, key: Buffer): TwinstoreError {
