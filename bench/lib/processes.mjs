@@ -1,0 +1,84 @@
+/** The processes that are measured: a server as an operator starts it, and the bare gRPC server it is compared with. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { onForcedEnd } from './resources.mjs'
+
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
+
+/** `definitions` is a path from the bench folder. */
+export function startTwinstore(defer, { definitions, dataDir, flags = [] }) {
+  const where = ['--definitions', path(`../${definitions}`), '--data-dir', dataDir, '--grpc', '127.0.0.1:0']
+  return startServer(defer, [path('../../dist/cli/main.js'), 'serve', ...where, '--log-level', 'error', ...flags])
+}
+
+export function startStaticServer(defer) {
+  return startServer(defer, [path('static-server.mjs')])
+}
+
+/** Seconds from spawn to exit of a script that must succeed. */
+export async function runScript(script, args) {
+  const { child, ended, output, spawnedMs } = spawnNode([path(script), ...args])
+  await ended
+  if (child.exitCode !== 0) throw new Error(`${script} failed:\n${output()}`)
+  return { seconds: (performance.now() - spawnedMs) / 1000, output: output() }
+}
+
+async function startServer(defer, args) {
+  const { child, ended, output, spawnedMs } = spawnNode(args)
+  const stop = async () => {
+    child.kill('SIGTERM')
+    await ended
+  }
+  defer(stop)
+  const address = await Promise.race([
+    readyAddress(child),
+    ended.then(() => {
+      throw new Error(`${args[0]} ended before it was ready:\n${output()}`)
+    }),
+  ])
+  const readySeconds = (performance.now() - spawnedMs) / 1000
+  return { address, readySeconds, cpuSeconds: () => cpuSeconds(child.pid), stop }
+}
+
+function spawnNode(args) {
+  const spawnedMs = performance.now()
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnvironment() })
+  const forget = onForcedEnd(() => child.kill('SIGKILL'))
+  const ended = once(child, 'close').finally(forget)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      output += text
+    })
+  }
+  return { child, ended, output: () => output, spawnedMs }
+}
+
+async function readyAddress(child) {
+  for await (const line of createInterface({ input: child.stdout })) {
+    const ready = /^ready grpc (\S+)/.exec(line)
+    if (ready) return ready[1]
+  }
+  return new Promise(() => {})
+}
+
+/** Options that happen to be set where the benchmark runs must not change what it measures. */
+function cleanEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TWINSTORE_')))
+}
+
+/** Linux counts processor time in ticks of 10 ms. */
+const TICKS_PER_SECOND = 100
+
+/** Processor seconds of all threads so far; NaN where the system does not tell. */
+function cpuSeconds(pid) {
+  if (process.platform !== 'linux') return Number.NaN
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The second field, the command in brackets, may hold spaces.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const [user, system] = fields.slice(11, 13).map(Number)
+  return (user + system) / TICKS_PER_SECOND
+}

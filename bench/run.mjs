@@ -1,0 +1,78 @@
+/**
+ * `npm run bench`: runs benchmarks, prints their tables, and keeps their figures in `bench/results/` as JSON.
+ *
+ *     npm run bench                      all of them
+ *     npm run bench -- unary-latency     these only
+ *     npm run bench -- --quick           seconds instead of minutes: whether they work, not how fast anything is
+ *     npm run bench -- --check           fails if a figure falls short of bench/budget.json
+ *     npm run bench -- --out <file>      where the JSON goes
+ *
+ * Each starts what it measures and its baseline, and ends by itself. See bench/README.md for how to read the figures.
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { shortfalls } from './lib/budget.mjs'
+import { loadAverage, machine } from './lib/machine.mjs'
+import { printTable } from './lib/table.mjs'
+
+const SCENARIOS = {
+  'unary-latency': './unary-latency.mjs',
+  'write-latency': './write-latency.mjs',
+  startup: './startup.mjs',
+  'training-set': './lib/training-set-figures.mjs',
+}
+const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean' }, check: { type: 'boolean' }, out: { type: 'string' } },
+})
+
+await main().catch((error) => {
+  console.error(error.stack ?? error)
+  process.exit(1)
+})
+
+async function main() {
+  const names = positionals.length > 0 ? positionals : Object.keys(SCENARIOS)
+  const problem = badUse(names)
+  if (problem !== undefined) {
+    console.error(problem)
+    process.exit(2)
+  }
+  const quick = flags.quick === true
+  const run = { startedAt: new Date().toISOString(), quick, machine: machine(), scenarios: {}, figures: {} }
+  for (const name of names) await runScenario(name, quick, run)
+  const file = flags.out ?? path(`results/${run.startedAt.replaceAll(':', '-')}.json`)
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, `${JSON.stringify(run, null, 2)}\n`)
+  console.log(`\nwritten to ${file}`)
+  if (flags.check) check(run.figures, names)
+}
+
+function badUse(names) {
+  const unknown = names.filter((name) => !Object.hasOwn(SCENARIOS, name))
+  if (unknown.length > 0) return `no benchmark ${unknown.join(', ')}; there are ${Object.keys(SCENARIOS).join(', ')}`
+  if (flags.check && flags.quick) return '--check needs the full run: figures of --quick say nothing of speed'
+  if (!existsSync(path('../dist/cli/main.js'))) return 'dist/ is not there: npm run build'
+  return undefined
+}
+
+async function runScenario(name, quick, run) {
+  const { title, measure } = await import(SCENARIOS[name])
+  const loadBefore = loadAverage()
+  const { figures, head, rows, settings } = await measure({ quick })
+  const load = { before: loadBefore, after: loadAverage() }
+  console.log(`\n${name}: ${title} (load average ${load.before} before, ${load.after} after)`)
+  printTable(head, rows)
+  run.scenarios[name] = { settings, load, figures }
+  for (const [figure, { median }] of Object.entries(figures)) run.figures[`${name}.${figure}`] = median
+}
+
+function check(figures, names) {
+  const found = shortfalls(figures, names)
+  console.log(found.length === 0 ? '\nevery bar is met' : `\nfell short of the bars:\n  ${found.join('\n  ')}`)
+  if (found.length > 0) process.exitCode = 1
+}
