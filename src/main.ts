@@ -231,6 +231,7 @@ async function openOffline(
     spoolDir: join(folders.work, 'spool'),
     spoolBytesMax: config['spool-bytes-max'],
     filesAtOnce: config['offline-files-at-once'],
+    verifiedFilesMax: config['verified-files-max'],
     latestBatchRows: config['sync-seed-rows'],
   })
   onClose(() => offline.close())

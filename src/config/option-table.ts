@@ -419,6 +419,14 @@ export const OPTIONS = {
     max: 256,
     description: 'Files of one operation that are uploaded or fetched side by side.',
   },
+  'verified-files-max': {
+    group: 'Offline work',
+    kind: 'count',
+    default: 1_000_000,
+    min: 1,
+    max: 100_000_000,
+    description: 'Data files remembered as verified against their checksum; a forgotten one is read once more.',
+  },
   'staging-stale-age': {
     group: 'Offline work',
     kind: 'duration',

@@ -12,7 +12,7 @@ export interface DatasetFile {
   readonly path: string
   readonly bytes: number
   readonly rows: number
-  /** SHA-256 of the file, hex. */
+  /** SHA-256 of the file, hex; with format `rows`, of the messages without the lengths before them. */
   readonly sha256: string
   readonly columns: readonly DatasetColumn[]
 }

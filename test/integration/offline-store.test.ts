@@ -51,6 +51,7 @@ async function opened(): Promise<Opened> {
       spoolDir: join(dir, 'spool'),
       spoolBytesMax: 1_000_000,
       filesAtOnce: 4,
+      verifiedFilesMax: 2,
       latestBatchRows: 3,
       ...more,
     })
@@ -264,7 +265,7 @@ test('the log has one line per file with partition value and exact statistics', 
   expect(actions).toContainEqual({ txn: expect.objectContaining({ appId: 'outbox/store-1/0', version: 6 }) })
 })
 
-test('a data file that is cut short, overwritten or gone is DATA_LOSS with its name, and other views go on', async () => {
+test('a data file that is cut short, changed in any byte, overwritten or gone is DATA_LOSS with its name, and other views go on', async () => {
   const { dir, store } = await opened()
   const other = { ...view, name: 'other' }
   await store.append(other, SOURCE, [entry(1)])
@@ -277,8 +278,15 @@ test('a data file that is cut short, overwritten or gone is DATA_LOSS with its n
       code: 'DATA_LOSS',
       message: expect.stringContaining(message),
     })
+  expect(await values(store)).toEqual([1n])
   await writeFile(path, whole.subarray(0, whole.length - 1))
   await refused(name)
+  for (let at = 0; at < whole.length; at += Math.ceil(whole.length / 10)) {
+    const flipped = Buffer.from(whole)
+    flipped[at] = flipped[at]! ^ 4
+    await writeFile(path, flipped)
+    await refused(name)
+  }
   await writeFile(path, Buffer.alloc(whole.length))
   await refused(name)
   await rm(path)

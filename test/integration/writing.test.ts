@@ -97,6 +97,7 @@ async function openStack(sourceSql = ''): Promise<Stack> {
     spoolDir: join(dir, 'spool'),
     spoolBytesMax: 1024 * MiB,
     filesAtOnce: 4,
+    verifiedFilesMax: 100,
     latestBatchRows: 1000,
   })
   onTestFinished(async () => {

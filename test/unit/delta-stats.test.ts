@@ -123,6 +123,7 @@ describe('statistics', () => {
       { path: '/tmp/x', eventDate: '2001-02-03', bytes: 77, stats },
       dataFilePath('2001-02-03', 'u'),
       NOW_MS,
+      '0badcafe',
     )
     expect(add).toEqual({
       path: 'event_date=2001-02-03/part-u.parquet',
@@ -131,6 +132,7 @@ describe('statistics', () => {
       modificationTime: NOW_MS,
       dataChange: true,
       stats: '{"numRecords":3,"minValues":{},"maxValues":{},"nullCount":{"airport":0,"a_list":3}}',
+      tags: { 'twinstore.crc32': '0badcafe' },
     })
     expect(rowCountOf(add)).toBe(3)
     expect(rowCountOf(fileAt('x'))).toBeUndefined()
@@ -173,7 +175,7 @@ describe('pruning', () => {
     })
     const stats = { numRecords: rows.length, minValues: bound(0), maxValues: bound(-1), nullCount: {} }
     const eventDate = partitionOf(times[0]!, by)
-    const { stats: json, ...file } = addFileOf(VIEW, { path: '', eventDate, bytes: 1, stats }, 'x', 0)
+    const { stats: json, ...file } = addFileOf(VIEW, { path: '', eventDate, bytes: 1, stats }, 'x', 0, '00000000')
     return withStats ? { ...file, stats: json! } : file
   }
 

@@ -45,6 +45,8 @@ export interface AddFile {
   readonly dataChange: boolean
   /** JSON; see `file-stats.ts`. */
   readonly stats?: string
+  /** Notes of whoever added the file; other engines carry or ignore them. */
+  readonly tags?: Readonly<Record<string, string>>
 }
 
 export interface RemoveFile {

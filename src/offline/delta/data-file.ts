@@ -10,8 +10,22 @@ export function dataFilePath(eventDate: string, uuid: string): string {
   return `${PARTITION_COLUMN}=${eventDate}/part-${uuid}.parquet`
 }
 
+/** The tag with the CRC-32 of a file's bytes (`lib/file-checksum.ts`), as Parquet engines write no checksums of pages. */
+const CHECKSUM_TAG = 'twinstore.crc32'
+
+/** The checksum a file had when it was written; undefined for a file of another engine. */
+export function checksumOf(file: AddFile): string | undefined {
+  return file.tags?.[CHECKSUM_TAG]
+}
+
 /** What the log says of a written file that is, or will be, at `path` relative to the table. */
-export function addFileOf(view: FeatureView, written: WrittenFile, path: string, modificationMs: number): AddFile {
+export function addFileOf(
+  view: FeatureView,
+  written: WrittenFile,
+  path: string,
+  modificationMs: number,
+  checksum: string,
+): AddFile {
   return {
     path,
     partitionValues: { [PARTITION_COLUMN]: written.eventDate },
@@ -19,6 +33,7 @@ export function addFileOf(view: FeatureView, written: WrittenFile, path: string,
     modificationTime: modificationMs,
     dataChange: true,
     stats: statsJson(view, written.stats),
+    tags: { [CHECKSUM_TAG]: checksum },
   }
 }
 

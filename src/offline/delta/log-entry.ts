@@ -99,6 +99,7 @@ function parseAdd(add: JsonObject): AddFile {
     modificationTime: integerField(add, 'modificationTime'),
     dataChange: booleanField(add, 'dataChange'),
     ...optional(add, 'stats', textField),
+    ...optional(add, 'tags', textMapField),
   }
 }
 

@@ -19,6 +19,8 @@ export interface DeltaOfflineStoreOptions {
   readonly spoolBytesMax: number
   /** Files of one operation that are uploaded or fetched at the same time, option `offline-files-at-once`. */
   readonly filesAtOnce: number
+  /** Data files that are remembered as verified against their checksum, option `verified-files-max`. */
+  readonly verifiedFilesMax: number
   /** Rows that `latest` gives in one batch, option `sync-seed-rows`. */
   readonly latestBatchRows: number
 }

@@ -1,6 +1,4 @@
 /** The Delta tables of views, and their snapshots as scans over local files. */
-import { stat } from 'node:fs/promises'
-import { TwinstoreError } from '../../domain/errors.ts'
 import type { FeatureView } from '../../domain/registry.ts'
 import type { AddFile } from '../delta/actions.ts'
 import { type DeltaTable, type DeltaTableOptions, openDeltaTable } from '../delta/delta-table.ts'
@@ -10,6 +8,7 @@ import type { Snapshot } from '../delta/snapshot.ts'
 import type { ObjectStore } from '../objects/object-store.ts'
 import type { DataFile } from '../table-jobs.ts'
 import { boundedParallel } from './bounded-parallel.ts'
+import { createSoundFiles } from './sound-files.ts'
 
 /** The version of a view's table before it is made. */
 export const NO_TABLE = -1
@@ -34,10 +33,13 @@ export interface ViewTablesOptions {
   readonly table: DeltaTableOptions
   /** Files that are fetched at the same time. */
   readonly filesAtOnce: number
+  /** Files that are remembered as verified; a forgotten one is read once more. */
+  readonly verifiedFilesMax: number
 }
 
 export function openViewTables(options: ViewTablesOptions): ViewTables {
   const { objects, table: tableOptions, filesAtOnce } = options
+  const soundFiles = createSoundFiles(objects, options.verifiedFilesMax)
   // One per view and view version; a table keeps its newest snapshot, so that a look at it reads new entries only.
   const opened = new Map<string, DeltaTable>()
 
@@ -58,32 +60,8 @@ export function openViewTables(options: ViewTablesOptions): ViewTables {
     },
     dataFiles: (view, files) =>
       boundedParallel(files, filesAtOnce, async (file) => ({
-        path: await soundFile(objects, `${tablePath(view)}/${file.path}`, file.size),
+        path: await soundFiles.local(`${tablePath(view)}/${file.path}`, file),
         eventDate: file.partitionValues[PARTITION_COLUMN] ?? '',
       })),
   }
-}
-
-/** The object as a local file. A file that is gone or cut short is found here, by its name, rather than amid a query. */
-async function soundFile(objects: ObjectStore, path: string, bytes: number): Promise<string> {
-  const { local, found } = await localWithSize(objects, path).catch((cause: unknown) => {
-    if (isAbsent(cause)) throw damaged(objects, path, 'is gone', cause)
-    throw cause
-  })
-  if (found.size !== bytes) throw damaged(objects, path, `has ${found.size} bytes, its table's log says ${bytes}`)
-  return local
-}
-
-async function localWithSize(objects: ObjectStore, path: string) {
-  const local = await objects.localFile(path)
-  return { local, found: await stat(local) }
-}
-
-function isAbsent(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return code === 'NOT_FOUND' || code === 'ENOENT'
-}
-
-function damaged(objects: ObjectStore, path: string, problem: string, cause?: unknown): TwinstoreError {
-  return new TwinstoreError('DATA_LOSS', `${objects.location}: ${path} ${problem}; restore it from a backup`, { cause })
 }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FeatureView } from '../../domain/registry.ts'
+import { fileChecksum } from '../../lib/file-checksum.ts'
 import type { AddFile } from '../delta/actions.ts'
 import { addFileOf, dataFilePath } from '../delta/data-file.ts'
 import { tablePath } from '../delta/ensure-table.ts'
@@ -32,8 +33,9 @@ export async function uploadFiles(
   const nowMs = Math.floor(parts.table.clock.nowMicros() / 1000)
   return boundedParallel(written, parts.filesAtOnce, async (file) => {
     const path = dataFilePath(file.eventDate, randomUUID())
+    const checksum = await fileChecksum(file.path)
     await parts.objects.upload(file.path, `${tablePath(view)}/${path}`)
-    return addFileOf(view, file, path, nowMs)
+    return addFileOf(view, file, path, nowMs, checksum)
   })
 }
 

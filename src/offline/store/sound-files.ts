@@ -1,0 +1,59 @@
+/**
+ * Data files as local files that are what their table's log says: there, of the right size, and with the checksum they
+ * were written with. A damaged file is found here, by its name, rather than served as data: DuckDB checks no checksums.
+ *
+ * The checksum costs one reading of the file (about a second per gigabyte), once in the life of the process and again
+ * if its modification time has changed. Files of other engines have none; of them only the size is checked.
+ */
+import { stat } from 'node:fs/promises'
+import { TwinstoreError } from '../../domain/errors.ts'
+import { fileChecksum } from '../../lib/file-checksum.ts'
+import type { AddFile } from '../delta/actions.ts'
+import { checksumOf } from '../delta/data-file.ts'
+import type { ObjectStore } from '../objects/object-store.ts'
+
+export interface SoundFiles {
+  /** The local file of the object at `path`; DATA_LOSS naming it if it is not the file that the log describes. */
+  local(path: string, file: AddFile): Promise<string>
+}
+
+export function createSoundFiles(objects: ObjectStore, verifiedFilesMax: number): SoundFiles {
+  const verified = new Set<string>()
+
+  function remember(identity: string): void {
+    if (verified.size >= verifiedFilesMax) verified.delete(verified.values().next().value!)
+    verified.add(identity)
+  }
+
+  return {
+    async local(path, file) {
+      const { local, bytes, modifiedMs } = await localWithSize(objects, path).catch((cause: unknown) => {
+        if (isAbsent(cause)) throw damaged(objects, path, 'is gone', cause)
+        throw cause
+      })
+      if (bytes !== file.size) throw damaged(objects, path, `has ${bytes} bytes, its table's log says ${file.size}`)
+      const checksum = checksumOf(file)
+      const identity = `${path}@${modifiedMs}`
+      if (checksum === undefined || verified.has(identity)) return local
+      const found = await fileChecksum(local)
+      if (found !== checksum) throw damaged(objects, path, `has checksum ${found}, its table's log says ${checksum}`)
+      remember(identity)
+      return local
+    },
+  }
+}
+
+async function localWithSize(objects: ObjectStore, path: string) {
+  const local = await objects.localFile(path)
+  const { size, mtimeMs } = await stat(local)
+  return { local, bytes: size, modifiedMs: mtimeMs }
+}
+
+function isAbsent(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'NOT_FOUND' || code === 'ENOENT'
+}
+
+function damaged(objects: ObjectStore, path: string, problem: string, cause?: unknown): TwinstoreError {
+  return new TwinstoreError('DATA_LOSS', `${objects.location}: ${path} ${problem}; restore it from a backup`, { cause })
+}
