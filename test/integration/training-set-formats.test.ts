@@ -138,7 +138,9 @@ function input(format: DatasetFormat, more: Partial<TrainingSetJob['input']> = {
 }
 
 for (const format of ['parquet', 'csv', 'arrow', 'rows'] as const) {
-  test(`${format}: the same bytes at every run, thread count, slice and layout of the table`, async () => {
+  test(`${format}: the same bytes at every run, thread count, slice and layout of the table`, {
+    timeout: 180_000,
+  }, async () => {
     const columns = tableColumns(scores).map((column) => identifier(column.name))
     const rewritten = await tableFiles('other', ['id % 3 = 1', 'id % 3 <> 1'], columns, 'write_position DESC')
     const spine = { file: largeSpineFile, format: 'parquet', timestampColumn: 'moment' } as const

@@ -1,30 +1,11 @@
-/**
- * A data set is written in parts, one query after the other, so that no more than a part's rows are sorted in memory at a
- * time. Every format gives the same bytes for the same rows, whatever the parts, the threads and the memory.
- */
-import type { DatasetColumn, DatasetFile, DatasetFormat } from '../dataset-jobs.ts'
+/** The writer of each format. */
+import type { DatasetFormat } from '../dataset-jobs.ts'
 import { openArrowWriter } from './arrow-writer.ts'
 import { openCsvWriter } from './dataset-csv.ts'
+import type { DatasetTarget, DatasetWriter } from './dataset-output.ts'
 import { openParquetWriter } from './dataset-parquet.ts'
-import type { DatasetQuery, QueryColumn } from './dataset-query.ts'
 import { openRowsWriter } from './rows-writer.ts'
 import type { Session } from './session.ts'
-
-export interface DatasetWriter {
-  /** Adds the rows of the query, in its order. All queries of a data set have the same columns. */
-  write(query: DatasetQuery): Promise<void>
-  /** Completes the file. */
-  finish(): Promise<DatasetFile>
-  /** Removes what has been written; to be called when the work failed. */
-  discard(): Promise<void>
-}
-
-export interface DatasetTarget {
-  readonly outputFile: string
-  readonly columns: readonly QueryColumn[]
-  /** How many queries will be written. */
-  readonly parts: number
-}
 
 export async function openDatasetWriter(
   session: Session,
@@ -41,8 +22,4 @@ export async function openDatasetWriter(
     case 'rows':
       return openRowsWriter(session, target)
   }
-}
-
-export function datasetColumns(columns: readonly QueryColumn[]): DatasetColumn[] {
-  return columns.map(({ name, type }) => ({ name, type }))
 }

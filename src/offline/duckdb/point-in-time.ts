@@ -127,6 +127,11 @@ export function matchesSql(join: Join, viewIndex: number, spine: SpineSql, slice
     ) s ASOF JOIN visible_${viewIndex} v ON s.id = v.id AND s.at_micros >= v.visible_micros`
 }
 
+/** The matches of a join whose view has no row that could be an answer: none, without a look at the spine. */
+export function noMatchesSql(join: Join): string {
+  return `CREATE OR REPLACE TEMP TABLE matches_${join.index} (spine_row BIGINT, history_row BIGINT)`
+}
+
 /**
  * The join of a slice's rows `s` (with `spine_row`) to their matches and histories, as a chain of LEFT JOINs. The history of
  * join n is named `h<n>`.

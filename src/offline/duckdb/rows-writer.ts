@@ -12,8 +12,8 @@ import { encodeValue, type FeatureValue, type ScalarValue } from '../../domain/v
 import type { ScalarType, ValueType } from '../../domain/value-type.ts'
 import { lengthField } from '../../lib/wire.ts'
 import { createDigestedFile } from './dataset-file.ts'
+import { type DatasetTarget, type DatasetWriter, datasetColumns } from './dataset-output.ts'
 import { type QueryColumn, selectSql } from './dataset-query.ts'
-import { type DatasetTarget, type DatasetWriter, datasetColumns } from './dataset-writer.ts'
 import { isTimestamp, itemType, portableColumn } from './portable-columns.ts'
 import type { Session } from './session.ts'
 
