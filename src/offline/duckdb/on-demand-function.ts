@@ -109,7 +109,8 @@ export function registerOnDemand(session: Session, call: OnDemandCall, compute: 
 /**
  * A row of the chunk (whose first column is the row number) as what `compute` is given. One object serves all rows of a
  * chunk, and a feature is read when the computation asks for it: of the 14 features of three inputs a formula
- * uses perhaps four, and the rest need not become JavaScript values for each of 3 M rows. A value that may be refused (an int64 beyond 2^53) is read at once, so that a computation fails here where it fails online.
+ * uses perhaps four, and the rest need not become JavaScript values for each of 3 M rows. A value that may be refused (an
+ * int64 beyond 2^53) is read at once, so that a computation fails here where it fails online.
  */
 function inputReader(
   names: readonly string[],
