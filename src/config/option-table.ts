@@ -374,8 +374,8 @@ export const OPTIONS = {
   'training-slice-values-max': {
     group: 'Offline work',
     kind: 'count',
-    default: 4_194_304,
-    min: 65_536,
+    default: 16_000_000,
+    min: 1,
     max: 1_000_000_000,
     description: 'Values of a training set that are joined and sorted at a time; more need more memory.',
   },

@@ -155,3 +155,11 @@ test('a table without files exports its columns and no rows, in every format', a
   const table = tableFromIPC(await readFile(bench.path('export.arrow')))
   expect(table.schema.names).toEqual(['id', 'shop', 'event_timestamp', 'created_timestamp', 'count', 'tags'])
 })
+
+test('columns can have other names in the data set', async () => {
+  const made = await bench.export(
+    input({ columns: ['shop', 'id', 'count'], rename: { shop: 'destination', id: 'visitor' }, format: 'csv' }),
+  )
+  expect(made.columns.map((column) => column.name)).toEqual(['destination', 'visitor', 'count'])
+  expect((await readFile(made.path, 'utf8')).split('\n')[0]).toBe('destination,visitor,count')
+})

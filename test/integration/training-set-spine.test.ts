@@ -135,6 +135,23 @@ test.each(['parquet', 'arrow', 'csv'] as const)('a file that is no %s is the sen
   )
 })
 
+test('nothing is computed from a stale row of a view that rejects stale rows', async () => {
+  const service = testService({ kind: 'onDemand', view: 'doubled' })
+  const spine = await parquetSpine(
+    `SELECT '0042' AS shop, unnest(['2001-01-02', '2001-01-09'])::DATE AS day, 2 AS factor`,
+  )
+  const computes = new Map([['doubled', () => ({ value: 1 })]])
+  const computed = async (onStale: 'reject' | 'null') => {
+    const view = { ...shops, ttlMicros: 86_400_000_000, onStale }
+    const given = { ...input(spine, service), tables: { shops: { view, files } } }
+    const made = await bench.trainingSet(given, { computes })
+    const rows = await bench.session.rows(`FROM read_parquet(${literal(made.path)})`)
+    return rows.map((row) => row['doubled__value'])
+  }
+  expect(await computed('reject')).toEqual([1, null])
+  expect(await computed('null')).toEqual([1, 1])
+})
+
 test('inputs of an on-demand view that are no members are joined and not output; its failure names the row', async () => {
   const service = testService({ kind: 'onDemand', view: 'doubled' })
   const spine = await parquetSpine(

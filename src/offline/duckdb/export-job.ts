@@ -39,7 +39,7 @@ function exportQuery(input: ExportJob['input']): DatasetQuery {
   const latest = `QUALIFY row_number() OVER (
     PARTITION BY ${keys.join(', ')} ORDER BY event_timestamp DESC, write_position DESC, write_origin DESC) = 1`
   return {
-    columns: exportColumns(view, input.columns),
+    columns: renamed(exportColumns(view, input.columns), input.rename ?? {}),
     from: `(${filtered} ${input.latestOnly === true ? latest : ''})`,
     orderBy: [...keys, 'event_timestamp', 'write_position', 'write_origin'].join(', '),
   }
@@ -97,6 +97,10 @@ function exportColumns(view: FeatureView, names: readonly string[] | undefined):
       `view ${view.name} has no column ${name}${didYouMean(name, known.keys())}; it has ${[...known.keys()].join(', ')}`,
     )
   })
+}
+
+function renamed(columns: readonly QueryColumn[], names: Readonly<Record<string, string>>): QueryColumn[] {
+  return columns.map((column) => ({ ...column, name: names[column.name] ?? column.name }))
 }
 
 function queryColumn(view: FeatureView, { name, type }: { readonly name: string; readonly type: string }): QueryColumn {

@@ -155,12 +155,16 @@ export function featureSql(join: Join, ordinal: number): string {
   const feature = view.features[ordinal]!
   const cases: string[] = []
   if (feature.default !== undefined) cases.push(`WHEN h${index}.id IS NULL THEN ${defaultSql(feature)}`)
-  if (view.ttlMicros !== undefined) {
-    const standIn = view.onStale === 'default' ? defaultSql(feature) : 'NULL'
-    cases.push(`WHEN s.at_micros - h${index}.event_micros > ${view.ttlMicros} THEN ${standIn}`)
-  }
+  const stale = staleSql(join)
+  if (stale !== undefined) cases.push(`WHEN ${stale} THEN ${view.onStale === 'default' ? defaultSql(feature) : 'NULL'}`)
   const value = `h${index}.f${ordinal}`
   return cases.length === 0 ? value : `CASE ${cases.join(' ')} ELSE ${value} END`
+}
+
+/** Whether a spine row's match is older than the view's TTL (null where there is none); undefined for a view without one. */
+export function staleSql({ view, index }: Join): string | undefined {
+  if (view.ttlMicros === undefined) return undefined
+  return `s.at_micros - h${index}.event_micros > ${view.ttlMicros}`
 }
 
 /** A feature's default as a literal of its column type; NULL if it has none. */

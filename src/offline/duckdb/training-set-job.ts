@@ -20,9 +20,11 @@ import {
   entitiesSql,
   featureSql,
   historySql,
+  type Join,
   joinedSql,
   matchesSql,
   noMatchesSql,
+  staleSql,
   visibleSql,
 } from './point-in-time.ts'
 import type { Session } from './session.ts'
@@ -179,7 +181,15 @@ function datasetQuery({ plan, spine, functions, histories }: Training, slice: st
 function callSql(call: OnDemandCall, computed: OnDemandFunction, spine: Spine): string {
   const inputs = call.inputs.map((input) => input.features.map((source) => featureSql(source.join, source.ordinal)))
   const request = call.view.request.map((feature) => requestSql(feature, spine.request.get(feature.name)))
-  return computed.callSql(inputs, request)
+  const rejected = call.inputs.flatMap((input) => rejectedSql(input.features[0]?.join))
+  const called = computed.callSql(inputs, request)
+  return rejected.length === 0 ? called : `CASE WHEN ${rejected.join(' OR ')} THEN NULL ELSE ${called} END`
+}
+
+/** When nothing may be computed from an input, as in serving: its row is stale and its view rejects that. */
+function rejectedSql(join: Join | undefined): readonly string[] {
+  const stale = join?.view.onStale === 'reject' ? staleSql(join) : undefined
+  return stale === undefined ? [] : [`(${stale})`]
 }
 
 /** The spine's value; the default where it has no such column or null in it, as serving has it. */
