@@ -118,10 +118,11 @@ export const OPTIONS = {
   'entities-max': {
     group: 'Reading',
     kind: 'count',
-    default: 5000,
+    default: 1000,
     min: 1,
     max: 1_000_000,
-    description: 'Most entity rows in one GetFeatures request.',
+    description:
+      'Most entity rows in one GetFeatures request; an answer is assembled without a pause, some 6 µs a row.',
   },
   'features-max': {
     group: 'Reading',
