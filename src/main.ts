@@ -128,9 +128,13 @@ async function lockDataFolder(folders: StoreFolders, onClose: (close: () => void
     const lock = await lockFolder(folders.data)
     onClose(() => lock.release())
   } catch (error) {
-    if (!(error instanceof FolderInUseError)) throw error
-    throw new TwinstoreError('FAILED_PRECONDITION', `${error.message} (option data-dir)`, { cause: error })
+    const problem = error instanceof FolderInUseError ? error.message : `cannot use ${folders.data}: ${reasonOf(error)}`
+    throw new TwinstoreError('FAILED_PRECONDITION', `${problem} (option data-dir)`, { cause: error })
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function openObjects(config: Config, folders: StoreFolders): Promise<ObjectStore> {
