@@ -12,6 +12,9 @@ import type { Clock } from '../../lib/clock.ts'
 /** The longest delay timers take (2^31 - 1 ms, 24 days); a deadline beyond it is left to grpc-js. */
 const TIMER_MS_MAX = 0x7fffffff
 
+const ANSWER_SHARE = 0.1
+const ANSWER_MS_MAX = 100
+
 export interface CallScope {
   /** Aborts with a `TwinstoreError`: DEADLINE_EXCEEDED or CANCELLED. */
   readonly signal: AbortSignal
@@ -19,16 +22,26 @@ export interface CallScope {
   close(): void
 }
 
-export function openUnaryScope(call: ServerSurfaceCall, clock: Clock): CallScope {
+/**
+ * With `leavesTimeToAnswer` the deadline comes early by a tenth of the time that is left, 100 ms at most: at the deadline
+ * itself the client gives up too, and never hears what the server has to say of it.
+ */
+export function openUnaryScope(call: ServerSurfaceCall, clock: Clock, leavesTimeToAnswer = false): CallScope {
   const controller = new AbortController()
   let open = true
   call.once('cancelled', () => {
     if (open) controller.abort(abortReason(call, clock))
   })
+  const leftMs = remainingMs(call, clock)
+  const timer =
+    leavesTimeToAnswer && leftMs <= TIMER_MS_MAX
+      ? clock.after(leftMs - Math.min(leftMs * ANSWER_SHARE, ANSWER_MS_MAX), () => controller.abort(deadlineExceeded()))
+      : undefined
   return {
     signal: controller.signal,
     close() {
       open = false
+      timer?.cancel()
     },
   }
 }

@@ -25,17 +25,23 @@ export interface MethodContext {
 
 export type ByteStream = ServerDuplexStream<Buffer, Buffer>
 
+export interface UnaryOptions {
+  /** The client has to hear how far the work was when its deadline passed; see `openUnaryScope`. */
+  readonly leavesTimeToAnswer?: boolean
+}
+
 /** A handler that answers synchronously is replied to in the same tick, without a promise. */
 export function unaryMethod(
   handle: (request: Buffer, signal: AbortSignal) => Buffer | Promise<Buffer>,
   context: MethodContext,
+  options: UnaryOptions = {},
 ): handleUnaryCall<Buffer, Buffer> {
   return (call, reply) => {
     if (remainingMs(call, context.clock) <= 0) {
       reply(callStatus(deadlineExceeded()))
       return
     }
-    const scope = openUnaryScope(call, context.clock)
+    const scope = openUnaryScope(call, context.clock, options.leavesTimeToAnswer)
     const fail = (error: unknown): void => {
       scope.close()
       reply(failure(error, scope, call.getPath(), context))
@@ -103,9 +109,11 @@ async function writeAll(
   }
 }
 
-/** Whatever fails after the scope was aborted fails because of it. */
+/** Whatever fails after the scope was aborted fails because of it; a failure that says so itself may say more. */
 function failure(error: unknown, scope: CallScope, method: string, context: MethodContext): CallStatus {
-  const cause = requestError(scope.signal.aborted ? scope.signal.reason : error)
+  const own = requestError(error)
+  const reason = scope.signal.aborted ? requestError(scope.signal.reason) : own
+  const cause = own.code === reason.code ? own : reason
   if (isOperatingFault(cause)) context.onError(cause, method)
   return callStatus(cause)
 }

@@ -14,7 +14,9 @@ export function servingMethods(
   return {
     GetFeatures: unaryMethod((request, signal) => serving.getFeatures(request, signal), context),
     StreamFeatures: featureStreamMethod(serving, streamWindow, context),
-    WriteFeatures: unaryMethod((request, signal) => writes.writeFeatures(request, signal), context),
+    WriteFeatures: unaryMethod((request, signal) => writes.writeFeatures(request, signal), context, {
+      leavesTimeToAnswer: true,
+    }),
     IngestFeatures: bidiMethod((requests, signal) => ingest(writes, requests, signal), context),
   }
 }
