@@ -50,6 +50,14 @@ export function parsePin(json: string): Pin {
   return pin as Pin
 }
 
+/** The members of a spec that a pin fixes, as the proto file names them. */
+const FIELD = {
+  featureService: 'feature_service',
+  timestampColumn: 'timestamp_column',
+  mode: 'mode',
+  format: 'format',
+} as const
+
 /** The spec filled in from the pin. INVALID_ARGUMENT where it asks for something else. */
 export function agreeWithPin(spec: TrainingSetSpec, pin: Pin): TrainingSetSpec {
   const pinned = {
@@ -62,7 +70,7 @@ export function agreeWithPin(spec: TrainingSetSpec, pin: Pin): TrainingSetSpec {
     const asked = spec[name as keyof typeof pinned]
     return asked === undefined || asked === '' || asked === value
       ? []
-      : [{ at: `spec.${name}`, problem: `${asked}, but the pin says ${value}` }]
+      : [{ at: `spec.${FIELD[name as keyof typeof pinned]}`, problem: `${asked}, but the pin says ${value}` }]
   })
   if (faults.length > 0) throw faultsError('INVALID_ARGUMENT', 'the request is not what the pin is of:', faults)
   return { ...spec, ...pinned }

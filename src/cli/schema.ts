@@ -1,7 +1,7 @@
 /** Column types by name, out of the server's description, for reading values from the command line. */
 import type { Description } from '../client/index.ts'
 import { TwinstoreError } from '../domain/errors.ts'
-import { nearestName } from '../lib/nearest-name.ts'
+import { knownNames, quotedName } from '../lib/nearest-name.ts'
 
 type Columns = ReadonlyMap<string, string>
 
@@ -23,7 +23,5 @@ function named<T extends { readonly name: string }>(items: readonly T[], name: s
   const found = items.find((item) => item.name === name)
   if (found !== undefined) return found
   const known = items.map((item) => item.name)
-  const nearest = nearestName(name, known)
-  const hint = nearest === undefined ? `known: ${known.join(', ') || 'none'}` : `did you mean ${nearest}?`
-  throw new TwinstoreError('NOT_FOUND', `there is no ${what} ${name}; ${hint}`)
+  throw new TwinstoreError('NOT_FOUND', `unknown ${what} ${quotedName(name)}${knownNames(name, known)}`)
 }
