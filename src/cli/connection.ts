@@ -29,7 +29,7 @@ export async function withClient<T>(
   try {
     return await work(client, timeoutMs(options.timeout))
   } catch (error) {
-    throw explained(error, address)
+    throw explained(error)
   } finally {
     client.close()
   }
@@ -50,9 +50,9 @@ function timeoutMs(text: string): number {
   return parsed.value as number
 }
 
-/** A server that cannot be reached is the commonest fault; say where it was looked for and how to start one. */
-function explained(error: unknown, address: string): unknown {
+/** A server that cannot be reached is the commonest fault; say how to start one. */
+function explained(error: unknown): unknown {
   if (!(error instanceof TwinstoreError) || error.code !== 'UNAVAILABLE') return error
-  const advice = `is a server running there? Start one with \`twinstore serve\`, or name another with --address`
-  return new TwinstoreError('UNAVAILABLE', `${address}: ${error.message}\n${advice}`, { cause: error })
+  const advice = 'start a server with `twinstore serve`, or name another with --address'
+  return new TwinstoreError('UNAVAILABLE', `${error.message}\n${advice}`, { cause: error })
 }

@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import { parseRow, typedRow } from './assignments.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
-import { timeOption } from './history.ts'
-import { formatBytes, formatCount, print, printJson } from './output.ts'
-import { fileFormat, saveDataset } from './output-file.ts'
+import { countValue, timeOption } from './flag-values.ts'
+import { formatBytes, formatRows, print, printJson } from './output.ts'
+import { fileFormat, refuseUnwritable, saveDataset } from './output-file.ts'
 import { showProgress } from './progress.ts'
 import { viewColumns } from './schema.ts'
 
@@ -45,6 +45,9 @@ export function exportCommand(): Command {
 
 async function runExport(source: string, options: ExportOptions): Promise<void> {
   const format = fileFormat('--out', options.out, options.format)
+  await refuseUnwritable('--out', options.out)
+  const tableVersion =
+    options.tableVersion === undefined ? undefined : countValue('--table-version', options.tableVersion, 0)
   const progress = showProgress(options.json === true)
   const done = await withClient(options, async (client, deadlineMs) => {
     const description = await client.describe()
@@ -60,12 +63,12 @@ async function runExport(source: string, options: ExportOptions): Promise<void> 
       ...(keys
         ? { entities: options.entity!.map((word) => typedRow(parseRow(word), keys, `the key of ${source}`)) }
         : {}),
-      ...(options.tableVersion ? { tableVersion: Number(options.tableVersion) } : {}),
+      ...(tableVersion === undefined ? {} : { tableVersion }),
       ...(options.latest ? { latestOnly: true } : {}),
       onProgress: ({ step, fraction }) => progress.update(step, fraction),
     })
     return saveDataset(options.out, dataset)
   }).finally(() => progress.done())
   if (options.json) printJson({ file: options.out, ...done })
-  else print(`${options.out}: ${formatCount(done.rows)} rows, ${formatBytes(done.bytes)}, sha256 ${done.sha256}`)
+  else print(`${options.out}: ${formatRows(done.rows)}, ${formatBytes(done.bytes)}, sha256 ${done.sha256}`)
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
-import { TwinstoreError } from '../domain/errors.ts'
-import { parseTime, parseWords, typedRow } from './assignments.ts'
+import { parseWords, typedRow } from './assignments.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
+import { countValue, timeOption } from './flag-values.ts'
 import { print, printJson, printTable } from './output.ts'
 import { viewColumns } from './schema.ts'
 
@@ -27,11 +27,12 @@ export function historyCommand(): Command {
     .option('--limit <rows>', 'at most this many rows', '20')
     .addHelpText('after', HELP)
   return addConnectionFlags(command, '60s').action(async (view: string, words: string[], options: HistoryOptions) => {
+    const limit = countValue('--limit', options.limit, 1)
     const history = await withClient(options, async (client, deadlineMs) => {
       const { joinKeys } = viewColumns(await client.describe(), view)
       return client.history(view, typedRow(parseWords(words), joinKeys, `the key of ${view}`), {
         deadlineMs,
-        limit: Number(options.limit),
+        limit,
         ...timeOption('asOfEvent', '--as-of', options.asOf),
         ...timeOption('asOfRecorded', '--recorded-by', options.recordedBy),
       })
@@ -49,23 +50,11 @@ export function historyCommand(): Command {
           ...names.map((name) => (row.missing.includes(name) ? undefined : row.values[name])),
         ]),
       )
-      if (history.truncated) print(`\nolder rows are left out; --limit ${options.limit} sets how many are shown`)
+      if (history.truncated) print(`\nolder rows are left out; --limit ${limit} sets how many are shown`)
     }
   })
 }
 
 function timeOf(micros: bigint): Date {
   return new Date(Number(micros / 1000n))
-}
-
-export function timeOption<K extends string>(key: K, flag: string, text: string | undefined): { [P in K]?: Date } {
-  if (text === undefined) return {}
-  const time = parseTime(text)
-  if (time === undefined) {
-    throw new TwinstoreError(
-      'INVALID_ARGUMENT',
-      `${flag}: ${JSON.stringify(text)} is not a time such as 2026-01-31T12:00:00Z`,
-    )
-  }
-  return { [key]: time } as { [P in K]?: Date }
 }

@@ -1,7 +1,7 @@
 /** Writing a data set to a file: under a temporary name until all of it has arrived and been checked. */
 import { createWriteStream } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
-import { extname } from 'node:path'
+import { access, constants, rename, rm } from 'node:fs/promises'
+import { dirname, extname } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { DatasetStream } from '../client/index.ts'
@@ -25,6 +25,17 @@ export function fileFormat(flag: string, path: string, given: string | undefined
   throw new TwinstoreError('INVALID_ARGUMENT', `${flag}: ${problem}; formats are parquet, csv and arrow`)
 }
 
+/** Refuses a file that cannot be written, before any work is done for it. */
+export async function refuseUnwritable(flag: string, path: string): Promise<void> {
+  const folder = dirname(path)
+  try {
+    await access(folder, constants.W_OK)
+  } catch (error) {
+    const message = `${flag}: the folder ${folder} does not exist or cannot be written to`
+    throw new TwinstoreError('NOT_FOUND', message, { cause: error })
+  }
+}
+
 export interface SavedDataset {
   readonly rows: number
   readonly bytes: number
@@ -40,9 +51,18 @@ export async function saveDataset(path: string, dataset: DatasetStream): Promise
     await rename(partial, path)
   } catch (error) {
     await rm(partial, { force: true })
-    throw error
+    throw isSystemError(error) ? unwritten(path, error) : error
   }
   const { trailer, info } = dataset
   if (trailer === undefined) throw new TwinstoreError('DATA_LOSS', `${path}: the data set ended without its trailer`)
   return { ...trailer, bytes: info.bytes }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error
+}
+
+/** A full disk is the caller's to mend, and no internal error. */
+function unwritten(path: string, error: NodeJS.ErrnoException): TwinstoreError {
+  return new TwinstoreError('FAILED_PRECONDITION', `${path} could not be written: ${error.message}`, { cause: error })
 }

@@ -49,10 +49,10 @@ const PLAIN = {
   middle: '  ',
 }
 
-/** Columns aligned by spaces: readable, and easy to cut apart with other tools. Numbers are aligned right. */
+/** Columns aligned by spaces: readable, and easy to cut apart with other tools. Numbers are aligned right. An empty head is left out. */
 export function printTable(head: readonly string[], rows: readonly (readonly unknown[])[]): void {
   const table = new Table({
-    head: [...head],
+    head: head.some((text) => text !== '') ? [...head] : [],
     chars: PLAIN,
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
     colAligns: head.map((_, column) =>
@@ -97,6 +97,10 @@ function shorten(text: string): string {
 
 export function formatCount(count: number): string {
   return count.toLocaleString('en-US')
+}
+
+export function formatRows(count: number): string {
+  return `${formatCount(count)} ${count === 1 ? 'row' : 'rows'}`
 }
 
 export function formatBytes(bytes: number): string {

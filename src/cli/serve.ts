@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { OPTIONS, type OptionName } from '../config/option-table.ts'
 import { startServer } from '../main.ts'
 import { addOptionFlags, commandConfig } from './option-flags.ts'
-import { formatCount, note, print } from './output.ts'
+import { formatCount, formatRows, note, print } from './output.ts'
 import { showProgress } from './progress.ts'
 
 const HELP = `
@@ -33,7 +33,7 @@ async function serve(options: Record<string, unknown>): Promise<void> {
       onSyncProgress: (view, step, fraction) => progress.update(`${view}: ${step}`, fraction),
       onSynced: (result) => {
         const online = `${formatCount(result.rowsOnline)} online`
-        note(`synced ${result.view}: ${formatCount(result.rowsAdded)} rows, ${online}, ${result.seconds.toFixed(1)} s`)
+        note(`synced ${result.view}: ${formatRows(result.rowsAdded)}, ${online}, ${result.seconds.toFixed(1)} s`)
       },
     })
     progress.done()

@@ -29,8 +29,12 @@ export function syncCommand(): Command {
     else {
       printTable(
         ['view', 'rows read', 'added offline', 'online', 'table version', 'seconds'],
-        results.map((r) => [r.view, r.rowsRead, r.rowsAdded, r.rowsOnline, r.tableVersion, r.seconds]),
+        results.map((r) => [r.view, r.rowsRead, r.rowsAdded, r.rowsOnline, r.tableVersion, tenths(r.seconds)]),
       )
     }
   })
+}
+
+function tenths(seconds: number): number {
+  return Math.round(seconds * 10) / 10
 }

@@ -5,8 +5,8 @@ import { Command } from 'commander'
 import type { TrainingSetOptions as ClientTrainingSetOptions } from '../client/index.ts'
 import { TwinstoreError } from '../domain/errors.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
-import { formatBytes, formatCount, note, print, printJson } from './output.ts'
-import { fileFormat, saveDataset } from './output-file.ts'
+import { formatBytes, formatRows, note, print, printJson } from './output.ts'
+import { fileFormat, refuseUnwritable, saveDataset } from './output-file.ts'
 import { showProgress } from './progress.ts'
 
 interface TrainingSetOptions extends ConnectionOptions {
@@ -44,6 +44,7 @@ export function trainingSetCommand(): Command {
 
 async function run(service: string, options: TrainingSetOptions): Promise<void> {
   const format = fileFormat('--out', options.out, options.format)
+  await refuseUnwritable('--out', options.out)
   const pinJson = options.pin === undefined ? undefined : await readPin(options.pin)
   const progress = showProgress(options.json === true)
   const done = await withClient(options, async (client, deadlineMs) => {
@@ -63,7 +64,7 @@ async function run(service: string, options: TrainingSetOptions): Promise<void> 
   await writeFile(pinFile, `${JSON.stringify(JSON.parse(done.pinJson ?? '{}'), undefined, 2)}\n`)
   if (options.json) printJson({ file: options.out, pinFile, rows: done.rows, bytes: done.bytes, sha256: done.sha256 })
   else {
-    print(`${options.out}: ${formatCount(done.rows)} rows, ${formatBytes(done.bytes)}, sha256 ${done.sha256}`)
+    print(`${options.out}: ${formatRows(done.rows)}, ${formatBytes(done.bytes)}, sha256 ${done.sha256}`)
     print(`${pinFile}: gives the same bytes again, with --pin`)
   }
 }

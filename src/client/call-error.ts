@@ -16,6 +16,11 @@ export function callError(error: unknown, address: string): TwinstoreError {
 /** grpc-js says of a server that is not there only what the socket said. */
 function messageOf(name: string, details: string, address: string): string {
   return name === 'UNAVAILABLE' && details.startsWith('No connection established')
-    ? `no Twinstore server answers at ${address}: start one, or give the right address (${details})`
+    ? `no Twinstore server answers at ${address} (${socketError(details)})`
     : details
+}
+
+/** What follows `Last error: Error: `, without what grpc-js says of the name's resolution. */
+function socketError(details: string): string {
+  return /Last error: (?:Error: )?(.+?)\.? Resolution note:/.exec(details)?.[1] ?? details
 }
