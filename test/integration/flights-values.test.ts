@@ -110,7 +110,11 @@ test('online, all 3,628 entities have the last row of their source', async () =>
 /** The online rows of the same entities, in the same form. */
 async function onlineRows(view: string, keys: readonly string[], wanted: readonly Record<string, unknown>[]) {
   const entities = wanted.map((row) => Object.fromEntries(keys.map((key) => [key, row[key]])))
-  const { rows } = await client.getFeatures({ features: [`${view}:*`], entities, consistency: 'FRESH' })
+  const rows: FeatureRow[] = []
+  for (let at = 0; at < entities.length; at += 500) {
+    const batch = entities.slice(at, at + 500)
+    rows.push(...(await client.getFeatures({ features: [`${view}:*`], entities: batch, consistency: 'FRESH' })).rows)
+  }
   return rows.map((row, index) => ({
     ...entities[index],
     known_at: row.eventTimestamps[view],

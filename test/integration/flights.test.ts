@@ -117,7 +117,7 @@ test('what is written is online at once, in the history and in an export', async
   expect(history[1]?.slice(2)).toEqual(['write', 'true', '45'])
   expect(history.slice(2)).toEqual([['']])
 
-  expect(await output('export', 'airport_status', '--out', 'status.csv')).toMatch(/^status\.csv: 1 rows?, /)
+  expect(await output('export', 'airport_status', '--out', 'status.csv')).toMatch(/^status\.csv: 1 row, /)
   const [head, row, ...more] = readFileSync(join(dir, 'status.csv'), 'utf8').trimEnd().split('\n')
   expect(head).toBe('airport,event_timestamp,created_timestamp,closed,expected_delay_minutes')
   expect(row).toMatch(/^ATL,\d{4}-[^,]+Z,\d{4}-[^,]+Z,true,45\.0$/)
@@ -199,6 +199,13 @@ test.each([
   [['get', 'predict_delay', 'origin=ATL'], 2, 'destination: not given'],
   [['write', 'airport_status', 'airport=ATL', 'closed=perhaps'], 2, 'closed: "perhaps" is not true or false'],
   [['export', 'airport_status', '--out', 'status.txt'], 2, 'formats are parquet, csv and arrow'],
+  [['export', 'airport_status', '--out', 'nowhere/status.csv'], 3, '--out: the folder nowhere does not exist'],
+  [
+    ['export', 'airport_status', '--out', 'x.csv', '--table-version', 'one'],
+    2,
+    '--table-version: "one" is not a whole',
+  ],
+  [['history', 'airport_status', 'airport=ATL', '--limit', '0'], 2, '--limit: '],
   [trainingSet('nowhere/spine.parquet', 'x.parquet'), 3, 'there is no file nowhere/spine.parquet'],
 ])('twinstore %j fails with %i and says why', async (args, code, message) => {
   const { stdout, stderr, exitCode } = await command(...args)
