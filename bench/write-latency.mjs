@@ -28,7 +28,10 @@ const SETTINGS = {
 /** Rounds wait for the archiver. */
 const QUICK_FLAGS = ['--archive-interval', '50ms']
 const DURABILITIES = ['machine', 'process']
-const ROW_COUNTS = [1, 100]
+const SIZES = [
+  { rowCount: 1, label: '1 row', figures: '1-row' },
+  { rowCount: 100, label: '100 rows', figures: '100-rows' },
+]
 /** Different requests that take turns. */
 const REQUESTS = 20
 const WRITE_ID_FIELD = 5
@@ -43,7 +46,7 @@ export async function measure({ quick }) {
     await withResources(async (defer) => {
       const store = await startSubject(defer, durability, quick)
       const bare = openBaseline(defer, durability)
-      for (const rowCount of ROW_COUNTS) {
+      for (const { rowCount, ...names } of SIZES) {
         const bodies = await store.bodies(rowCount)
         const contenders = (seconds) => ({
           twinstore: () => round(store.sender(bodies), rowCount, seconds, store.settle),
@@ -52,8 +55,8 @@ export async function measure({ quick }) {
         await takeTurns(contenders(settings.warmSeconds), 1)
         const rounds = await takeTurns(contenders(settings.seconds), settings.rounds)
         const comparison = compare(rounds, 'twinstore', 'lmdb')
-        rows.push(...comparison.rows(`${durability}, ${rowCount === 1 ? '1 row' : `${rowCount} rows`}`, COLUMNS))
-        Object.assign(figures, comparison.figures(`${durability}.${rowCount}-rows.`))
+        rows.push(...comparison.rows(`${durability}, ${names.label}`, COLUMNS))
+        Object.assign(figures, comparison.figures(`${durability}.${names.figures}.`))
       }
     })
   }

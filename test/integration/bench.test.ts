@@ -17,7 +17,7 @@ const FIGURES = [
     compared(`unary-latency.${of}`, 'static', ONCE),
   ),
   ...['machine', 'process'].flatMap((durability) =>
-    ['1-rows.', '100-rows.'].flatMap((of) =>
+    ['1-row.', '100-rows.'].flatMap((of) =>
       compared(`write-latency.${durability}.${of}`, 'lmdb', [...LATENCY, 'rows_per_s']),
     ),
   ),
