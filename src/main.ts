@@ -28,6 +28,7 @@ import { openFolderObjects } from './offline/objects/folder-objects.ts'
 import type { ObjectStore } from './offline/objects/object-store.ts'
 import type { OfflineStore } from './offline/offline-store.ts'
 import { openDeltaOfflineStore } from './offline/store/delta-offline-store.ts'
+import { offlineStoreId } from './offline/store/store-id.ts'
 import { openLmdbStore } from './online/lmdb/lmdb-store.ts'
 import type { OnlineStore } from './online/online-store.ts'
 import { createServing, type Serving } from './serving/serving.ts'
@@ -35,6 +36,7 @@ import { type Archiver, createArchiver } from './writing/archiver.ts'
 import { createWriteService } from './writing/feature-write-service.ts'
 import { createFeatureWriter } from './writing/feature-writer.ts'
 import type { RowChanges } from './writing/row-changes.ts'
+import { pairStores } from './writing/store-pairing.ts'
 import { createSyncer, type Syncer, type ViewSyncResult } from './writing/syncer.ts'
 import type { WriteService } from './writing/write-service.ts'
 
@@ -84,6 +86,7 @@ async function start(
   const definitions: DefinitionsSource = { current: applied.definitions }
   const online = await openOnline(config, folders)
   onClose(() => online.close())
+  await pairStores(online, await offlineStoreId(objects), objects.location)
   const offline = await openOffline(config, folders, objects, applied.sourceDir, onClose)
   for (const view of applied.definitions.registry.views.values()) await offline.prepare(view)
 

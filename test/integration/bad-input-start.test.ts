@@ -1,6 +1,6 @@
 /** Starts that must not succeed, and commands that fail: the exit code says the kind, the message says what to do, and there is no stack. */
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -123,6 +123,23 @@ test('folders that cannot be used', async () => {
   await expectFailure(serve('x', '--offline', `file:${file}/offline`), 5, /a-file\/offline/)
 })
 
+test('an online store is not used with another history than its own', async () => {
+  const first = await startServerProcess({ dataDir: join(dir, 'paired'), definitions: LEDGER })
+  await first.stop()
+  renameSync(join(dir, 'paired/offline'), join(dir, 'paired/moved'))
+  await expectFailure(
+    serve('paired'),
+    4,
+    /the online store holds the latest values of offline store .* \(option offline\)/,
+  )
+  const again = await startServerProcess({
+    dataDir: join(dir, 'paired'),
+    definitions: LEDGER,
+    flags: ['--offline', `file:${join(dir, 'paired/moved')}`],
+  })
+  expect(await again.stop()).toBe(0)
+})
+
 test('nothing was ever applied', () =>
   expectFailure(
     ['serve', '--data-dir', join(dir, 'fresh'), '--grpc', '127.0.0.1:0'],
@@ -179,7 +196,7 @@ test('commands: no server is 5, with the address and how to start one', async ()
     await expectFailure(
       [...command, '--address', '127.0.0.1:1', '--timeout', '2s'],
       5,
-      /127\.0\.0\.1:1: [\s\S]*Start one with `twinstore serve`/,
+      /no Twinstore server answers at 127\.0\.0\.1:1 [\s\S]*start a server with `twinstore serve`/,
     )
   }
 })
