@@ -62,5 +62,11 @@ function printAnswer(rows: readonly Assignments[], answer: FeatureVectors): void
     }),
   ])
   printTable(head, lines)
+  print('')
+  const times = answer.layout.views.map((view) => [
+    view,
+    ...answer.rows.map((row) => row.eventTimestamps[view] ?? undefined),
+  ])
+  printTable(['values of', ...head.slice(1)], times)
   print(`\ndefinitions ${answer.layout.fingerprint}`)
 }
