@@ -1,11 +1,12 @@
 /** The `Admin` service without a transport: plain objects in, plain objects or streams of events out. */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
+import type { Description } from '../domain/description.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { JobProgress, OfflineStore, TableStatus } from '../offline/offline-store.ts'
 import type { Archiver } from '../writing/archiver.ts'
 import type { Syncer, ViewSyncResult } from '../writing/syncer.ts'
 import type { CallContext } from './call-context.ts'
-import { type Description, describe } from './describe.ts'
+import { describe } from './describe.ts'
 import { progressOf } from './progress-stream.ts'
 
 export interface AdminParts {

@@ -1,4 +1,11 @@
 /** The applied definitions as `Describe` gives them. */
+import type {
+  ColumnSchema,
+  Description,
+  OnDemandDescription,
+  ServiceDescription,
+  ViewDescription,
+} from '../domain/description.ts'
 import {
   columnName,
   type FeatureService,
@@ -10,47 +17,6 @@ import {
 } from '../domain/registry.ts'
 import { typeName, type ValueType } from '../domain/value-type.ts'
 import { viewUses } from './service-spine.ts'
-
-export interface ColumnSchema {
-  readonly name: string
-  readonly type: string
-}
-
-export interface Description {
-  readonly project: string
-  readonly fingerprint: string
-  readonly views: readonly ViewDescription[]
-  readonly services: readonly ServiceDescription[]
-  readonly onDemandViews: readonly OnDemandDescription[]
-}
-
-export interface ViewDescription {
-  readonly name: string
-  readonly version: number
-  readonly joinKeys: readonly ColumnSchema[]
-  readonly features: readonly ColumnSchema[]
-  /** 0: values never expire. */
-  readonly ttlSeconds: number
-  readonly onStale: string
-  readonly hasSource: boolean
-  readonly description: string
-}
-
-export interface ServiceDescription {
-  readonly name: string
-  readonly entityColumns: readonly ColumnSchema[]
-  readonly requestColumns: readonly ColumnSchema[]
-  readonly features: readonly ColumnSchema[]
-  readonly description: string
-}
-
-export interface OnDemandDescription {
-  readonly name: string
-  readonly inputs: readonly string[]
-  readonly request: readonly ColumnSchema[]
-  readonly features: readonly ColumnSchema[]
-  readonly description: string
-}
 
 export function describe(registry: Registry): Description {
   return {

@@ -3,9 +3,9 @@
  * A reader that takes its time slows the server down and nothing else.
  */
 import { createHash } from 'node:crypto'
+import type { ColumnSchema } from '../domain/description.ts'
 import { TwinstoreError } from '../domain/errors.ts'
 import { WireReader } from '../lib/wire.ts'
-import type { ColumnSchema } from './description.ts'
 import { decodeMessage, readingAnswer } from './protocol.ts'
 import type { DuplexCall, ReadCall, Transport } from './transport.ts'
 

@@ -1,9 +1,11 @@
 /** GetHistory: the versions of one entity's row, newest first. */
+
+import type { ColumnSchema } from '../domain/description.ts'
 import { decodeValue } from '../domain/value-codec.ts'
 import { parseTypeName } from '../domain/value-type.ts'
 import { lengthField, WireReader } from '../lib/wire.ts'
 import { encodeColumns, rowsToColumns } from './columns.ts'
-import { type ColumnSchema, columnTypes, type DescriptionCache } from './description.ts'
+import { columnTypes, type DescriptionCache } from './description.ts'
 import { micros } from './export.ts'
 import { type PlainValue, toPlain } from './plain-value.ts'
 import { decodeMessage, encodeMessage, methodPath, readingAnswer } from './protocol.ts'

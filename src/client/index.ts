@@ -11,8 +11,9 @@
  * Values are plain JavaScript: int64 is a bigint, a timestamp a Date, bytes a Buffer, a vector an array of numbers, null
  * and missing are null. Every failure is a `TwinstoreError` with the server's code and message.
  */
+import type { Description } from '../domain/description.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
-import { type Description, DescriptionCache } from './description.ts'
+import { DescriptionCache } from './description.ts'
 import { type DatasetStream, type ExportOptions, exportFeatures } from './export.ts'
 import { FeatureReader, type FeatureRequest, type FeatureTensor, type FeatureVectors } from './features.ts'
 import { getHistory, type History, type HistoryOptions } from './history.ts'
@@ -23,8 +24,8 @@ import { type TrainingSetOptions, trainingSet } from './training-set.ts'
 import { Transport, type TransportOptions } from './transport.ts'
 import { type WriteOptions, type WriteOutcome, type WriteRow, writeFeatures } from './writes.ts'
 
+export type { ColumnSchema, Description, ServiceDescription, ViewDescription } from '../domain/description.ts'
 export { type ErrorCode, type Fault, TwinstoreError } from '../domain/errors.ts'
-export type { ColumnSchema, Description, ServiceDescription, ViewDescription } from './description.ts'
 export type { DatasetInfo, DatasetStream, DatasetTrailer, ExportOptions } from './export.ts'
 export type { FeatureRequest, FeatureRow, FeatureTensor, FeatureVectors, SlotStatusName } from './features.ts'
 export type { History, HistoryOptions, HistoryRow } from './history.ts'

@@ -1,10 +1,11 @@
 /** WriteFeatures: row objects encoded by the view's types, under a write id that makes retries safe. */
 import { randomUUID } from 'node:crypto'
+import type { ViewDescription } from '../domain/description.ts'
 import { type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
 import { encodeValue } from '../domain/value-codec.ts'
 import { didYouMean } from '../lib/nearest-name.ts'
 import { lengthField, varint64Bytes, varintField } from '../lib/wire.ts'
-import { columnTypes, type DescriptionCache, type ViewDescription } from './description.ts'
+import { columnTypes, type DescriptionCache } from './description.ts'
 import { fromPlain } from './plain-value.ts'
 import { decodeMessage, methodPath } from './protocol.ts'
 import type { CallOptions, Transport } from './transport.ts'

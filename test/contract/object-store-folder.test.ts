@@ -69,10 +69,9 @@ test('opening sweeps what is older than the stated age, a folder by its youngest
   expect(await everything(store)).toEqual(['kept'])
 })
 
-test('an upload from another file system copies and takes the file away', async (context) => {
-  const shared = '/dev/shm'
-  if (!existsSync(shared)) return context.skip()
-  const elsewhere = await mkdtemp(join(shared, 'twinstore-objects-'))
+test('an upload from another file system copies and takes the file away', async () => {
+  // Linux has a second file system here; elsewhere the upload is a rename and the test holds all the same.
+  const elsewhere = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'twinstore-objects-'))
   try {
     const store = await openFolderObjects(dir)
     await writeFile(join(elsewhere, 'part'), 'rows')

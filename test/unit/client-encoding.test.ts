@@ -2,11 +2,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { encodeColumns, rowsToColumns } from '../../src/client/columns.ts'
-import type { ViewDescription } from '../../src/client/description.ts'
 import { readAnswer, readVector } from '../../src/client/feature-answer.ts'
 import { fromPlain, toPlain } from '../../src/client/plain-value.ts'
 import { decodeMessage, encodeMessage } from '../../src/client/protocol.ts'
 import { encodeWrite } from '../../src/client/writes.ts'
+import type { ViewDescription } from '../../src/domain/description.ts'
 import { decodeValue, encodeValue } from '../../src/domain/value-codec.ts'
 import { parseTypeName, type ValueType } from '../../src/domain/value-type.ts'
 
