@@ -121,7 +121,7 @@ async function start(
   hooks.signal.throwIfAborted()
   const address = await server.start()
   onClose(() => server.drain(config['drain-timeout']))
-  log.info('serving', { address, fingerprint: applied.definitions.registry.fingerprint })
+  log.debug('serving', { address, fingerprint: applied.definitions.registry.fingerprint })
   const { project, fingerprint } = applied.definitions.registry
   return { address, project, fingerprint, stop: closeAll }
 }

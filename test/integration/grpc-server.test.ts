@@ -1,4 +1,8 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Client, credentials, loadPackageDefinition, status } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
@@ -7,6 +11,7 @@ import { afterEach, expect, test } from 'vitest'
 import { connect } from '../../src/client/index.ts'
 import { deferred, type Edge, failureOf, type Script, startEdge, unary } from './grpc-fixture.ts'
 
+const DESCRIPTORS = readFileSync(new URL('../../proto/descriptors.binpb', import.meta.url))
 const GET = '/twinstore.v1.Serving/GetFeatures'
 const REFLECTION_PROTO = fileURLToPath(
   new URL('../../node_modules/@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto', import.meta.url),
@@ -118,6 +123,19 @@ test('reflection lists the services and describes them', async () => {
   expect(names).toContain('grpc.health.v1.Health')
   const files = answers[1]!['fileDescriptorResponse']!.fileDescriptorProto
   expect(Buffer.concat(files).includes('GetFeaturesRequest')).toBe(true)
+  // What a tool gets is what buf compiled, byte for byte: it has map entries and comments as the protocol wants them.
+  for (const file of files) expect(DESCRIPTORS.includes(file)).toBe(true)
+})
+
+test('the descriptors in the repository are those of the proto files', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'twinstore-descriptors-'))
+  try {
+    const script = fileURLToPath(new URL('../../proto/build-descriptors.mjs', import.meta.url))
+    execFileSync(process.execPath, [script, join(dir, 'built')])
+    expect(DESCRIPTORS.equals(readFileSync(join(dir, 'built'))), 'run npm run build:descriptors').toBe(true)
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
 })
 
 test('Admin describes the definitions and gives the status, with what is wrong', async () => {

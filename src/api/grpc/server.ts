@@ -1,8 +1,5 @@
 /** The gRPC edge: every service on one port, its limits, and a drain that ends in bounded time. */
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
-import { ReflectionService } from '@grpc/reflection'
-import { protoPath as healthProtoPath } from 'grpc-health-check'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { ServingService } from '../../serving/serving-service.ts'
@@ -13,7 +10,8 @@ import { adminMethods } from './admin-methods.ts'
 import { addHealth } from './health.ts'
 import type { MethodContext } from './methods.ts'
 import { offlineMethods } from './offline-methods.ts'
-import { packageDefinition, rawService } from './protocol.ts'
+import { rawService } from './protocol.ts'
+import { addReflection } from './reflection.ts'
 import { servingMethods } from './serving-methods.ts'
 
 export interface GrpcLimits {
@@ -65,7 +63,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   server.addService(rawService('Offline'), offlineMethods(options.offline, context))
   server.addService(rawService('Admin'), adminMethods(options.admin, context))
   const health = addHealth(server)
-  new ReflectionService({ ...packageDefinition, ...loadSync(healthProtoPath) }).addToServer(server)
+  addReflection(server)
 
   return {
     async start() {
