@@ -21,7 +21,8 @@ export function applyCommand(): Command {
       if (json === true) printJson(applied)
       else {
         for (const change of applied.changes) print(change)
-        print(`applied definitions ${applied.fingerprint}`)
+        const outcome = applied.changes.length === 0 ? 'nothing has changed since' : 'applied'
+        print(`${outcome} definitions ${applied.fingerprint}`)
       }
     })
 }

@@ -214,7 +214,8 @@ test('StreamFeatures takes no more requests while the client does not read', asy
   call.end()
   // Other calls to the server go through and take turns with the stalled one.
   for (let index = 0; index < 50; index++) await unary(edge.client, GET, Buffer.alloc(0))
-  expect(served - 50).toBeLessThan(200)
+  // What the buffers of both ends and HTTP/2 windows hold depends on the version of Node: 9 to 14 MB of these 128 MB.
+  expect(served - 50).toBeLessThan(total / 4)
   let received = 0
   for await (const _ of call) received++
   expect(received).toBe(total)
