@@ -11,6 +11,18 @@ import { createGrpcServer, type GrpcServer } from './api/grpc/server.ts'
 import { createOfflineHandlers } from './api/offline-handlers.ts'
 import type { Config } from './config/option-table.ts'
 import { packageVersion } from './config/package-version.ts'
+import {
+  adminApiSlice,
+  archiverLimits,
+  engineSlice,
+  grpcLimits,
+  offlineApiSlice,
+  offlineStoreSlice,
+  onlineSlice,
+  servingSlice,
+  tableSlice,
+  writeLimits,
+} from './config/slices.ts'
 import { type StoreFolders, storeFolders } from './config/store-location.ts'
 import { applyDefinitions } from './definitions/apply.ts'
 import { resolveFile, resolveSource } from './definitions/resolve-source.ts'
@@ -61,13 +73,23 @@ export interface RunningServer {
 /** Starts a server. Rejects with a `TwinstoreError` that says what to do, having released everything. */
 export async function startServer(config: Config, hooks: StartHooks): Promise<RunningServer> {
   const closers: (() => Promise<unknown> | unknown)[] = []
+  /** Every closer runs, whatever became of the ones before it: a lock must not stay because a store failed to close. */
   const closeAll = async (): Promise<void> => {
-    for (const close of closers.reverse()) await close()
+    const failures: unknown[] = []
+    for (const close of closers.reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
   }
   try {
     return await start(config, hooks, (close) => closers.push(close), closeAll)
   } catch (error) {
-    await closeAll()
+    // What made the start fail is what the operator must hear of, not what followed from it.
+    await closeAll().catch(() => undefined)
     throw error
   }
 }
@@ -108,13 +130,7 @@ async function start(
     writer: createFeatureWriter({ online, archiver, changes }),
     definitions,
     clock,
-    limits: {
-      rowsMax: config['write-rows-max'],
-      valueBytesMax: config['value-bytes-max'],
-      rowBytesMax: config['row-bytes-max'],
-      entityKeyBytesMax: config['entity-key-bytes-max'],
-      eventAheadMsMax: config['event-time-ahead-max'],
-    },
+    limits: writeLimits(config),
   })
   const parts = { definitions, online, offline, objects, serving, writes, archiver, syncer, log }
   const server = buildGrpcServer(config, folders, applied, parts)
@@ -184,17 +200,7 @@ export async function applyOnce(
 }
 
 function openOnline(config: Config, folders: StoreFolders): Promise<OnlineStore> {
-  return openLmdbStore({
-    dir: folders.online,
-    shardCount: config['shard-count'],
-    clock,
-    durability: config['lmdb-durability'],
-    storeBytesMax: config['lmdb-bytes-max'],
-    outboxRowsMax: config['outbox-rows-max'],
-    outboxBytesMax: config['outbox-bytes-max'],
-    writeIdRetentionSeconds: Math.floor(config['write-id-retention'] / 1000),
-    writeIdsMax: config['write-ids-max'],
-  })
+  return openLmdbStore({ dir: folders.online, clock, ...onlineSlice(config) })
 }
 
 async function openOffline(
@@ -204,42 +210,18 @@ async function openOffline(
   sourceDir: string,
   onClose: (close: () => Promise<unknown>) => void,
 ): Promise<OfflineStore> {
-  const spillBytesMax = config['offline-spill-bytes-max']
-  const engine = createProcessEngine(
-    {
-      module: new URL('./offline/duckdb/job-process.js', import.meta.url),
-      spillDir: join(folders.work, 'spill'),
-      shortLimits: { memoryBytes: config['offline-short-memory'], threads: 1, spillBytesMax },
-      longLimits: {
-        memoryBytes: config['offline-memory'],
-        threads: config['offline-threads'],
-        spillBytesMax,
-        sliceValuesMax: config['training-slice-values-max'],
-      },
-      shortJobsMax: config['offline-short-jobs-max'],
-      longJobsMax: config['offline-jobs-max'],
-      queueMax: config['offline-queue-max'],
-      cancelGraceMs: config['offline-cancel-grace'],
-    },
-    clock,
-  )
+  const module = new URL('./offline/duckdb/job-process.js', import.meta.url)
+  const spillDir = join(folders.work, 'spill')
+  const engine = createProcessEngine({ module, spillDir, ...engineSlice(config) }, clock)
   onClose(() => engine.close())
   const offline = await openDeltaOfflineStore({
     objects,
     engine,
     engineName: engineName(),
     resolveSource: (view) => resolveSource(view.source!, sourceDir),
-    table: {
-      clock,
-      engineInfo: `Twinstore/${packageVersion()}`,
-      commitAttemptsMax: config['commit-attempts-max'],
-      logReadsMax: config['log-reads-max'],
-    },
+    table: { clock, engineInfo: `Twinstore/${packageVersion()}`, ...tableSlice(config) },
     spoolDir: join(folders.work, 'spool'),
-    spoolBytesMax: config['spool-bytes-max'],
-    filesAtOnce: config['offline-files-at-once'],
-    verifiedFilesMax: config['verified-files-max'],
-    latestBatchRows: config['sync-seed-rows'],
+    ...offlineStoreSlice(config),
   })
   onClose(() => offline.close())
   return offline
@@ -250,25 +232,7 @@ function buildServing(config: Config, definitions: DefinitionsSource, online: On
     definitions,
     store: online,
     clock,
-    cache: {
-      bytesMax: config['cache-bytes'],
-      entriesMax: config['cache-entries'],
-      ttlMs: config['cache-ttl'],
-      staleIfErrorMs: config['cache-stale-if-error'],
-    },
-    fetch: {
-      batchKeysMax: config['fetch-batch-max'],
-      pendingKeysMax: config['fetch-pending-max'],
-      timeoutMs: config['fetch-timeout'],
-    },
-    limits: {
-      entitiesMax: config['entities-max'],
-      featuresMax: config['features-max'],
-      requestBytesMax: config['request-bytes-max'],
-      responseBytesMax: config['response-bytes-max'],
-      entityKeyBytesMax: config['entity-key-bytes-max'],
-    },
-    planCacheBytes: config['plan-cache-bytes'],
+    ...servingSlice(config),
     onFault: ({ error, ...fault }) => log.warn('slots of an answer are degraded', { ...fault, error }),
   })
 }
@@ -288,12 +252,7 @@ function buildArchiver(config: Config, { definitions, online, offline, objects, 
     definitions,
     clock,
     random: Math.random,
-    limits: {
-      intervalMs: config['archive-interval'],
-      batchRows: config['archive-batch-rows'],
-      batchBytes: config['archive-batch-bytes'],
-      retry: { minMs: config['archive-retry-min'], maxMs: config['archive-retry-max'] },
-    },
+    limits: archiverLimits(config),
     earlierViews: (storageId) => findEarlierView(objects, storageId),
     setAside: ({ storeId, shard, position, key, row, fault }) => {
       const kept = { storeId, shard, position, keyHex: Buffer.from(key, 'latin1').toString('hex') }
@@ -328,7 +287,6 @@ function buildGrpcServer(
   parts: ServerParts,
 ): GrpcServer {
   const { definitions, online, offline, objects, serving, archiver, syncer, log } = parts
-  const progressIntervalMs = config['progress-interval']
   return createGrpcServer({
     address: config.grpc,
     clock,
@@ -342,14 +300,7 @@ function buildGrpcServer(
       resolveSourceFile: (file) => resolveFile(file, applied.sourceDir),
       spoolDir: join(folders.work, 'spool'),
       bundleFile: () => applied.bundleFile,
-      settings: {
-        clock,
-        chunkBytes: config['chunk-bytes'],
-        progressIntervalMs,
-        spineBytesMax: config['spine-bytes-max'],
-        historyRowsMax: config['history-rows-max'],
-        exportEntitiesMax: config['export-entities-max'],
-      },
+      settings: { clock, ...offlineApiSlice(config) },
     }),
     admin: createAdminHandlers({
       definitions,
@@ -363,19 +314,9 @@ function buildGrpcServer(
       },
       clock,
       version: packageVersion(),
-      settings: {
-        outboxRowsMax: config['outbox-rows-max'],
-        outboxBytesMax: config['outbox-bytes-max'],
-        progressIntervalMs,
-      },
+      settings: adminApiSlice(config),
     }),
-    limits: {
-      messageBytesMax: config['grpc-message-bytes-max'],
-      streamsMax: config['grpc-streams-max'],
-      streamWindow: config['stream-window'],
-      keepaliveTimeMs: config['grpc-keepalive-time'],
-      keepaliveTimeoutMs: config['grpc-keepalive-timeout'],
-    },
+    limits: grpcLimits(config),
     onError: (error) => log.error('a call failed', { error }),
   })
 }

@@ -1,0 +1,115 @@
+/** What each part of the server gets of the configuration, under that part's own names. */
+import type { Config } from './option-table.ts'
+
+export function onlineSlice(config: Config) {
+  return {
+    shardCount: config['shard-count'],
+    durability: config['lmdb-durability'],
+    storeBytesMax: config['lmdb-bytes-max'],
+    outboxRowsMax: config['outbox-rows-max'],
+    outboxBytesMax: config['outbox-bytes-max'],
+    writeIdRetentionSeconds: Math.floor(config['write-id-retention'] / 1000),
+    writeIdsMax: config['write-ids-max'],
+  }
+}
+
+export function engineSlice(config: Config) {
+  const spillBytesMax = config['offline-spill-bytes-max']
+  return {
+    shortLimits: { memoryBytes: config['offline-short-memory'], threads: 1, spillBytesMax },
+    longLimits: {
+      memoryBytes: config['offline-memory'],
+      threads: config['offline-threads'],
+      spillBytesMax,
+      sliceValuesMax: config['training-slice-values-max'],
+    },
+    shortJobsMax: config['offline-short-jobs-max'],
+    longJobsMax: config['offline-jobs-max'],
+    queueMax: config['offline-queue-max'],
+    cancelGraceMs: config['offline-cancel-grace'],
+  }
+}
+
+export function offlineStoreSlice(config: Config) {
+  return {
+    spoolBytesMax: config['spool-bytes-max'],
+    filesAtOnce: config['offline-files-at-once'],
+    verifiedFilesMax: config['verified-files-max'],
+    latestBatchRows: config['sync-seed-rows'],
+  }
+}
+
+export function tableSlice(config: Config) {
+  return { commitAttemptsMax: config['commit-attempts-max'], logReadsMax: config['log-reads-max'] }
+}
+
+export function servingSlice(config: Config) {
+  return {
+    cache: {
+      bytesMax: config['cache-bytes'],
+      entriesMax: config['cache-entries'],
+      ttlMs: config['cache-ttl'],
+      staleIfErrorMs: config['cache-stale-if-error'],
+    },
+    fetch: {
+      batchKeysMax: config['fetch-batch-max'],
+      pendingKeysMax: config['fetch-pending-max'],
+      timeoutMs: config['fetch-timeout'],
+    },
+    limits: {
+      entitiesMax: config['entities-max'],
+      featuresMax: config['features-max'],
+      requestBytesMax: config['request-bytes-max'],
+      responseBytesMax: config['response-bytes-max'],
+      entityKeyBytesMax: config['entity-key-bytes-max'],
+    },
+    planCacheBytes: config['plan-cache-bytes'],
+  }
+}
+
+export function writeLimits(config: Config) {
+  return {
+    rowsMax: config['write-rows-max'],
+    valueBytesMax: config['value-bytes-max'],
+    rowBytesMax: config['row-bytes-max'],
+    entityKeyBytesMax: config['entity-key-bytes-max'],
+    eventAheadMsMax: config['event-time-ahead-max'],
+  }
+}
+
+export function archiverLimits(config: Config) {
+  return {
+    intervalMs: config['archive-interval'],
+    batchRows: config['archive-batch-rows'],
+    batchBytes: config['archive-batch-bytes'],
+    retry: { minMs: config['archive-retry-min'], maxMs: config['archive-retry-max'] },
+  }
+}
+
+export function offlineApiSlice(config: Config) {
+  return {
+    chunkBytes: config['chunk-bytes'],
+    progressIntervalMs: config['progress-interval'],
+    spineBytesMax: config['spine-bytes-max'],
+    historyRowsMax: config['history-rows-max'],
+    exportEntitiesMax: config['export-entities-max'],
+  }
+}
+
+export function adminApiSlice(config: Config) {
+  return {
+    outboxRowsMax: config['outbox-rows-max'],
+    outboxBytesMax: config['outbox-bytes-max'],
+    progressIntervalMs: config['progress-interval'],
+  }
+}
+
+export function grpcLimits(config: Config) {
+  return {
+    messageBytesMax: config['grpc-message-bytes-max'],
+    streamsMax: config['grpc-streams-max'],
+    streamWindow: config['stream-window'],
+    keepaliveTimeMs: config['grpc-keepalive-time'],
+    keepaliveTimeoutMs: config['grpc-keepalive-timeout'],
+  }
+}
