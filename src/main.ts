@@ -102,7 +102,8 @@ async function start(
 ): Promise<RunningServer> {
   const log = createLog(config['log-level'])
   const folders = storeFolders(config)
-  await lockDataFolder(folders, onClose)
+  await lockOption('data-dir', folders.data, onClose)
+  await lockOption('online', folders.online, onClose)
   const objects = await openObjects(config, folders)
   const applied = await definitionsOf(config, objects, hooks)
   const definitions: DefinitionsSource = { current: applied.definitions }
@@ -142,13 +143,18 @@ async function start(
   return { address, project, fingerprint, stop: closeAll }
 }
 
-async function lockDataFolder(folders: StoreFolders, onClose: (close: () => void) => void): Promise<void> {
+/** Another server on the same folder would have a cache of its own that hears of no write of this one. */
+async function lockOption(
+  option: 'data-dir' | 'online',
+  folder: string,
+  onClose: (close: () => void) => void,
+): Promise<void> {
   try {
-    const lock = await lockFolder(folders.data)
+    const lock = await lockFolder(folder)
     onClose(() => lock.release())
   } catch (error) {
-    const problem = error instanceof FolderInUseError ? error.message : `cannot use ${folders.data}: ${reasonOf(error)}`
-    throw new TwinstoreError('FAILED_PRECONDITION', `${problem} (option data-dir)`, { cause: error })
+    const problem = error instanceof FolderInUseError ? error.message : `cannot use ${folder}: ${reasonOf(error)}`
+    throw new TwinstoreError('FAILED_PRECONDITION', `${problem} (option ${option})`, { cause: error })
   }
 }
 

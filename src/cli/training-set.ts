@@ -46,11 +46,12 @@ async function run(service: string, options: TrainingSetOptions): Promise<void> 
   const format = fileFormat('--out', options.out, options.format)
   await refuseUnwritable('--out', options.out)
   const pinJson = options.pin === undefined ? undefined : await readPin(options.pin)
+  const spine = spineOf(options.spine)
   const progress = showProgress(options.json === true)
   const done = await withClient(options, async (client, deadlineMs) => {
     const dataset = await client.trainingSet({
       service,
-      ...spineOf(options.spine),
+      ...spine,
       timestampColumn: options.timestamp,
       mode: options.asServed ? 'AS_SERVED' : 'EVENT_TIME',
       format,

@@ -104,6 +104,19 @@ test('a folder that another server has is refused with its process id', () =>
     new RegExp(`data is in use by process ${server.process.pid}: stop that process, or give another folder .*data-dir`),
   ))
 
+test('an online store that another server has is refused too, from whatever data folder', () =>
+  expectFailure(
+    serve(
+      'elsewhere',
+      '--online',
+      `lmdb:${join(dir, 'data/online')}`,
+      '--offline',
+      `file:${join(dir, 'data/offline')}`,
+    ),
+    4,
+    new RegExp(`online is in use by process ${server.process.pid}: .*option online`),
+  ))
+
 test('an address that is taken is named', () =>
   expectFailure(
     [...serve('taken'), '--grpc', server.address],
@@ -118,7 +131,7 @@ test('folders that cannot be used', async () => {
   await expectFailure(
     serve('x', '--online', `lmdb:${file}/online`),
     4,
-    /cannot use \S*a-file\/online for the online store/,
+    /cannot use \S*a-file\/online: .*\(option online\)/,
   )
   await expectFailure(serve('x', '--offline', `file:${file}/offline`), 5, /a-file\/offline/)
 })
