@@ -110,7 +110,7 @@ async function start(
   const online = await openOnline(config, folders)
   onClose(() => online.close())
   await pairStores(online, await offlineStoreId(objects), objects.location)
-  const offline = await openOffline(config, folders, objects, applied.sourceDir, onClose)
+  const offline = openOffline(config, folders, objects, applied.sourceDir, onClose)
   for (const view of applied.definitions.registry.views.values()) await offline.prepare(view)
 
   const serving = buildServing(config, definitions, online, log)
@@ -209,18 +209,18 @@ function openOnline(config: Config, folders: StoreFolders): Promise<OnlineStore>
   return openLmdbStore({ dir: folders.online, clock, ...onlineSlice(config) })
 }
 
-async function openOffline(
+function openOffline(
   config: Config,
   folders: StoreFolders,
   objects: ObjectStore,
   sourceDir: string,
   onClose: (close: () => Promise<unknown>) => void,
-): Promise<OfflineStore> {
+): OfflineStore {
   const module = new URL('./offline/duckdb/job-process.js', import.meta.url)
   const spillDir = join(folders.work, 'spill')
   const engine = createProcessEngine({ module, spillDir, ...engineSlice(config) }, clock)
   onClose(() => engine.close())
-  const offline = await openDeltaOfflineStore({
+  const offline = openDeltaOfflineStore({
     objects,
     engine,
     engineName: engineName(),

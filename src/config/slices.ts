@@ -15,13 +15,14 @@ export function onlineSlice(config: Config) {
 
 export function engineSlice(config: Config) {
   const spillBytesMax = config['offline-spill-bytes-max']
+  const sliceValuesMax = config['training-slice-values-max']
   return {
-    shortLimits: { memoryBytes: config['offline-short-memory'], threads: 1, spillBytesMax },
+    shortLimits: { memoryBytes: config['offline-short-memory'], threads: 1, spillBytesMax, sliceValuesMax },
     longLimits: {
       memoryBytes: config['offline-memory'],
       threads: config['offline-threads'],
       spillBytesMax,
-      sliceValuesMax: config['training-slice-values-max'],
+      sliceValuesMax,
     },
     shortJobsMax: config['offline-short-jobs-max'],
     longJobsMax: config['offline-jobs-max'],

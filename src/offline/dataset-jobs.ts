@@ -1,5 +1,6 @@
 /** The jobs that make data sets for people: exports and training sets. */
 import type { FeatureService, OnDemandView } from '../domain/registry.ts'
+import type { ScalarType } from '../domain/value-type.ts'
 import type { TableScan } from './table-jobs.ts'
 
 export type DatasetFormat = 'parquet' | 'arrow' | 'csv' | 'rows'
@@ -15,6 +16,19 @@ export interface DatasetFile {
   /** SHA-256 of the file, hex; with format `rows`, of the messages without the lengths before them. */
   readonly sha256: string
   readonly columns: readonly DatasetColumn[]
+}
+
+/** The feature types of DuckDB's type names; a list's name is its item's with `[]` behind it. */
+export const SCALAR_OF_COLUMN_TYPE: Readonly<Record<string, ScalarType>> = {
+  BOOLEAN: 'bool',
+  INTEGER: 'int32',
+  BIGINT: 'int64',
+  FLOAT: 'float',
+  DOUBLE: 'double',
+  VARCHAR: 'string',
+  BLOB: 'bytes',
+  'TIMESTAMP WITH TIME ZONE': 'timestamp',
+  TIMESTAMPTZ: 'timestamp',
 }
 
 export interface DatasetColumn {

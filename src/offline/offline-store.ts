@@ -13,6 +13,7 @@ import type { JobOptions } from './engine.ts'
 import type { HistoryRowData } from './table-jobs.ts'
 
 export type { DatasetColumn, DatasetFile, DatasetFormat, JoinMode } from './dataset-jobs.ts'
+export { SCALAR_OF_COLUMN_TYPE } from './dataset-jobs.ts'
 export type { JobOptions, JobProgress } from './engine.ts'
 export type { HistoryRowData } from './table-jobs.ts'
 export type { EntityKey, RowKey }

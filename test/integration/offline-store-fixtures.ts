@@ -78,6 +78,7 @@ export async function openBench(): Promise<Bench> {
     threads: 2,
     spillDir: join(folder, 'spill'),
     spillBytesMax: 1_000_000_000,
+    sliceValuesMax: 4_194_304,
   }
   const newDir = () => {
     const dir = join(folder, randomUUID())

@@ -42,8 +42,7 @@ afterAll(async () => {
 })
 
 function settings(more: Partial<ProcessEngineSettings> = {}): ProcessEngineSettings {
-  const { memoryBytes, threads, spillBytesMax } = bench.limits
-  const limits = { memoryBytes, threads, spillBytesMax }
+  const { spillDir: _, ...limits } = bench.limits
   return {
     module: pathToFileURL(join(BUNDLES, 'job-process.mjs')),
     spillDir: join(bench.folder, 'engine-spill'),

@@ -2,7 +2,12 @@
 import { TwinstoreError } from '../../domain/errors.ts'
 import { parseTypeName, typeName } from '../../domain/value-type.ts'
 import { lengthField } from '../../lib/wire.ts'
-import type { DatasetColumn, DatasetFormat, JoinMode } from '../../offline/offline-store.ts'
+import {
+  type DatasetColumn,
+  type DatasetFormat,
+  type JoinMode,
+  SCALAR_OF_COLUMN_TYPE,
+} from '../../offline/offline-store.ts'
 import type { DatasetHeader, DatasetPart } from '../dataset-stream.ts'
 import type { EntityColumn } from '../entity-columns.ts'
 import type { ExportCall } from '../export-handler.ts'
@@ -178,24 +183,12 @@ function headerMessage(header: DatasetHeader): object {
   }
 }
 
-const DUCKDB_TYPES: Readonly<Record<string, string>> = {
-  BOOLEAN: 'bool',
-  INTEGER: 'int32',
-  BIGINT: 'int64',
-  FLOAT: 'float',
-  DOUBLE: 'double',
-  VARCHAR: 'string',
-  BLOB: 'bytes',
-  'TIMESTAMP WITH TIME ZONE': 'timestamp',
-  TIMESTAMPTZ: 'timestamp',
-}
-
 /** Carried-through spine columns can have types that features have not: those keep their DuckDB name in lower case. */
 function columnType(column: DatasetColumn): string {
   if (parseTypeName(column.type) !== undefined) return column.type
-  const item = column.type.endsWith('[]') ? DUCKDB_TYPES[column.type.slice(0, -2)] : undefined
+  const item = column.type.endsWith('[]') ? SCALAR_OF_COLUMN_TYPE[column.type.slice(0, -2)] : undefined
   if (item !== undefined) return `list<${item}>`
-  return DUCKDB_TYPES[column.type] ?? column.type.toLowerCase()
+  return SCALAR_OF_COLUMN_TYPE[column.type] ?? column.type.toLowerCase()
 }
 
 function entityColumn(message: ColumnMessage): EntityColumn {

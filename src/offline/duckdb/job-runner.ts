@@ -7,7 +7,7 @@ import type { Jobs } from '../jobs.ts'
 import { runAppend } from './append-job.ts'
 import { runExport } from './export-job.ts'
 import { runHistory } from './history-job.ts'
-import { type Job, type JobSettings, SLICE_VALUES_DEFAULT } from './job.ts'
+import type { Job, JobSettings } from './job.ts'
 import { runLatest } from './latest-job.ts'
 import { openSession } from './session.ts'
 import { runSync } from './sync-job.ts'
@@ -15,7 +15,7 @@ import { createTrainingSetJob } from './training-set-job.ts'
 
 type JobTable = { readonly [K in JobKind]: Job<K> }
 
-function jobTable({ sliceValuesMax = SLICE_VALUES_DEFAULT }: JobSettings): JobTable {
+function jobTable({ sliceValuesMax }: JobSettings): JobTable {
   return {
     append: runAppend,
     sync: runSync,

@@ -3,13 +3,10 @@ import type { Jobs } from '../jobs.ts'
 import type { EngineLimits } from '../table-jobs.ts'
 import type { Session } from './session.ts'
 
-/** At most 8 bytes a value, or 32 MiB, in the usual types; DuckDB's sort needs a few times that. */
-export const SLICE_VALUES_DEFAULT = 4_194_304
-
 /** What jobs are bounded by; plain data, because it goes to child processes. */
 export interface JobSettings extends EngineLimits {
-  /** Most values of a training set that are joined and sorted at a time; undefined: `SLICE_VALUES_DEFAULT`. */
-  readonly sliceValuesMax?: number
+  /** Most values of a training set that are joined and sorted at a time (option `training-slice-values-max`). */
+  readonly sliceValuesMax: number
 }
 
 /** What a running job is given besides its input. */

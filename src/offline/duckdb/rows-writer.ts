@@ -9,8 +9,9 @@ import { rm } from 'node:fs/promises'
 import { type DuckDBBlobValue, type DuckDBListValue, DuckDBTimestampTZValue, type DuckDBValue } from '@duckdb/node-api'
 import { TwinstoreError } from '../../domain/errors.ts'
 import { encodeValue, type FeatureValue, type ScalarValue } from '../../domain/value-codec.ts'
-import type { ScalarType, ValueType } from '../../domain/value-type.ts'
+import type { ValueType } from '../../domain/value-type.ts'
 import { lengthField } from '../../lib/wire.ts'
+import { SCALAR_OF_COLUMN_TYPE } from '../dataset-jobs.ts'
 import { createDigestedFile } from './dataset-file.ts'
 import { type DatasetTarget, type DatasetWriter, datasetColumns } from './dataset-output.ts'
 import { type QueryColumn, selectSql } from './dataset-query.ts'
@@ -23,17 +24,6 @@ const MESSAGE_BYTES = 256 * 1024
 /** Field numbers of `DatasetRows.rows` and `DatasetRow.values`. */
 const ROWS_FIELD = 1
 const VALUES_FIELD = 1
-
-const SCALAR_KIND: Readonly<Record<string, ScalarType>> = {
-  BOOLEAN: 'bool',
-  INTEGER: 'int32',
-  BIGINT: 'int64',
-  FLOAT: 'float',
-  DOUBLE: 'double',
-  VARCHAR: 'string',
-  BLOB: 'bytes',
-  'TIMESTAMP WITH TIME ZONE': 'timestamp',
-}
 
 export async function openRowsWriter(session: Session, target: DatasetTarget): Promise<DatasetWriter> {
   const declared = target.columns.map(rowsColumn)
@@ -109,7 +99,9 @@ function rowsSql(from: string, to: string, sql: string): string {
 
 function valueTypeOf(type: string): ValueType {
   const item = itemType(type)
-  return item === undefined ? { kind: SCALAR_KIND[type]! } : { kind: 'list', of: SCALAR_KIND[item]! }
+  return item === undefined
+    ? { kind: SCALAR_OF_COLUMN_TYPE[type]! }
+    : { kind: 'list', of: SCALAR_OF_COLUMN_TYPE[item]! }
 }
 
 function featureValue(cell: DuckDBValue): FeatureValue | null {

@@ -13,7 +13,7 @@ import type { QueryColumn } from './dataset-query.ts'
 import type { SpineSql } from './point-in-time.ts'
 import type { Session } from './session.ts'
 import { featureCast, type SourceCast, scalarCast, timestampCast } from './source-casts.ts'
-import { duckdbKeyType, duckdbType, identifier, literal } from './sql.ts'
+import { duckdbKeyType, duckdbType, literal } from './sql.ts'
 
 /** What a training set needs of its spine. */
 export interface SpineNeeds {
@@ -156,9 +156,4 @@ async function checkValues(
   })
   if (faults.length > 0) throw faultsError('INVALID_ARGUMENT', 'the spine has rows that cannot be joined:', faults)
   return { rows, untilMicros: (counted!['until_micros'] as bigint | null) ?? 0n }
-}
-
-/** The spine's own column under its own name. */
-export function spineColumnSql(column: QueryColumn): string {
-  return `s.${identifier(column.sql)}`
 }

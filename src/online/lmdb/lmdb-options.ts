@@ -1,4 +1,4 @@
-/** What an LMDB store is opened with. `LMDB_DEFAULTS` are the defaults of the option table. */
+/** What an LMDB store is opened with. */
 import type { Clock } from '../../lib/clock.ts'
 
 /**
@@ -28,6 +28,7 @@ export interface LmdbStoreOptions extends LmdbLimits {
   readonly clock: Clock
 }
 
+/** For programs that open a store by themselves; a server's limits come from the option table. */
 export const LMDB_DEFAULTS: LmdbLimits = {
   durability: 'machine',
   storeBytesMax: 64 * 1024 ** 3,
