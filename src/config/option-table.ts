@@ -38,8 +38,9 @@ export const OPTIONS = {
     group: 'Main',
     kind: 'text',
     default: '',
-    placeholder: 'lmdb:<folder>',
-    description: 'Online store. Empty: lmdb:<data-dir>/online.',
+    placeholder: 'url',
+    description:
+      'Online store: lmdb:<folder>, redis://host:port/db or redis+cluster://host:port,host:port (rediss for TLS). Empty: lmdb:<data-dir>/online.',
   },
   offline: {
     group: 'Main',
@@ -245,12 +246,151 @@ export const OPTIONS = {
     description: 'Most keys being read or waiting to be; beyond it slots are UNAVAILABLE at once.',
   },
   'shard-count': {
-    group: 'Embedded online store',
+    group: 'Main',
+    kind: 'count',
+    default: 0,
+    min: 0,
+    max: 4096,
+    description:
+      'Shards of the online store, fixed when it is created. 0: what it was created with; 1 for a new embedded store, 16 for a new one in Redis.',
+  },
+  workers: {
+    group: 'Main',
     kind: 'count',
     default: 1,
     min: 1,
-    max: 4096,
-    description: 'Shards of a new store; fixed when the store is created.',
+    max: 64,
+    description: 'Processes that serve on the one address, each with its own row cache and its own offline jobs.',
+  },
+  'worker-restarts-max': {
+    group: 'Main',
+    kind: 'count',
+    default: 10,
+    min: 0,
+    max: 1000,
+    description:
+      'Most workers started anew within a minute after they ended by themselves; beyond it the server stops.',
+  },
+  'redis-username': {
+    group: 'Redis',
+    kind: 'text',
+    default: '',
+    placeholder: 'name',
+    description: 'User to log in as; the one in the URL of `online` goes before it.',
+  },
+  'redis-password': {
+    group: 'Redis',
+    kind: 'text',
+    default: '',
+    placeholder: 'secret',
+    description: 'Password; better given as TWINSTORE_REDIS_PASSWORD than as a flag that every process list shows.',
+  },
+  'redis-tls-ca': {
+    group: 'Redis',
+    kind: 'text',
+    default: '',
+    placeholder: 'file',
+    description: 'Certificates (PEM) to trust for rediss. Empty: those of the system.',
+  },
+  'redis-read-from': {
+    group: 'Redis',
+    kind: 'choice',
+    default: 'primary',
+    choices: ['primary', 'replica'],
+    description:
+      'Where CACHED reads are answered; a replica lags behind acknowledged writes. FRESH reads ask the primary.',
+  },
+  'redis-wait-replicas': {
+    group: 'Redis',
+    kind: 'count',
+    default: 0,
+    min: 0,
+    max: 16,
+    description:
+      'Replicas that must have a write before it is acknowledged, and a row before it is archived; 0: the primary alone.',
+  },
+  'redis-wait-timeout': {
+    group: 'Redis',
+    kind: 'duration',
+    default: SECOND,
+    min: 1,
+    max: MINUTE,
+    description: 'How long those replicas have; after it the write is UNAVAILABLE, its fate unknown.',
+  },
+  'redis-connect-timeout': {
+    group: 'Redis',
+    kind: 'duration',
+    default: 2 * SECOND,
+    min: 10,
+    max: MINUTE,
+    description: 'How long a connection may take to be made.',
+  },
+  'redis-write-timeout': {
+    group: 'Redis',
+    kind: 'duration',
+    default: 8 * SECOND,
+    min: 10,
+    max: 5 * MINUTE,
+    description: 'How long a write is tried again while its shard fails over; nothing is written twice by that.',
+  },
+  'redis-heartbeat': {
+    group: 'Redis',
+    kind: 'duration',
+    default: 200,
+    min: 10,
+    max: 10 * SECOND,
+    description: 'Time between two pings on each connection.',
+  },
+  'redis-silence-max': {
+    group: 'Redis',
+    kind: 'duration',
+    default: SECOND,
+    min: 50,
+    max: MINUTE,
+    description:
+      'Silence after which a node is given up until it answers again: its slots are UNAVAILABLE at once, and a late answer is not trusted. Below cluster-node-timeout.',
+  },
+  'redis-topology-interval': {
+    group: 'Redis',
+    kind: 'duration',
+    default: SECOND,
+    min: 50,
+    max: MINUTE,
+    description: 'Time between two looks at which node holds what; a failure or a redirection brings one at once.',
+  },
+  'redis-pending-bytes-max': {
+    group: 'Redis',
+    kind: 'bytes',
+    default: 256 * MiB,
+    min: MiB,
+    max: 64 * GiB,
+    description: 'Most bytes of writes that wait for Redis; beyond it writes are refused.',
+  },
+  'hedge-after': {
+    group: 'Reading',
+    kind: 'duration',
+    default: 0,
+    min: 0,
+    max: MINUTE,
+    description:
+      'How long the primary may take before a replica is asked too for CACHED reads, whose rows are then not cached. 0: never.',
+  },
+  'hedge-budget': {
+    group: 'Reading',
+    kind: 'count',
+    default: 5,
+    min: 0,
+    max: 100,
+    description: 'Most reads, of a hundred, that are asked of a replica too.',
+  },
+  'archive-lease': {
+    group: 'Archiving',
+    kind: 'duration',
+    default: 3 * SECOND,
+    min: 100,
+    max: 10 * MINUTE,
+    description:
+      'How long an instance keeps its shards for archiving without saying so again; the shards of a killed one are taken over after it.',
   },
   'fetch-timeout': {
     group: 'Reading',
@@ -548,5 +688,9 @@ export const RELATIONS: readonly ((config: Config) => string | undefined)[] = [
   (config) =>
     config['write-rows-max'] > config['outbox-rows-max']
       ? 'write-rows-max must not be above outbox-rows-max'
+      : undefined,
+  (config) =>
+    config['redis-heartbeat'] * 2 > config['redis-silence-max']
+      ? 'redis-silence-max must be at least twice redis-heartbeat'
       : undefined,
 ]

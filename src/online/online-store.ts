@@ -40,6 +40,23 @@ export interface OutboxEntry {
 /** Keys whose rows changed, or `all` when the store cannot tell which (a connection was lost). */
 export type Invalidation = readonly RowKey[] | 'all'
 
+export interface ReadOptions {
+  readonly signal?: AbortSignal
+  /**
+   * The rows may come from a replica that lags behind what was acknowledged. False or not given: the rows are at least as
+   * new as every write that was acknowledged before the call (G3).
+   */
+  readonly mayLag?: boolean
+}
+
+/** One of several instances on the same store. */
+export interface ShardClaim {
+  /** Unique among live instances. */
+  readonly owner: string
+  /** How long the claim stands without being repeated, milliseconds. */
+  readonly ttlMs: number
+}
+
 export interface OutboxDepth {
   readonly rows: number
   readonly bytes: number
@@ -53,15 +70,21 @@ export interface OnlineStore {
 
   /**
    * One result per key, in order; a fault of one shard or row is that key's result (G8). The result is the caller's own:
-   * it stays valid. Rejects with DEADLINE_EXCEEDED or CANCELLED when the signal aborts.
+   * it stays valid. Rejects with DEADLINE_EXCEEDED or CANCELLED when the signal aborts. Keys of several shards are
+   * answered together, when the last of them is; who wants not to wait for a slow shard asks shard by shard.
    */
-  readMany(keys: readonly RowKey[], signal?: AbortSignal): Promise<readonly RowResult[]>
+  readMany(keys: readonly RowKey[], options?: ReadOptions): Promise<readonly RowResult[]>
 
   /**
    * Writes rows: per shard, values and outbox entries change together or not at all. Each row gets a position greater
    * than every earlier one of its shard, also within the batch, which is put into the stored row together with the
    * equal created timestamp; the value is replaced if the new version is greater; the outbox gets every row. Resolves once the change
-   * survives a crash. Rejects with RESOURCE_EXHAUSTED, having changed nothing, when the outbox has no room.
+   * is as durable as the store's options promise.
+   *
+   * Rejects with RESOURCE_EXHAUSTED when the outbox has no room for a shard's rows, and with UNAVAILABLE when a shard
+   * does not answer. That shard's rows are then unchanged, or, as the message says, of unknown fate; the rows of other
+   * shards may be written. A repetition with the same write id writes what is missing and nothing twice. A store whose
+   * shards share their limits (the embedded one) changes nothing at all.
    */
   write(rows: readonly RowWrite[], options?: WriteOptions): Promise<readonly RowOutcome[]>
 
@@ -85,9 +108,27 @@ export interface OnlineStore {
   /** Makes the shard's future positions greater than `floor`; used when the offline store knows of greater ones. */
   raisePositions(shard: Shard, floor: Position): Promise<void>
 
+  /**
+   * The greatest position of the shard that the store remembers. Less than one it has given before: the store lost the
+   * end of its writes (a failover to a replica that lagged).
+   */
+  lastPosition(shard: Shard): Promise<Position>
+
+  /**
+   * Claims a fair part of the shards for archiving: what the owner holds and may keep, and free ones, up to the number of
+   * shards divided by the number of live owners, rounded up; more than that is given up. Repeating it keeps the claim alive.
+   * Claims only save work: an owner that is late and a new one may both archive a shard, and the offline commit decides.
+   */
+  claimShards(claim: ShardClaim): Promise<readonly Shard[]>
+
+  /** Gives up all claims of an owner that stops, so that the others need not wait for them to end. */
+  releaseShards(owner: string): Promise<void>
+
   /** A small durable note kept in the store itself, so that it is lost when the store is (how far a sync was seeded). */
   readMark(name: string): Promise<string | undefined>
   writeMark(name: string, value: string): Promise<void>
+  /** Writes the mark unless there is one; resolves to what it holds then. Of several callers all get the same. */
+  claimMark(name: string, value: string): Promise<string>
 
   /** Calls `listener` after rows changed, whoever changed them. Returns a function that stops it. */
   watch(listener: (changed: Invalidation) => void): () => void

@@ -98,7 +98,7 @@ export function fetchedRows(
     try {
       const results = await store.readMany(
         batch.map((flight) => flight.fill.key),
-        abort.signal,
+        { signal: abort.signal },
       )
       for (const [index, flight] of batch.entries()) landResult(flight, results[index])
     } catch (error) {

@@ -98,13 +98,13 @@ export function readContract(make: MakeStore): void {
 
   test('a read whose signal has aborted is refused', async () => {
     const { store } = await make({})
-    const cancelled = store.readMany([keyOf('ATL')], AbortSignal.abort())
+    const cancelled = store.readMany([keyOf('ATL')], { signal: AbortSignal.abort() })
     await expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' })
     const late = AbortSignal.abort(new DOMException('late', 'TimeoutError'))
-    await expect(store.readMany([keyOf('ATL')], late)).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+    await expect(store.readMany([keyOf('ATL')], { signal: late })).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
     const own = new TwinstoreError('DEADLINE_EXCEEDED', 'the deadline of the request passed')
-    await expect(store.readMany([keyOf('ATL')], AbortSignal.abort(own))).rejects.toBe(own)
-    expect(await store.readMany([keyOf('ATL')], new AbortController().signal)).toEqual([null])
+    await expect(store.readMany([keyOf('ATL')], { signal: AbortSignal.abort(own) })).rejects.toBe(own)
+    expect(await store.readMany([keyOf('ATL')], { signal: new AbortController().signal })).toEqual([null])
   })
 
   test('a long read stops when its signal aborts in the middle', async () => {
@@ -113,7 +113,7 @@ export function readContract(make: MakeStore): void {
     const controller = new AbortController()
     const reading = store.readMany(
       Array.from({ length: 20_000 }, () => keyOf('ATL')),
-      controller.signal,
+      { signal: controller.signal },
     )
     controller.abort()
     await expect(reading).rejects.toMatchObject({ code: 'CANCELLED' })

@@ -149,7 +149,7 @@ export class ScriptedStore {
   /** Whether calls are answered at once. */
   isAutomatic = true
 
-  readMany(keys: readonly RowKey[], signal?: AbortSignal): Promise<readonly RowResult[]> {
+  readMany(keys: readonly RowKey[], { signal }: ReadOptions = {}): Promise<readonly RowResult[]> {
     const held = (): RowResult[] => keys.map((key) => this.rows.get(key) ?? null)
     return new Promise((resolve, reject) => {
       this.calls.push({

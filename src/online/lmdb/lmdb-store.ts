@@ -10,8 +10,9 @@
  * them all), and rows in a pool of reader threads (a copy between threads costs more than the read).
  */
 import { randomUUID } from 'node:crypto'
+import type { Shard } from '../../domain/entity-key.ts'
 import { TwinstoreError } from '../../domain/errors.ts'
-import { nextPosition } from '../../domain/version.ts'
+import { nextPosition, type Position } from '../../domain/version.ts'
 import type { Invalidation, OnlineStore } from '../online-store.ts'
 import { commitQueue } from './commit-queue.ts'
 import { openDurably } from './durability.ts'
@@ -59,7 +60,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineSt
     storeId: header.storeId,
     shardCount: header.shardCount,
 
-    async readMany(keys, signal) {
+    async readMany(keys, { signal } = {}) {
       return await readRows(env, keys, () => {
         checkOpen()
         if (signal?.aborted) throw abortError(signal)
@@ -117,6 +118,19 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineSt
       })
     },
 
+    async lastPosition() {
+      checkOpen()
+      env.refresh()
+      return readCounters(env).position as Position
+    },
+
+    async claimShards() {
+      checkOpen()
+      return Array.from({ length: header.shardCount }, (_, shard) => shard as Shard)
+    },
+
+    async releaseShards() {},
+
     async readMark(name) {
       checkOpen()
       env.refresh()
@@ -126,6 +140,14 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineSt
     async writeMark(name, value) {
       await change(0, () => {
         env.marks.put(Buffer.from(name), Buffer.from(value))
+      })
+    },
+
+    async claimMark(name, value) {
+      return await change(0, () => {
+        const known = env.marks.get(Buffer.from(name))?.toString('utf8')
+        if (known === undefined) env.marks.put(Buffer.from(name), Buffer.from(value))
+        return known ?? value
       })
     },
 

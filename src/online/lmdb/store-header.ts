@@ -5,6 +5,8 @@ import { REBUILD } from './lmdb-error.ts'
 import { readUint64, writeUint64 } from './uint64.ts'
 
 const FORMAT = 1
+/** One disk serves all shards of an embedded store: more would only mean more, smaller offline commits. */
+const DEFAULT_SHARDS = 1
 const HEADER_KEY = Buffer.from('header')
 const COUNTERS_KEY = Buffer.from('counters')
 
@@ -14,7 +16,10 @@ export interface StoreHeader {
   readonly shardCount: number
 }
 
-/** Must run in a transaction: of two processes that create a store, one's header is the store's. */
+/**
+ * `wanted.shardCount` 0 takes what there is. Must run in a transaction: of two processes that create a store, one's header is the
+ * store's.
+ */
 export function readOrCreateHeader(
   env: Environment,
   dir: string,
@@ -22,15 +27,15 @@ export function readOrCreateHeader(
 ): StoreHeader {
   const bytes = env.meta.get(HEADER_KEY)
   if (bytes === undefined) {
-    const header: StoreHeader = { format: FORMAT, ...wanted }
+    const header: StoreHeader = { format: FORMAT, ...wanted, shardCount: wanted.shardCount || DEFAULT_SHARDS }
     env.meta.put(HEADER_KEY, Buffer.from(JSON.stringify(header)))
     return header
   }
   const header = parseHeader(dir, bytes)
-  if (header.shardCount !== wanted.shardCount) {
+  if (wanted.shardCount !== 0 && header.shardCount !== wanted.shardCount) {
     throw new TwinstoreError(
       'FAILED_PRECONDITION',
-      `the online store in ${dir} was created with ${header.shardCount} shards and cannot be opened with ${wanted.shardCount}: the shard count is fixed at creation, set option shard-count to ${header.shardCount} or give another folder`,
+      `the online store in ${dir} was created with ${header.shardCount} shards and cannot be opened with ${wanted.shardCount}: the shard count is fixed at creation, leave out option shard-count, set it to ${header.shardCount}, or give another folder`,
     )
   }
   return header
