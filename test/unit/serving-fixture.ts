@@ -17,6 +17,7 @@ import { encodeRow } from '../../src/domain/row-codec.ts'
 import { encodeValue, type FeatureValue } from '../../src/domain/value-codec.ts'
 import { parseTypeName } from '../../src/domain/value-type.ts'
 import type { Position } from '../../src/domain/version.ts'
+import type { ReadOptions } from '../../src/online/online-store.ts'
 import { createServing, type Serving, type ServingOptions } from '../../src/serving/serving.ts'
 import type { ServingFault } from '../../src/serving/serving-fault.ts'
 
