@@ -5,6 +5,7 @@
  * listen. Stop: take no new calls and finish those under way, archive the outbox, close the stores, release the lock. A
  * start that fails midway, or is asked to stop, undoes what it had begun.
  */
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { createAdminHandlers } from './api/admin-handlers.ts'
 import { createGrpcServer, type GrpcServer } from './api/grpc/server.ts'
@@ -121,10 +122,11 @@ async function start(
     },
     changed: (keys) => serving.invalidate(keys),
   }
-  const archiver = buildArchiver(config, { definitions, online, offline, objects, log })
+  const syncer = createSyncer({ online, offline, definitions, changes, clock, seedRows: config['sync-seed-rows'] })
+  const onTailLost = () => restoreOnline(syncer, log)
+  const archiver = buildArchiver(config, { definitions, online, offline, objects, log }, onTailLost)
   await archiver.start()
   onClose(() => archiver.stop(config['drain-timeout']))
-  const syncer = createSyncer({ online, offline, definitions, changes, clock, seedRows: config['sync-seed-rows'] })
   await firstSync(config, syncer, hooks)
 
   const writes = createWriteService({
@@ -251,8 +253,13 @@ interface ArchiverNeeds {
   readonly log: Log
 }
 
-function buildArchiver(config: Config, { definitions, online, offline, objects, log }: ArchiverNeeds): Archiver {
+function buildArchiver(
+  config: Config,
+  { definitions, online, offline, objects, log }: ArchiverNeeds,
+  onTailLost: () => void,
+): Archiver {
   return createArchiver({
+    owner: randomUUID(),
     online,
     offline,
     definitions,
@@ -266,7 +273,16 @@ function buildArchiver(config: Config, { definitions, online, offline, objects, 
       return objects.put(`set-aside/${storeId}/${shard}-${position}.json`, Buffer.from(text))
     },
     onFault: (error) => log.error('the archiver reports a fault', { error }),
+    onTailLost,
   })
+}
+
+/** Goes on beside serving: every row it brings is one that was missing. */
+function restoreOnline(syncer: Syncer, log: Log): void {
+  syncer.restore().then(
+    (views) => log.warn('archived rows that the online store had lost are back', { views }),
+    (error: unknown) => log.error('archived rows that the online store lost are not all back', { error }),
+  )
 }
 
 async function firstSync(config: Config, syncer: Syncer, hooks: StartHooks): Promise<void> {

@@ -424,13 +424,22 @@ export const OPTIONS = {
     max: HOUR,
     description: 'How long a row may wait for others before the offline commit.',
   },
+  'archive-shards-at-once': {
+    group: 'Archiving',
+    kind: 'count',
+    default: 16,
+    min: 1,
+    max: 1024,
+    description: 'Shards whose outbox the archiver reads or trims side by side.',
+  },
   'archive-batch-rows': {
     group: 'Archiving',
     kind: 'count',
     default: 20_000,
     min: 1,
     max: 1_000_000,
-    description: 'Most rows in one batch of the archiver; so many pending rows start one at once.',
+    description:
+      'Most rows in one batch of the archiver, which its shards share; so many pending rows start one at once.',
   },
   'archive-batch-bytes': {
     group: 'Archiving',
@@ -438,7 +447,8 @@ export const OPTIONS = {
     default: 32 * MiB,
     min: KiB,
     max: GiB,
-    description: 'Most bytes in one batch of the archiver; so many pending bytes start one at once.',
+    description:
+      'Most bytes in one batch of the archiver, which its shards share; so many pending bytes start one at once.',
   },
   'archive-retry-min': {
     group: 'Archiving',

@@ -83,6 +83,9 @@ export function archiverLimits(config: Config) {
     intervalMs: config['archive-interval'],
     batchRows: config['archive-batch-rows'],
     batchBytes: config['archive-batch-bytes'],
+    shardsAtOnce: config['archive-shards-at-once'],
+    viewsAtOnce: config['offline-short-jobs-max'],
+    leaseMs: config['archive-lease'],
     retry: { minMs: config['archive-retry-min'], maxMs: config['archive-retry-max'] },
   }
 }

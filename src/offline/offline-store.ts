@@ -24,6 +24,12 @@ export interface OutboxSource {
   readonly shard: Shard
 }
 
+/** Outbox rows of one source, oldest first. */
+export interface OutboxBatch {
+  readonly source: OutboxSource
+  readonly entries: readonly OutboxEntry[]
+}
+
 export interface AppendResult {
   readonly tableVersion: number
   readonly rowsAdded: number
@@ -101,13 +107,14 @@ export interface OfflineStore {
   prepare(view: FeatureView): Promise<void>
 
   /**
-   * Adds outbox rows of one view and one shard, oldest first. Rows at or below the archived position of this source are
-   * dropped, so that a replay adds nothing twice. When it resolves the rows and the new position are committed.
+   * Adds outbox rows of one view from any number of shards in one commit; at most one batch per source. Rows at or below
+   * the archived position of their source are dropped, so that a replay, and a second archiver of the same shard, add
+   * nothing twice. When it resolves the rows and the new position of every source are committed.
    */
-  append(view: FeatureView, source: OutboxSource, entries: readonly OutboxEntry[]): Promise<AppendResult>
+  append(view: FeatureView, batches: readonly OutboxBatch[]): Promise<AppendResult>
 
-  /** The greatest position of this source that the view's table holds; 0 if none. */
-  archivedPosition(view: FeatureView, source: OutboxSource): Promise<Position>
+  /** The greatest position of each source that the view's table holds, in order; 0 if none. */
+  archivedPositions(view: FeatureView, sources: readonly OutboxSource[]): Promise<readonly Position[]>
 
   /** Runs the view's SQL source and adds what is new at `position`. FAILED_PRECONDITION if the view has no source. */
   sync(view: FeatureView, position: Position, options?: JobOptions): Promise<SyncResult>

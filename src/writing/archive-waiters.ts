@@ -1,8 +1,9 @@
 /** Who waits for rows to be committed offline: writers for their rows, readers of the history for all rows so far. */
 import type { Shard } from '../domain/entity-key.ts'
 import { TwinstoreError } from '../domain/errors.ts'
-import { NO_POSITION, type Position } from '../domain/version.ts'
+import type { Position } from '../domain/version.ts'
 import type { ShardDrain } from './shard-drain.ts'
+import type { BlockedView } from './view-appends.ts'
 
 /** A row whose commit is waited for. */
 export interface ArchivedRow {
@@ -16,9 +17,11 @@ export interface RowWaiter {
   readonly resolve: () => void
 }
 
+/** `claimed`: the shards this instance holds, for one that stops; the rest is others' to archive. */
+export type FlushScope = 'all' | 'claimed'
+
 interface FlushWaiter {
-  /** Greater than the position of every row that is waited for. */
-  readonly through: Position
+  readonly scope: FlushScope
   /** The views whose faults matter to the waiter; undefined: all. */
   readonly storageIds: readonly string[] | undefined
   readonly resolve: () => void
@@ -32,20 +35,34 @@ export interface Wait {
 }
 
 export class ArchiveWaiters {
-  readonly #rows = new Set<RowWaiter>()
+  readonly #rows = new Map<Shard, Set<RowWaiter>>()
   readonly #flushes = new Set<FlushWaiter>()
 
   forRow(row: ArchivedRow): Wait {
-    return waitIn(this.#rows, (resolve) => ({ row, resolve }))
+    const waiters = this.#rows.get(row.shard) ?? new Set()
+    this.#rows.set(row.shard, waiters)
+    const wait = waitIn(waiters, (resolve) => ({ row, resolve }))
+    return {
+      done: wait.done,
+      forget: () => {
+        wait.forget()
+        if (waiters.size === 0 && this.#rows.get(row.shard) === waiters) this.#rows.delete(row.shard)
+      },
+    }
   }
 
-  forFlush(through: Position, storageIds: readonly string[] | undefined): Wait {
-    return waitIn(this.#flushes, (resolve, reject) => ({ through, storageIds, resolve, reject }))
+  forFlush(scope: FlushScope, storageIds: readonly string[] | undefined): Wait {
+    return waitIn(this.#flushes, (resolve, reject) => ({ scope, storageIds, resolve, reject }))
+  }
+
+  /** Shards with rows that somebody waits for. */
+  get shards(): readonly Shard[] {
+    return [...this.#rows.keys()]
   }
 
   /** Those who wait for rows of the shard now; to be kept across a read of its outbox. */
   ofShard(shard: Shard): readonly RowWaiter[] {
-    return [...this.#rows].filter((waiter) => waiter.row.shard === shard)
+    return [...(this.#rows.get(shard) ?? [])]
   }
 
   /** The flushes a pass that begins now answers. */
@@ -62,18 +79,23 @@ export class Flushes {
     this.#waiters = waiters
   }
 
-  /** The position the pass must reach on every shard; 0 if nobody waits. */
-  get through(): Position {
-    return Math.max(NO_POSITION, ...this.#waiters.map((waiter) => waiter.through)) as Position
+  /** The shards the pass must empty of what was there when it began; undefined if nobody waits. */
+  get scope(): FlushScope | undefined {
+    if (this.#waiters.some(({ scope }) => scope === 'all')) return 'all'
+    return this.#waiters.length > 0 ? 'claimed' : undefined
   }
 
-  /** Answers all: done, or failed for a view the waiter cares for. A view that no definitions know does not count. */
-  settle(drains: readonly ShardDrain[]): void {
-    const blocked = drains.flatMap((drain) => [...drain.blocked.values()]).filter((view) => view.retryHelps)
-    for (const { storageIds, resolve, reject } of this.#waiters) {
-      const stuck = blocked.find((view) => storageIds?.includes(view.storageId) ?? true)
-      if (stuck === undefined) resolve()
-      else reject(notCommitted(stuck.error))
+  /**
+   * Answers all: done, or failed for a view the waiter cares for or a shard that does not answer. A view that no
+   * definitions know does not count.
+   */
+  settle(blocked: Iterable<BlockedView>, drainsOf: (scope: FlushScope) => readonly ShardDrain[]): void {
+    const failing = [...blocked].filter((view) => view.retryHelps)
+    for (const { scope, storageIds, resolve, reject } of this.#waiters) {
+      const view = failing.find(({ storageId }) => storageIds?.includes(storageId) ?? true)
+      const fault = view?.error ?? drainsOf(scope).find((drain) => drain.fault !== undefined)?.fault?.error
+      if (fault === undefined) resolve()
+      else reject(notCommitted(fault))
     }
   }
 

@@ -2,85 +2,109 @@
  * Moves rows from the outbox to the offline store: when they have waited `interval`, when a batch is full, or when
  * somebody waits for them.
  *
- * One pass at a time goes over all shards (`shard-drain.ts`); what arrives during a pass is for the next one, so many
- * writers that wait share one commit (group commit). A fault does not stop reads and writes: it is in `status`, the
- * pass is retried with growing delays, and the outbox's limit is what bounds the backlog.
+ * One pass at a time goes over many shards: pages of all are read side by side, the rows of a view become one commit
+ * whatever their shards, then each shard advances and trims. What arrives during a pass is for the next one, so many
+ * writers that wait share one commit (group commit). A round's pages are all that is held in memory.
+ *
+ * Of several instances each goes over the shards it has claimed, and over others only when somebody here waits for their
+ * rows: then it archives them itself at once, because another instance cannot be asked, and the commit sees to it that
+ * nothing is added twice.
+ *
+ * A fault does not stop reads and writes, nor other views and shards: it is in `status`, what failed is tried again with
+ * growing delays, and the outbox's limit is what bounds the backlog.
  */
-
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import type { Shard } from '../domain/entity-key.ts'
 import { asTwinstoreError, TwinstoreError } from '../domain/errors.ts'
 import { NO_POSITION, type Position } from '../domain/version.ts'
+import { boundedParallel } from '../lib/bounded-parallel.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { OfflineStore } from '../offline/offline-store.ts'
+import type { OfflineStore, OutboxBatch } from '../offline/offline-store.ts'
 import type { OnlineStore } from '../online/online-store.ts'
 import { waitFor } from './abort.ts'
-import { type ArchivedRow, ArchiveWaiters } from './archive-waiters.ts'
+import { type ArchivedRow, ArchiveWaiters, type Flushes, type FlushScope } from './archive-waiters.ts'
 import { type BackoffLimits, backoffMs } from './backoff.ts'
-import { type BlockedView, type SetAsideRow, ShardDrain } from './shard-drain.ts'
+import { liftPositions } from './position-floors.ts'
+import { ShardClaims } from './shard-claims.ts'
+import { type OutboxPage, type PageLimits, ShardDrain } from './shard-drain.ts'
+import { type BlockedView, type SetAsideRow, ViewAppends } from './view-appends.ts'
 import { type EarlierViews, ViewLookup } from './view-lookup.ts'
 
 export interface ArchiverLimits {
   /** `archive-interval`: the longest a row waits for others before its commit, milliseconds. */
   readonly intervalMs: number
   /**
-   * `archive-batch-rows` and `archive-batch-bytes`: what one batch of a shard holds; so many pending rows start a
-   * pass.
+   * `archive-batch-rows` and `archive-batch-bytes`: what the shards of a pass share for the rows they hold in memory; so
+   * many pending rows start a pass. Each shard has a part of at least one row.
    */
   readonly batchRows: number
   readonly batchBytes: number
+  /** `archive-shards-at-once`: outboxes read or trimmed side by side. */
+  readonly shardsAtOnce: number
+  /** `offline-short-jobs-max`: appends side by side, which is what the offline engine does at a time. */
+  readonly viewsAtOnce: number
+  /** `archive-lease`: how long a claim stands, milliseconds. */
+  readonly leaseMs: number
   readonly retry: BackoffLimits
 }
 
 export interface ArchiverParts {
   readonly online: OnlineStore
-  readonly offline: Pick<OfflineStore, 'append' | 'archivedPosition'>
+  readonly offline: Pick<OfflineStore, 'append' | 'archivedPositions'>
   readonly definitions: DefinitionsSource
   readonly clock: Clock
   /** A number from 0 to 1, for jitter. */
   readonly random: () => number
+  /** Unique among live instances. */
+  readonly owner: string
   readonly limits: ArchiverLimits
-  /** Stores a row that can never be appended; see `DrainParts.setAside`. */
+  /** Stores a row that can never be appended; see `ViewAppendsParts.setAside`. */
   readonly setAside: (row: SetAsideRow) => Promise<void>
   /** Views of earlier definitions that rows in the outbox may belong to. */
   readonly earlierViews: EarlierViews
   /** Told every fault once when it appears, for the log. */
   readonly onFault: (fault: TwinstoreError) => void
+  /** The online store has lost rows of the shard that are archived: they are to be brought back. May be told twice. */
+  readonly onTailLost: (shard: Shard) => void
 }
 
 export interface ArchiverStatus {
-  /** Passes that failed since one succeeded. */
+  /** Attempts that failed since one succeeded, of what has failed most often. */
   readonly failures: number
   /** Why the outbox cannot be emptied, if it cannot. */
   readonly error?: string
   /** Views whose rows stay in the outbox. */
   readonly blocked: readonly BlockedView[]
+  /** Shards whose outbox does not answer. */
+  readonly unreachable: readonly { readonly shard: Shard; readonly error: TwinstoreError }[]
   /** Rows that could not be read and were set aside since the start. */
   readonly rowsSetAside: number
 }
 
 export interface Archiver {
   /**
-   * Lifts the online store's positions above those the offline store knows and begins to work. Rejects when the
-   * offline store cannot say, because a position given twice would make an append drop the row that has it.
+   * Lifts the online store's positions above those the offline store knows, claims shards and begins to work. Rejects
+   * when either store cannot say how far it is, because a position given twice would make an append drop the row that
+   * has it.
    */
   start(): Promise<void>
   /** Tells that rows were acknowledged, so that a full batch need not wait for the interval. */
   accepted(rows: number, bytes: number): void
   /**
-   * Resolves when the row is committed offline; waits through faults until the signal aborts (`message` is the
-   * error's).
+   * Resolves when the row is committed offline, by whichever instance; waits through faults until the signal aborts
+   * (`message` is the error's).
    */
   archived(row: ArchivedRow, signal: AbortSignal | undefined, message: string): Promise<void>
   /**
-   * Everything acknowledged before the call is committed offline when it resolves. Rejects with UNAVAILABLE as soon as
-   * an attempt has failed, and when the signal aborts. `storageIds` narrows what may make it fail to these views.
+   * Everything acknowledged before the call, by whichever instance, is committed offline when it resolves. Rejects with
+   * UNAVAILABLE as soon as an attempt has failed, and when the signal aborts. `storageIds` narrows what may make it fail
+   * to these views, and to shards that do not answer.
    */
   flush(signal?: AbortSignal, storageIds?: readonly string[]): Promise<void>
   status(): ArchiverStatus
   /**
-   * A last flush, for at most so long, then no more passes. False if rows may be left in the outbox, for the next
-   * start.
+   * A last flush of the claimed shards, for at most so long, then no more passes and no more claims. False if rows may be
+   * left in their outbox, for other instances or the next start.
    */
   stop(deadlineMs: number): Promise<boolean>
 }
@@ -89,56 +113,56 @@ export function createArchiver(parts: ArchiverParts): Archiver {
   return new OutboxArchiver(parts)
 }
 
+interface ReadPage extends OutboxPage {
+  readonly drain: ShardDrain
+}
+
 class OutboxArchiver implements Archiver {
   readonly #parts: ArchiverParts
   readonly #views: ViewLookup
+  readonly #appends: ViewAppends
   readonly #drains: readonly ShardDrain[]
+  readonly #claims: ShardClaims
   readonly #waiters = new ArchiveWaiters()
-  /** Unknown views already reported. */
-  readonly #unknownTold = new Set<string>()
+  /** Messages of faults that were told and are still there. */
+  #told = new Set<string>()
+  /** Claimed shards whose positions are still to be lifted. */
+  readonly #unlifted = new Set<Shard>()
   #state: 'new' | 'running' | 'stopped' = 'new'
   #timer: { cancel(): void } | undefined
   #passing = false
   #passWanted = false
-  #retryWanted = false
-  #retryAtMs = 0
-  #failures = 0
-  #error: TwinstoreError | undefined
   #pendingRows = 0
   #pendingBytes = 0
   #rowsSetAside = 0
+  /** Of blocked views and of positions that cannot be lifted: what the offline store is at fault for. */
+  #failures = 0
+  #retryAtMs = 0
+  #liftError: TwinstoreError | undefined
 
   constructor(parts: ArchiverParts) {
     this.#parts = parts
+    const { online, offline, clock, owner, limits } = parts
     this.#views = new ViewLookup(parts.definitions, parts.earlierViews)
-    const drainParts = {
-      online: parts.online,
-      offline: parts.offline,
+    this.#appends = new ViewAppends({
+      offline,
       views: this.#views,
-      batch: { rows: parts.limits.batchRows, bytes: parts.limits.batchBytes },
       setAside: async (row: SetAsideRow) => {
         await parts.setAside(row)
         this.#rowsSetAside++
         parts.onFault(setAsideFault(row))
       },
-    }
-    this.#drains = Array.from(
-      { length: parts.online.shardCount },
-      (_, shard) => new ShardDrain(shard as Shard, drainParts),
-    )
+    })
+    this.#drains = Array.from({ length: online.shardCount }, (_, shard) => new ShardDrain(shard as Shard, online))
+    const onClaimed = (gained: readonly Shard[]) => this.#claimed(gained)
+    this.#claims = new ShardClaims({ online, clock, owner, leaseMs: limits.leaseMs, onClaimed })
   }
 
   async start(): Promise<void> {
-    const { online, offline, definitions } = this.#parts
     this.#views.refresh()
-    for (const { shard } of this.#drains) {
-      let floor = NO_POSITION
-      for (const view of definitions.current.registry.views.values()) {
-        const position = await offline.archivedPosition(view, { storeId: online.storeId, shard })
-        if (position > floor) floor = position
-      }
-      if (floor > NO_POSITION) await online.raisePositions(shard, floor)
-    }
+    await this.#lift(this.#drains.map(({ shard }) => shard))
+    await this.#claims.start()
+    this.#unlifted.clear()
     this.#state = 'running'
     this.#wake()
   }
@@ -154,44 +178,59 @@ class OutboxArchiver implements Archiver {
     const drain = this.#drains[row.shard]!
     if (drain.isArchived(row.storageId, row.position)) return Promise.resolve()
     const wait = this.#waiters.forRow(row)
-    // A blocked view's next chance is the retry; waking for it would only hammer a store that is down.
-    if (!drain.blocked.has(row.storageId)) this.#wake()
+    // What failed has its next chance at the retry; waking for it would only hammer a store that is down.
+    const failed = this.#appends.blocked.has(row.storageId) || drain.fault !== undefined
+    if (failed) this.#arm()
+    else this.#wake()
     return waitFor(wait.done, signal, message).finally(wait.forget)
   }
 
   async flush(signal?: AbortSignal, storageIds?: readonly string[]): Promise<void> {
-    const { online } = this.#parts
-    if ((await online.outboxDepth()).rows === 0) return
-    // Every row acknowledged so far has a smaller position, on every shard.
-    const through = await online.reservePosition()
-    if (this.#state !== 'running') throw new TwinstoreError('UNAVAILABLE', 'the archiver is not running')
-    const wait = this.#waiters.forFlush(through, storageIds)
-    this.#retryWanted = true
-    this.#wake()
-    await waitFor(wait.done, signal, 'the rows accepted online were not all committed offline in time').finally(
-      wait.forget,
-    )
+    // A store that does not answer as a whole may still have shards that do.
+    const depth = await this.#parts.online.outboxDepth().catch(asTwinstoreError)
+    if ('rows' in depth && depth.rows === 0) return
+    await this.#flush('all', signal, storageIds)
   }
 
   status(): ArchiverStatus {
-    const blocked = new Map(this.#drains.flatMap((drain) => [...drain.blocked]))
-    const error = this.#error === undefined ? {} : { error: this.#error.message }
-    return { failures: this.#failures, ...error, blocked: [...blocked.values()], rowsSetAside: this.#rowsSetAside }
+    const unreachable = this.#inScope('all').flatMap(({ shard, fault }) =>
+      fault === undefined ? [] : [{ shard, error: fault.error }],
+    )
+    const [problem] = this.#problems()
+    return {
+      failures: Math.max(this.#failures, ...this.#drains.map((drain) => drain.fault?.failures ?? 0)),
+      ...(problem === undefined ? {} : { error: problem.message }),
+      blocked: [...this.#appends.blocked.values()],
+      unreachable,
+      rowsSetAside: this.#rowsSetAside,
+    }
   }
 
   async stop(deadlineMs: number): Promise<boolean> {
     if (this.#state !== 'running') return false
     const deadline = new AbortController()
     const timer = this.#parts.clock.after(deadlineMs, () => deadline.abort())
-    const drained = await waitFor(this.flush(), deadline.signal, 'the last flush took too long').then(
+    this.#claims.stop()
+    const drained = await this.#flush('claimed', deadline.signal).then(
       () => true,
       () => false,
     )
-    timer.cancel()
     this.#state = 'stopped'
     this.#timer?.cancel()
     this.#waiters.flushes().fail(new TwinstoreError('UNAVAILABLE', 'the archiver has stopped'))
+    // A claim that cannot be given up ends by itself.
+    const released = this.#claims.release().catch(() => undefined)
+    await waitFor(released, deadline.signal, 'the claims were not given up in time').catch(() => undefined)
+    timer.cancel()
     return drained
+  }
+
+  #flush(scope: FlushScope, signal?: AbortSignal, storageIds?: readonly string[]): Promise<void> {
+    if (this.#state !== 'running') throw new TwinstoreError('UNAVAILABLE', 'the archiver is not running')
+    const wait = this.#waiters.forFlush(scope, storageIds)
+    this.#wake()
+    const late = 'the rows accepted online were not all committed offline in time'
+    return waitFor(wait.done, signal, late).finally(wait.forget)
   }
 
   /** Starts a pass now, or right after the one under way. */
@@ -209,73 +248,208 @@ class OutboxArchiver implements Archiver {
       await this.#pass()
     }
     this.#passing = false
-    if (this.#state === 'running') this.#arm()
+    this.#arm()
   }
 
+  /** Sets the timer for what is due next: the interval, or something to be tried again before it. */
   #arm(): void {
+    if (this.#passing || this.#state !== 'running') return
     const { clock, limits } = this.#parts
-    const delayMs = this.#failures === 0 ? limits.intervalMs : Math.max(0, this.#retryAtMs - clock.monotonicMs())
-    this.#timer = clock.after(delayMs, () => {
-      this.#retryWanted = true
-      this.#wake()
-    })
+    const now = clock.monotonicMs()
+    const retries = this.#wanted(undefined).flatMap(({ fault }) => (fault === undefined ? [] : [fault.retryAtMs]))
+    if (this.#failures > 0) retries.push(this.#retryAtMs)
+    const delayMs = Math.min(limits.intervalMs, ...retries.map((atMs) => Math.max(0, atMs - now)))
+    this.#timer?.cancel()
+    this.#timer = clock.after(delayMs, () => this.#wake())
+  }
+
+  /** Shards just claimed: what was known of them is old, and their rows have waited for somebody to take them. */
+  #claimed(gained: readonly Shard[]): void {
+    for (const shard of gained) {
+      this.#drains[shard]!.reset()
+      this.#unlifted.add(shard)
+    }
+    if (gained.length > 0) this.#wake()
   }
 
   async #pass(): Promise<void> {
-    const retrying = this.#views.refresh() || (this.#retryWanted && this.#failures > 0)
-    this.#retryWanted = false
+    const flushes = this.#waiters.flushes()
+    const now = this.#parts.clock.monotonicMs()
+    const due = this.#failures === 0 || now >= this.#retryAtMs || flushes.scope !== undefined
+    const retrying = this.#views.refresh() || (due && this.#failures > 0)
     this.#pendingRows = 0
     this.#pendingBytes = 0
-    if (retrying) for (const drain of this.#drains) drain.retry()
-    const flushes = this.#waiters.flushes()
+    if (retrying) {
+      this.#appends.retry()
+      for (const drain of this.#drains) drain.retry()
+    }
     try {
-      for (const drain of this.#drains) await this.#drainShard(drain, flushes.through)
-      flushes.settle(this.#drains)
-      this.#note(this.#firstProblem(), retrying)
+      if (due) await this.#liftClaimed()
+      await this.#drain(this.#wanted(flushes.scope, now), flushes)
+      flushes.settle(this.#appends.blocked.values(), (scope) => this.#inScope(scope))
+      this.#note(retrying)
     } catch (error) {
       const fault = asTwinstoreError(error)
       flushes.fail(fault)
-      this.#note(fault, true)
+      this.#parts.onFault(fault)
     }
+  }
+
+  /** The claimed shards, or all. */
+  #inScope(scope: FlushScope): readonly ShardDrain[] {
+    return scope === 'all' ? this.#drains : this.#drains.filter(({ shard }) => this.#claims.held.has(shard))
   }
 
   /**
-   * Until the shard is empty, or what is left came after the pass began and nobody waits for it: endless writers must
-   * neither keep the pass on one shard nor make it commit a handful of rows at a time.
+   * The shards to go over: claimed ones, those with rows that are waited for, and those of a flush. One that failed is
+   * left out until its retry (at `nowMs`), unless a flush asks for it.
    */
-  async #drainShard(drain: ShardDrain, flushThrough: Position): Promise<void> {
-    const began = this.#parts.clock.nowMicros()
-    const needed = Math.max(flushThrough, ...this.#waiters.ofShard(drain.shard).map((waiter) => waiter.row.position))
-    while (this.#state === 'running') {
-      const waiting = this.#waiters.ofShard(drain.shard)
-      const { rows, full } = await drain.step()
-      for (const { row, resolve } of waiting) {
-        // An empty outbox has no row of those that were acknowledged before it was read: another process archived them.
-        const emptied = rows === 0 && !drain.blocked.has(row.storageId)
-        if (emptied || drain.isArchived(row.storageId, row.position)) resolve()
+  #wanted(flush: FlushScope | undefined, nowMs = Number.POSITIVE_INFINITY): readonly ShardDrain[] {
+    const waited = new Set(this.#waiters.shards)
+    const asked = new Set(flush === undefined ? [] : this.#inScope(flush))
+    return this.#drains.filter((drain) => {
+      if (asked.has(drain)) return true
+      const own = this.#claims.held.has(drain.shard) || waited.has(drain.shard)
+      return own && (drain.fault === undefined || nowMs >= drain.fault.retryAtMs)
+    })
+  }
+
+  /**
+   * In rounds until the shards are empty, or what is left came after the pass began and nobody waits for it: endless
+   * writers must neither keep the pass on one shard nor make it commit a handful of rows at a time. Shards that are done
+   * leave their part of the limits to the others.
+   */
+  async #drain(drains: readonly ShardDrain[], flushes: Flushes): Promise<void> {
+    const { limits } = this.#parts
+    const begun = new Map<ShardDrain, Position>()
+    const asked = new Set(flushes.scope === undefined ? [] : this.#inScope(flushes.scope))
+    let active = drains
+    while (active.length > 0 && this.#state === 'running') {
+      const share = {
+        rows: Math.max(1, Math.floor(limits.batchRows / active.length)),
+        bytes: Math.max(1, Math.floor(limits.batchBytes / active.length)),
       }
-      if (rows === 0) return
-      if (drain.cursor >= needed && (!full || drain.cursor >= began)) return
+      const waiting = new Map(active.map((drain) => [drain, this.#waiters.ofShard(drain.shard)]))
+      const pages = await this.#readPages(active, share)
+      await this.#appendPages(pages)
+      const advanced = await boundedParallel(pages, limits.shardsAtOnce, (page) => this.#advance(page))
+      active = advanced.flatMap(({ drain, entries, full, last }) => {
+        const emptied = entries.length === 0
+        const waiters = waiting.get(drain)!
+        for (const { row, resolve } of waiters) {
+          // An empty outbox has no row of those acknowledged before it was read: another instance archived them.
+          const gone = emptied && !drain.isStuck(row.storageId) && last >= row.position
+          if (gone || drain.isArchived(row.storageId, row.position)) resolve()
+        }
+        if (!begun.has(drain)) begun.set(drain, last)
+        const there = begun.get(drain)!
+        const needed = Math.max(asked.has(drain) ? there : NO_POSITION, ...waiters.map(({ row }) => row.position))
+        const done = emptied || (drain.cursor >= needed && (!full || drain.cursor >= there))
+        return done ? [] : [drain]
+      })
     }
   }
 
-  #firstProblem(): TwinstoreError | undefined {
-    const blocked = this.#drains.flatMap((drain) => [...drain.blocked.values()])
-    for (const { storageId, error, retryHelps } of blocked) {
-      if (retryHelps || this.#unknownTold.has(storageId)) continue
-      this.#unknownTold.add(storageId)
-      this.#parts.onFault(error)
+  /** A page of each shard that answers. */
+  async #readPages(drains: readonly ShardDrain[], share: PageLimits): Promise<readonly ReadPage[]> {
+    const pages = await boundedParallel(drains, this.#parts.limits.shardsAtOnce, (drain) =>
+      this.#attempt(drain, async () => {
+        const page = await drain.read(share)
+        if (page.last < drain.cursor) await this.#tailLost(drain.shard, drain.cursor)
+        return { drain, ...page }
+      }),
+    )
+    return pages.filter((page) => page !== undefined)
+  }
+
+  /** One commit per view for all pages. */
+  async #appendPages(pages: readonly ReadPage[]): Promise<void> {
+    const { storeId } = this.#parts.online
+    const views = new Map<string, OutboxBatch[]>()
+    for (const { drain, entries } of pages) {
+      for (const [storageId, rows] of drain.uncommitted(entries)) {
+        const batches = views.get(storageId) ?? []
+        views.set(storageId, batches)
+        batches.push({ source: { storeId, shard: drain.shard }, entries: rows })
+      }
     }
-    return blocked.find((view) => view.retryHelps)?.error
+    await boundedParallel([...views], this.#parts.limits.viewsAtOnce, ([storageId, batches]) =>
+      this.#appends.append(storageId, batches),
+    )
+  }
+
+  /** Goes past a page; one whose trim failed counts as the last of its shard. */
+  async #advance(page: ReadPage): Promise<ReadPage> {
+    const { drain, entries } = page
+    const advanced = await this.#attempt(drain, async () => {
+      await drain.advance(entries, (storageId) => this.#appends.blocked.has(storageId))
+      drain.worked()
+      return page
+    })
+    return advanced ?? { ...page, entries: [], full: false, last: NO_POSITION }
+  }
+
+  /** The result of the work, or undefined when the shard's node fails it. */
+  async #attempt<T>(drain: ShardDrain, work: () => Promise<T>): Promise<T | undefined> {
+    const { clock, limits, random } = this.#parts
+    try {
+      return await work()
+    } catch (error) {
+      drain.failed(asTwinstoreError(error), clock.monotonicMs(), limits.retry, random())
+      return undefined
+    }
+  }
+
+  async #liftClaimed(): Promise<void> {
+    const shards = [...this.#unlifted].filter((shard) => this.#claims.held.has(shard))
+    this.#unlifted.clear()
+    this.#liftError = undefined
+    if (shards.length === 0) return
+    try {
+      await this.#lift(shards)
+    } catch (error) {
+      // The rows of the shard can be archived all the same.
+      for (const shard of shards) this.#unlifted.add(shard)
+      this.#liftError = asTwinstoreError(error)
+    }
+  }
+
+  async #lift(shards: readonly Shard[]): Promise<void> {
+    const { online, offline, definitions, limits } = this.#parts
+    const views = [...definitions.current.registry.views.values()]
+    for (const shard of await liftPositions({ online, offline, ...limits }, views, shards)) this.#tellTailLost(shard)
+  }
+
+  /** The rows go first: once positions are lifted, or a write has passed them, nothing tells that they are lost. */
+  async #tailLost(shard: Shard, cursor: Position): Promise<void> {
+    this.#tellTailLost(shard)
+    await this.#parts.online.raisePositions(shard, cursor)
+  }
+
+  #tellTailLost(shard: Shard): void {
+    this.#parts.onFault(tailLostFault(shard))
+    this.#parts.onTailLost(shard)
+  }
+
+  /** What keeps rows in the outbox and may pass. */
+  #problems(): readonly TwinstoreError[] {
+    const blocked = [...this.#appends.blocked.values()].filter((view) => view.retryHelps)
+    const faults = this.#drains.flatMap(({ fault }) => (fault === undefined ? [] : [fault]))
+    const own = [this.#liftError, this.#claims.error].filter((error) => error !== undefined)
+    return [...blocked, ...faults].map(({ error }) => error).concat(own)
   }
 
   /** Records how a pass went; a pass that left alone what is blocked says nothing new of it. */
-  #note(error: TwinstoreError | undefined, tried: boolean): void {
-    if (error !== undefined && error.message !== this.#error?.message) this.#parts.onFault(error)
-    this.#error = error
-    if (error === undefined) this.#failures = 0
+  #note(tried: boolean): void {
+    const { clock, limits, random, onFault } = this.#parts
+    const views = [...this.#appends.blocked.values()]
+    const faults = new Map(
+      [...views.map(({ error }) => error), ...this.#problems()].map((fault) => [fault.message, fault]),
+    )
+    for (const [message, fault] of faults) if (!this.#told.has(message)) onFault(fault)
+    this.#told = new Set(faults.keys())
+    if (this.#liftError === undefined && !views.some((view) => view.retryHelps)) this.#failures = 0
     else if (tried || this.#failures === 0) {
-      const { clock, limits, random } = this.#parts
       this.#failures++
       this.#retryAtMs = clock.monotonicMs() + backoffMs(this.#failures, limits.retry, random())
     }
@@ -286,4 +460,12 @@ function setAsideFault(row: SetAsideRow): TwinstoreError {
   const key = Buffer.from(row.key, 'latin1').toString('hex')
   const message = `outbox row at position ${row.position} of shard ${row.shard}, key ${key}, cannot be archived and was set aside: ${row.fault.message}`
   return new TwinstoreError('DATA_LOSS', message, { cause: row.fault })
+}
+
+function tailLostFault(shard: Shard): TwinstoreError {
+  return new TwinstoreError(
+    'DATA_LOSS',
+    `the online store lost the end of the writes of shard ${shard} (a failover to a replica that lagged, or a copy restored): ` +
+      'rows that were archived are brought back from the offline store; acknowledged rows that were not archived yet are lost (see redis-wait-replicas)',
+  )
 }

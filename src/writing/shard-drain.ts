@@ -1,109 +1,106 @@
 /**
- * Moves one shard's outbox into the offline store, batch by batch.
+ * One shard's way through its outbox: what was read, what is offline, what may be trimmed, and whether its node answers.
  *
- * Exactly once through a crash at any point: a batch is appended in order of position, a view at a time; the table's
- * commit carries the position, and an append drops what the table already has; only what is safe in every table is
- * trimmed.
+ * Exactly once through a crash at any point: pages are read in order of position, an append drops what the table already
+ * has, and only what is safe in every table is trimmed.
  *
- * One view must not stop the others. A view whose append fails, or that no definitions know, is blocked: its rows stay
- * in the outbox, reading goes on past them, and the trim stops before the first of them. `retry` goes back there; rows
- * committed since are known by position and not appended again. Rejected: setting such rows aside elsewhere, because
- * the outbox already is the durable place with a limit and backpressure.
+ * One view must not stop the others. The rows of a blocked view (`view-appends.ts`) stay in the outbox, reading goes on
+ * past them, and the trim stops before the first of them. `retry` goes back there; rows committed since are known by
+ * position and not appended again. Rejected: setting such rows aside elsewhere, because the outbox already is the durable
+ * place with a limit and backpressure.
  */
-import { type RowKey, type Shard, splitRowKey } from '../domain/entity-key.ts'
-import { asTwinstoreError, TwinstoreError } from '../domain/errors.ts'
-import type { FeatureView } from '../domain/registry.ts'
+import { type Shard, splitRowKey } from '../domain/entity-key.ts'
+import type { TwinstoreError } from '../domain/errors.ts'
 import { NO_POSITION, type Position } from '../domain/version.ts'
-import type { OfflineStore } from '../offline/offline-store.ts'
 import type { OnlineStore, OutboxEntry } from '../online/online-store.ts'
-import { damageOf, entryFault } from './entry-fault.ts'
-import type { ViewLookup } from './view-lookup.ts'
+import { type BackoffLimits, backoffMs } from './backoff.ts'
 
-/** An outbox row that can never be appended, to be kept for a person to look at. */
-export interface SetAsideRow {
-  readonly storeId: string
-  readonly shard: Shard
-  readonly position: Position
-  readonly key: RowKey
-  readonly row: Buffer
-  readonly fault: TwinstoreError
+export interface PageLimits {
+  readonly rows: number
+  readonly bytes: number
 }
 
-export interface DrainParts {
-  readonly online: Pick<OnlineStore, 'storeId' | 'readOutbox' | 'trimOutbox'>
-  readonly offline: Pick<OfflineStore, 'append'>
-  readonly views: ViewLookup
-  readonly batch: { readonly rows: number; readonly bytes: number }
-  /** Must have stored the row durably when it resolves; may be called again for the same row after a crash. */
-  readonly setAside: (row: SetAsideRow) => Promise<void>
+export interface OutboxPage {
+  readonly entries: readonly OutboxEntry[]
+  /** More rows are probably waiting. */
+  readonly full: boolean
+  /** The shard's last position, as of about the read. */
+  readonly last: Position
 }
 
-/** Why a view's rows are not going offline. */
-export interface BlockedView {
-  readonly storageId: string
+/** Why a shard's outbox cannot be read or trimmed. */
+export interface ShardFault {
   readonly error: TwinstoreError
-  /** False for a view that no definitions know: only other definitions help. */
-  readonly retryHelps: boolean
+  readonly failures: number
+  /** Monotonic time before which only somebody who asks for it at once makes it be tried again. */
+  readonly retryAtMs: number
 }
 
 export class ShardDrain {
   readonly shard: Shard
-  readonly #parts: DrainParts
+  readonly #online: Pick<OnlineStore, 'readOutbox' | 'trimOutbox' | 'lastPosition'>
   readonly #committed = new Map<string, Position>()
-  readonly #blocked = new Map<string, BlockedView>()
-  /** Rows up to here were read; they are offline unless their view is blocked. */
+  /** Views with rows between `#safe` and the cursor that are not offline. */
+  readonly #stuck = new Set<string>()
+  /** Rows up to here were read; they are offline unless their view is stuck. */
   #cursor = NO_POSITION
-  /** Rows up to here are done with and may be trimmed; stops before the first row of a blocked view. */
+  /** Rows up to here are done with and may be trimmed; stops before the first row that is stuck. */
   #safe = NO_POSITION
   #trimmed = NO_POSITION
-  #safeStopped = false
+  #fault: ShardFault | undefined
 
-  constructor(shard: Shard, parts: DrainParts) {
+  constructor(shard: Shard, online: Pick<OnlineStore, 'readOutbox' | 'trimOutbox' | 'lastPosition'>) {
     this.shard = shard
-    this.#parts = parts
+    this.#online = online
   }
 
   get cursor(): Position {
     return this.#cursor
   }
 
-  get blocked(): ReadonlyMap<string, BlockedView> {
-    return this.#blocked
+  get fault(): ShardFault | undefined {
+    return this.#fault
+  }
+
+  /** Whether rows of the view wait for it to be tried again. */
+  isStuck(storageId: string): boolean {
+    return this.#stuck.has(storageId)
   }
 
   /** Whether a row the online store acknowledged is known to be committed offline. */
   isArchived(storageId: string, position: Position): boolean {
     if ((this.#committed.get(storageId) ?? NO_POSITION) >= position) return true
-    return this.#cursor >= position && !this.#blocked.has(storageId)
+    return this.#cursor >= position && !this.#stuck.has(storageId)
   }
 
-  /** Gives blocked views another chance, from the first row that stayed in the outbox. */
+  /** Begins anew: what was known of the shard may be old, because another instance had it. */
+  reset(): void {
+    this.#committed.clear()
+    this.#stuck.clear()
+    this.#cursor = this.#safe = this.#trimmed = NO_POSITION
+    this.#fault = undefined
+  }
+
+  /** Goes back to the first row that stayed in the outbox. */
   retry(): void {
-    if (this.#blocked.size === 0) return
-    this.#blocked.clear()
+    if (this.#stuck.size === 0) return
+    this.#stuck.clear()
     this.#cursor = this.#safe
-    this.#safeStopped = false
   }
 
-  /**
-   * Handles one batch. No rows: the outbox holds no more; `full`: it probably does. Rejects when the online store or
-   * `setAside` fails.
-   */
-  async step(): Promise<{ readonly rows: number; readonly full: boolean }> {
-    await this.#trim()
-    const { online, batch } = this.#parts
-    const entries = await online.readOutbox(this.shard, this.#cursor, batch)
-    if (entries.length === 0) return { rows: 0, full: false }
-    for (const [storageId, rows] of this.#groups(entries)) await this.#archive(storageId, rows)
-    this.#advance(entries)
-    await this.#trim()
+  /** The rows after the cursor, and the last position. Rejects when the shard's node does not answer. */
+  async read(limits: PageLimits): Promise<OutboxPage> {
+    const [entries, last] = await Promise.all([
+      this.#online.readOutbox(this.shard, this.#cursor, limits),
+      this.#online.lastPosition(this.shard),
+    ])
     // The store may stop short of the byte limit by one large row.
     const bytes = entries.reduce((sum, { key, row }) => sum + key.length + row.length, 0)
-    return { rows: entries.length, full: entries.length >= batch.rows || bytes >= batch.bytes / 2 }
+    return { entries, full: entries.length >= limits.rows || bytes >= limits.bytes / 2, last }
   }
 
-  /** Rows not yet committed, by view, in order of position. */
-  #groups(entries: readonly OutboxEntry[]): ReadonlyMap<string, OutboxEntry[]> {
+  /** Rows of a page that are not yet committed, by view, in order of position. */
+  uncommitted(entries: readonly OutboxEntry[]): ReadonlyMap<string, OutboxEntry[]> {
     const groups = new Map<string, OutboxEntry[]>()
     for (const entry of entries) {
       const { storageId } = splitRowKey(entry.key)
@@ -115,71 +112,33 @@ export class ShardDrain {
     return groups
   }
 
-  async #archive(storageId: string, entries: readonly OutboxEntry[]): Promise<void> {
-    if (this.#blocked.has(storageId)) return
-    const sound = await this.#withoutFaulty(entries, damageOf)
-    const view = await this.#parts.views.find(storageId).catch(asTwinstoreError)
-    if (view === undefined) this.#block(storageId, unknownView(storageId), false)
-    else if (view instanceof TwinstoreError) this.#block(storageId, view, true)
-    else await this.#append(storageId, view, sound)
-    if (!this.#blocked.has(storageId)) this.#committed.set(storageId, entries.at(-1)!.position)
-  }
-
-  async #append(storageId: string, view: FeatureView, entries: readonly OutboxEntry[]): Promise<void> {
-    if (entries.length === 0) return
-    const source = { storeId: this.#parts.online.storeId, shard: this.shard }
-    try {
-      await this.#parts.offline.append(view, source, entries)
-    } catch (error) {
-      const fault = asTwinstoreError(error)
-      // The bytes of a row, or the table? Only rows that are found faulty here are taken out; else the table is at fault.
-      const sound =
-        fault.code === 'DATA_LOSS' ? await this.#withoutFaulty(entries, (entry) => entryFault(view, entry)) : entries
-      if (sound.length === entries.length) this.#block(storageId, fault, true)
-      else await this.#append(storageId, view, sound)
-    }
-  }
-
-  /** The entries without fault; the others are set aside. */
-  async #withoutFaulty(
-    entries: readonly OutboxEntry[],
-    faultOf: (entry: OutboxEntry) => TwinstoreError | undefined,
-  ): Promise<readonly OutboxEntry[]> {
-    const sound: OutboxEntry[] = []
-    for (const entry of entries) {
-      const fault = faultOf(entry)
-      if (fault === undefined) sound.push(entry)
-      else await this.#parts.setAside({ ...entry, storeId: this.#parts.online.storeId, shard: this.shard, fault })
-    }
-    return sound
-  }
-
-  #block(storageId: string, error: TwinstoreError, retryHelps: boolean): void {
-    this.#blocked.set(storageId, { storageId, error, retryHelps })
-  }
-
-  #advance(entries: readonly OutboxEntry[]): void {
+  /**
+   * Goes past a page of which all rows are offline but those of blocked views, and trims what is done with. Rejects when
+   * the trim fails; it is tried again by the next call.
+   */
+  async advance(entries: readonly OutboxEntry[], isBlocked: (storageId: string) => boolean): Promise<void> {
     for (const { key, position } of entries) {
-      if (this.#safeStopped) break
       const { storageId } = splitRowKey(key)
-      const done = position <= (this.#committed.get(storageId) ?? NO_POSITION)
-      if (done) this.#safe = position
-      else this.#safeStopped = true
+      const committed = this.#committed.get(storageId) ?? NO_POSITION
+      if (position > committed) {
+        if (isBlocked(storageId)) this.#stuck.add(storageId)
+        else this.#committed.set(storageId, position)
+      }
+      if (this.#stuck.size === 0) this.#safe = position
+      this.#cursor = position
     }
-    this.#cursor = entries.at(-1)!.position
-  }
-
-  async #trim(): Promise<void> {
     if (this.#safe <= this.#trimmed) return
     const through = this.#safe
-    await this.#parts.online.trimOutbox(this.shard, through)
+    await this.#online.trimOutbox(this.shard, through)
     this.#trimmed = through
   }
-}
 
-function unknownView(storageId: string): TwinstoreError {
-  return new TwinstoreError(
-    'FAILED_PRECONDITION',
-    `the outbox holds rows of ${storageId}, which no definitions know; they stay there: apply definitions that have it`,
-  )
+  failed(error: TwinstoreError, nowMs: number, retry: BackoffLimits, random: number): void {
+    const failures = (this.#fault?.failures ?? 0) + 1
+    this.#fault = { error, failures, retryAtMs: nowMs + backoffMs(failures, retry, random) }
+  }
+
+  worked(): void {
+    this.#fault = undefined
+  }
 }

@@ -11,12 +11,12 @@ const MARK = 'offline-store'
 
 /** FAILED_PRECONDITION if the online store belongs to another offline store than this one, at `location`. */
 export async function pairStores(
-  online: Pick<OnlineStore, 'readMark' | 'writeMark'>,
+  online: Pick<OnlineStore, 'claimMark'>,
   offlineId: string,
   location: string,
 ): Promise<void> {
-  const known = await online.readMark(MARK)
-  if (known === undefined) return online.writeMark(MARK, offlineId)
+  // Of two instances that begin with different offline stores at once, one is refused.
+  const known = await online.claimMark(MARK, offlineId)
   if (known === offlineId) return
   throw new TwinstoreError(
     'FAILED_PRECONDITION',

@@ -43,6 +43,24 @@ export interface Syncer {
   sync(views: readonly string[] | 'all', options?: SyncOptions): Promise<readonly ViewSyncResult[]>
   /** Whether some view with a source has no table yet, or its rows are not all online. */
   needsFirstSync(): Promise<boolean>
+  /**
+   * Brings the latest archived row per entity of every online view to the online store, which has lost some. May run at
+   * any time and on several instances at once, because the greater version wins. One at a time here: a call during one
+   * makes one more after it, which answers all calls made meanwhile. Rejects like `sync`.
+   */
+  restore(options?: RestoreOptions): Promise<readonly RestoredView[]>
+}
+
+export interface RestoredView {
+  readonly view: string
+  /** Rows that became the online value. */
+  readonly rowsOnline: number
+}
+
+/** Of calls that share a restore, those of the first count. */
+export interface RestoreOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (view: string, progress: JobProgress) => void
 }
 
 export interface SyncerParts {
@@ -60,6 +78,8 @@ const PENDING = 'pending'
 export function createSyncer(parts: SyncerParts): Syncer {
   const { online, offline, definitions, clock } = parts
   const running = new Set<string>()
+  let restoring: Promise<unknown> | undefined
+  let restoreNext: Promise<readonly RestoredView[]> | undefined
 
   async function syncView(view: FeatureView, options: SyncOptions): Promise<ViewSyncResult> {
     const startedMs = clock.monotonicMs()
@@ -76,29 +96,46 @@ export function createSyncer(parts: SyncerParts): Syncer {
     return { view: view.name, rowsRead, rowsAdded, rowsOnline: seedResult.rowsOnline, tableVersion, seconds }
   }
 
+  function beginRestore(options: RestoreOptions): Promise<readonly RestoredView[]> {
+    restoreNext = undefined
+    const views = [...definitions.current.registry.views.values()].filter((view) => view.online)
+    const restore = viewByView('bringing archived rows back', views, async (view) => {
+      const { rowsOnline } = await seed(parts, view, options)
+      return { view: view.name, rowsOnline }
+    })
+    restoring = restore
+    const done = (): void => {
+      if (restoring === restore) restoring = undefined
+    }
+    restore.then(done, done)
+    return restore
+  }
+
   return {
     async sync(names, options = {}) {
       const views = chosenViews(definitions.current.registry, names)
       for (const { name } of views) if (running.has(name)) throw alreadyRunning(name)
       for (const { name } of views) running.add(name)
-      const results: ViewSyncResult[] = []
-      const failed: (Fault & { readonly code: ErrorCode })[] = []
-      for (const view of views) {
+      return viewByView('the sync', views, async (view) => {
         try {
           refuseAborted(options.signal, `the sync of ${view.name} was not begun`)
           const result = await syncView(view, options)
-          results.push(result)
           options.onResult?.(result)
-        } catch (error) {
-          const { code, message } = asTwinstoreError(error)
-          failed.push({ at: view.name, problem: message, code })
+          return result
         } finally {
           running.delete(view.name)
         }
-      }
-      if (failed.length > 0)
-        throw faultsError(failed[0]!.code, `the sync failed for ${failed.length} of ${views.length} views:`, failed)
-      return results
+      })
+    },
+
+    async restore(options = {}) {
+      if (restoring === undefined) return beginRestore(options)
+      // The one under way may be past what was lost since.
+      restoreNext ??= restoring.then(
+        () => beginRestore(options),
+        () => beginRestore(options),
+      )
+      return restoreNext
     },
 
     async needsFirstSync() {
@@ -112,6 +149,27 @@ export function createSyncer(parts: SyncerParts): Syncer {
   }
 }
 
+/** The result of each view; one that fails does not stop the others, and the rejection at the end names each with its fault. */
+async function viewByView<T>(
+  what: string,
+  views: readonly FeatureView[],
+  work: (view: FeatureView) => Promise<T>,
+): Promise<readonly T[]> {
+  const results: T[] = []
+  const failed: (Fault & { readonly code: ErrorCode })[] = []
+  for (const view of views) {
+    try {
+      results.push(await work(view))
+    } catch (error) {
+      const { code, message } = asTwinstoreError(error)
+      failed.push({ at: view.name, problem: message, code })
+    }
+  }
+  if (failed.length > 0)
+    throw faultsError(failed[0]!.code, `${what} failed for ${failed.length} of ${views.length} views:`, failed)
+  return results
+}
+
 /** Brings the latest row per entity online; rows that are older than the online value change nothing. */
 async function seed(
   { online, offline, changes, seedRows }: SyncerParts,
@@ -123,7 +181,7 @@ async function seed(
   let rowsDone = 0
   for await (const batch of latest.batches) {
     for (let from = 0; from < batch.length; from += seedRows) {
-      refuseAborted(options.signal, `the rows of ${view.name} are not all online yet; the next sync brings the rest`)
+      refuseAborted(options.signal, `the rows of ${view.name} are not all online yet; the next one brings the rest`)
       const rows = batch.slice(from, from + seedRows)
       const applied = await appliedOf(online, rows)
       changes.changed(applied.map((row) => row.key))

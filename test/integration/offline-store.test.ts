@@ -11,9 +11,9 @@ import { systemClock } from '../../src/lib/clock.ts'
 import type { OfflineEngine } from '../../src/offline/engine.ts'
 import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
-import type { OfflineStore, TrainingSetRequest } from '../../src/offline/offline-store.ts'
+import type { OfflineStore, OutboxBatch, OutboxSource, TrainingSetRequest } from '../../src/offline/offline-store.ts'
 import { type DeltaOfflineStoreOptions, openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
-import type { RowWrite } from '../../src/online/online-store.ts'
+import type { OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
 import { type Bench, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
 
 let bench: Bench
@@ -23,6 +23,10 @@ beforeAll(async () => {
 afterAll(() => rm(bench.folder, { recursive: true, force: true }))
 
 const SOURCE = { storeId: 'store-1', shard: 0 as Shard }
+
+function outbox(entries: readonly OutboxEntry[], source: OutboxSource = SOURCE): readonly OutboxBatch[] {
+  return [{ source, entries }]
+}
 const view = viewOf({ n: 'int64' })
 const sourced = { ...view, source: { sql: '', files: [] } }
 const entry = (position: number, n = BigInt(position), key = 'a') =>
@@ -79,7 +83,7 @@ async function parquetFiles(dir: string): Promise<string[]> {
 test('a view without a table has no rows, no history and position 0', async () => {
   const { store } = await opened()
   expect(await store.status(view)).toEqual({ view: 'v', tableVersion: -1, rows: 0, files: 0, bytes: 0 })
-  expect(await store.archivedPosition(view, SOURCE)).toBe(0)
+  expect(await store.archivedPositions(view, [SOURCE])).toEqual([0])
   expect(await values(store)).toEqual([])
   expect(await latestRows(store)).toEqual([])
   await store.health()
@@ -87,15 +91,15 @@ test('a view without a table has no rows, no history and position 0', async () =
 
 test('a replayed append adds nothing twice, an overlapping one only what is new', async () => {
   const { store, again } = await opened()
-  expect(await store.append(view, SOURCE, [entry(1), entry(2)])).toMatchObject({ rowsAdded: 2, tableVersion: 1 })
-  expect(await store.append(view, SOURCE, [entry(1), entry(2)])).toMatchObject({ rowsAdded: 0, tableVersion: 1 })
+  expect(await store.append(view, outbox([entry(1), entry(2)]))).toMatchObject({ rowsAdded: 2, tableVersion: 1 })
+  expect(await store.append(view, outbox([entry(1), entry(2)]))).toMatchObject({ rowsAdded: 0, tableVersion: 1 })
   const reopened = again()
-  expect(await reopened.append(view, SOURCE, [entry(2), entry(3)])).toMatchObject({ rowsAdded: 1, tableVersion: 2 })
+  expect(await reopened.append(view, outbox([entry(2), entry(3)]))).toMatchObject({ rowsAdded: 1, tableVersion: 2 })
   expect(await values(store)).toEqual([3n, 2n, 1n])
-  expect(await store.archivedPosition(view, SOURCE)).toBe(3)
+  expect(await store.archivedPositions(view, [SOURCE])).toEqual([3])
   const otherShard = { ...SOURCE, shard: 1 as Shard }
-  expect(await store.archivedPosition(view, otherShard)).toBe(0)
-  expect(await store.append(view, otherShard, [entry(1, 7n)])).toMatchObject({ rowsAdded: 1 })
+  expect(await store.archivedPositions(view, [otherShard])).toEqual([0])
+  expect(await store.append(view, outbox([entry(1, 7n)], otherShard))).toMatchObject({ rowsAdded: 1 })
   expect(await store.status(view)).toMatchObject({ rows: 4, tableVersion: 3 })
 })
 
@@ -104,15 +108,49 @@ test('archivers that append the same entries at the same time add each once and 
   const entries = Array.from({ length: 20 }, (_, index) => entry(index + 1))
   const stores = [again(), again(), again()]
   await stores[0]!.prepare(view)
-  const results = await Promise.all(stores.map((store) => store.append(view, SOURCE, entries)))
+  const results = await Promise.all(stores.map((store) => store.append(view, outbox(entries))))
   expect(results.reduce((sum, result) => sum + result.rowsAdded, 0)).toBe(20)
   expect(await values(stores[0]!)).toHaveLength(20)
   expect(await parquetFiles(dir)).toHaveLength((await stores[0]!.status(view)).files)
 })
 
+test('rows of many shards are one commit, and each shard drops what the table has of it', async () => {
+  const { store } = await opened()
+  const of = (shard: number, ...positions: number[]) => ({
+    source: { ...SOURCE, shard: shard as Shard },
+    entries: positions.map((position) => entry(position)),
+  })
+  const shards = Array.from({ length: 16 }, (_, shard) => of(shard, shard * 10 + 1, shard * 10 + 2))
+  expect(await store.append(view, shards)).toEqual({ rowsAdded: 32, tableVersion: 1 })
+  const overlapping = [of(0, 1, 2), of(1, 12, 13), of(2, 21), of(16, 161)]
+  expect(await store.append(view, overlapping)).toEqual({ rowsAdded: 2, tableVersion: 2 })
+  const sources = [0, 1, 2, 16, 17].map((shard) => ({ ...SOURCE, shard: shard as Shard }))
+  expect(await store.archivedPositions(view, sources)).toEqual([2, 13, 22, 161, 0])
+  expect(await store.status(view)).toMatchObject({ rows: 34 })
+})
+
+test('archivers whose shards overlap only in part add each row once', async () => {
+  const { dir, again } = await opened()
+  const of = (shard: number, last: number) => ({
+    source: { ...SOURCE, shard: shard as Shard },
+    entries: Array.from({ length: last }, (_, index) => entry(shard * 1000 + index + 1)),
+  })
+  const plans = [
+    [of(0, 5), of(1, 9), of(2, 3)],
+    [of(1, 4), of(2, 8), of(3, 6)],
+    [of(0, 7), of(3, 2), of(4, 1)],
+  ]
+  const stores = plans.map(() => again())
+  await stores[0]!.prepare(view)
+  const results = await Promise.all(plans.map((plan, index) => stores[index]!.append(view, plan)))
+  expect(results.reduce((sum, result) => sum + result.rowsAdded, 0)).toBe(7 + 9 + 8 + 6 + 1)
+  expect(new Set(await values(stores[0]!)).size).toBe(31)
+  expect(await parquetFiles(dir)).toHaveLength((await stores[0]!.status(view)).files)
+})
+
 test('what was uploaded before a crash and not committed is seen by no reader and added by the replay', async () => {
   const { dir, objects, store, again } = await opened()
-  await store.append(view, SOURCE, [entry(1)])
+  await store.append(view, outbox([entry(1)]))
   const crashing: ObjectStore = {
     location: objects.location,
     stagingDir: objects.stagingDir,
@@ -124,11 +162,11 @@ test('what was uploaded before a crash and not committed is seen by no reader an
     put: (path, bytes) => objects.put(path, bytes),
     putIfAbsent: () => Promise.reject(new Error('the process ends here')),
   }
-  await expect(again({ objects: crashing }).append(view, SOURCE, [entry(2)])).rejects.toThrow('ends here')
+  await expect(again({ objects: crashing }).append(view, outbox([entry(2)]))).rejects.toThrow('ends here')
   expect(await parquetFiles(dir)).toHaveLength(2)
   expect(await values(store)).toEqual([1n])
   expect(await store.status(view)).toMatchObject({ rows: 1, files: 1 })
-  expect(await again().append(view, SOURCE, [entry(2)])).toMatchObject({ rowsAdded: 1 })
+  expect(await again().append(view, outbox([entry(2)]))).toMatchObject({ rowsAdded: 1 })
   expect(await values(store)).toEqual([2n, 1n])
 })
 
@@ -140,7 +178,7 @@ test('sync adds what is new once; a write in between is kept', async () => {
   expect(await store.sync(sourced, 100 as Position)).toMatchObject({ rowsRead: 7, rowsAdded: 7, tableVersion: 1 })
   expect(await store.sync(sourced, 200 as Position)).toMatchObject({ rowsRead: 7, rowsAdded: 0, tableVersion: 1 })
   const event = Date.UTC(2001, 0, 1) * 1000
-  await store.append(sourced, SOURCE, [rowOf(sourced, { key: ['k0'], event, position: 250, values: [99n] })])
+  await store.append(sourced, outbox([rowOf(sourced, { key: ['k0'], event, position: 250, values: [99n] })]))
   expect(await store.sync(sourced, 300 as Position)).toMatchObject({ rowsAdded: 0 })
   expect(await values(store, sourced, 'k0')).toEqual([99n, 0n])
   made.source = made.source.replace('range AS n', 'range + 1 AS n')
@@ -182,9 +220,9 @@ test('of two syncs in different processes one adds its rows and the other is ABO
 
 test('an added feature evolves the table; older rows lack it and other versions of the view have their own table', async () => {
   const { store } = await opened()
-  await store.append(view, SOURCE, [entry(1)])
+  await store.append(view, outbox([entry(1)]))
   const newer = viewOf({ n: 'int64', added: 'string' }, { schemaId: 2, schemaFeatureCounts: [1, 2] })
-  await store.append(newer, SOURCE, [rowOf(newer, { key: ['a'], event: 2, position: 2, values: [2n, 'x'] })])
+  await store.append(newer, outbox([rowOf(newer, { key: ['a'], event: 2, position: 2, values: [2n, 'x'] })]))
   const { rows } = await store.history(newer, { entity: ['a'], limit: 10 })
   expect(rows.map((row) => row.values.map((value) => value.length > 0))).toEqual([
     [true, true],
@@ -192,13 +230,13 @@ test('an added feature evolves the table; older rows lack it and other versions 
   ])
   const raised = { ...view, version: 2 }
   expect(await values(store, raised)).toEqual([])
-  await expect(store.append(viewOf({ n: 'string' }), SOURCE, [])).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' })
+  await expect(store.append(viewOf({ n: 'string' }), outbox([]))).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' })
 })
 
 test('latest gives every entity in batches and leaves no spool file, also when the reader gives up', async () => {
   const { dir, store } = await opened()
   const entries = Array.from({ length: 10 }, (_, index) => entry(index + 1, 1n, `k${index}`))
-  await store.append(view, SOURCE, entries)
+  await store.append(view, outbox(entries))
   const { rows, tableVersion, batches } = await store.latest(view)
   expect([rows, tableVersion]).toEqual([10, 1])
   const sizes: number[] = []
@@ -219,7 +257,7 @@ test('latest gives every entity in batches and leaves no spool file, also when t
 
 test('a result beyond the spool limit is refused by its name and removed', async () => {
   const { dir, store, again } = await opened()
-  await store.append(view, SOURCE, [entry(1)])
+  await store.append(view, outbox([entry(1)]))
   const small = again({ spoolDir: join(dir, 'small'), spoolBytesMax: 10 })
   await expect(small.latest(view)).rejects.toMatchObject({
     code: 'RESOURCE_EXHAUSTED',
@@ -231,8 +269,8 @@ test('a result beyond the spool limit is refused by its name and removed', async
 
 test('history opens only the files that can hold the entity', async () => {
   const { store, again } = await opened()
-  await store.append(view, SOURCE, [entry(1, 1n, 'a')])
-  await store.append(view, SOURCE, [entry(2, 2n, 'z')])
+  await store.append(view, outbox([entry(1, 1n, 'a')]))
+  await store.append(view, outbox([entry(2, 2n, 'z')]))
   const scanned: number[] = []
   const counting: OfflineEngine = {
     run(kind, input, options) {
@@ -247,7 +285,7 @@ test('history opens only the files that can hold the entity', async () => {
 
 test('the log has one line per file with partition value and exact statistics', async () => {
   const { dir, store } = await opened()
-  await store.append(view, SOURCE, [entry(5, 50n), entry(6, 60n)])
+  await store.append(view, outbox([entry(5, 50n), entry(6, 60n)]))
   const log = await readFile(join(dir, 'offline/views/v/v1/_delta_log/00000000000000000001.json'), 'utf8')
   const actions = log
     .trim()
@@ -268,8 +306,8 @@ test('the log has one line per file with partition value and exact statistics', 
 test('a data file that is cut short, changed in any byte, overwritten or gone is DATA_LOSS with its name, and other views go on', async () => {
   const { dir, store } = await opened()
   const other = { ...view, name: 'other' }
-  await store.append(other, SOURCE, [entry(1)])
-  await store.append(view, SOURCE, [entry(1)])
+  await store.append(other, outbox([entry(1)]))
+  await store.append(view, outbox([entry(1)]))
   const name = (await parquetFiles(dir)).find((file) => file.startsWith('v/'))!
   const path = join(dir, 'offline/views', name)
   const whole = await readFile(path)
@@ -296,8 +334,8 @@ test('a data file that is cut short, changed in any byte, overwritten or gone is
 
 test('an export is a file of the pinned version; disposing of it removes it', async () => {
   const { store } = await opened()
-  await store.append(view, SOURCE, [entry(1)])
-  await store.append(view, SOURCE, [entry(2)])
+  await store.append(view, outbox([entry(1)]))
+  await store.append(view, outbox([entry(2)]))
   const columns = ['k', 'n']
   const newest = await store.export(view, { format: 'csv', columns })
   expect([newest.rows, newest.tableVersion, (await readFile(newest.path, 'utf8')).replaceAll('\r', '')]).toEqual([
@@ -335,11 +373,11 @@ test('a training set names in its pin all that made it, and the pinned versions 
   }
   const before = await store.trainingSet(service, request)
   expect(before.pin).toMatchObject({ tables: { v: -1 }, service: 's', engine: 'test', spine: { rows: 2 } })
-  await store.append(view, SOURCE, [entry(1)])
+  await store.append(view, outbox([entry(1)]))
   const first = await store.trainingSet(service, request)
   expect(first.pin).toMatchObject({ tables: { v: 1 }, output: { rows: 2, sha256: first.sha256 } })
   expect(first.sha256).not.toBe(before.sha256)
-  await store.append(view, SOURCE, [entry(2)])
+  await store.append(view, outbox([entry(2)]))
   const again = await store.trainingSet(service, { ...request, tableVersions: first.pin.tables })
   expect(again.pin).toEqual(first.pin)
   const beforeAgain = await store.trainingSet(service, { ...request, tableVersions: before.pin.tables })

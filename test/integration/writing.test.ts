@@ -1,4 +1,5 @@
 /** The write path over the real stores: LMDB and Delta tables in temporary folders. */
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -120,10 +121,20 @@ async function openStack(sourceSql = ''): Promise<Stack> {
         definitions,
         clock: systemClock,
         random: () => 0,
-        limits: { intervalMs: 3_600_000, batchRows: 50, batchBytes: MiB, retry: { minMs: 60_000, maxMs: 60_000 } },
+        owner: randomUUID(),
+        limits: {
+          intervalMs: 3_600_000,
+          batchRows: 50,
+          batchBytes: MiB,
+          shardsAtOnce: 4,
+          viewsAtOnce: 2,
+          leaseMs: 3_600_000,
+          retry: { minMs: 60_000, maxMs: 60_000 },
+        },
         setAside: () => Promise.reject(new Error('no row is to be set aside')),
         earlierViews: async () => undefined,
         onFault: () => {},
+        onTailLost: () => {},
       })
       await made.start()
       return made

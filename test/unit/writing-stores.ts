@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import { type FeatureView, storageId } from '../../src/domain/registry.ts'
 import type { Position } from '../../src/domain/version.ts'
-import type { AppendResult, OfflineStore, OutboxSource } from '../../src/offline/offline-store.ts'
+import type { AppendResult, OfflineStore, OutboxBatch, OutboxSource } from '../../src/offline/offline-store.ts'
 import { LMDB_DEFAULTS } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
 import type { OnlineStore, OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
@@ -39,7 +39,7 @@ interface Table {
 }
 
 /**
- * Keeps the promises of the port for `append`, `archivedPosition`, `sync`, `latest` and `status`. `before` and `after` run around every
+ * Keeps the promises of the port for `append`, `archivedPositions`, `sync`, `latest` and `status`. `before` and `after` run around every
  * append's commit and may throw: a crash on either side of it.
  */
 export class MemoryOffline {
@@ -62,24 +62,29 @@ export class MemoryOffline {
   }
 
   readonly store = {
-    append: async (view: FeatureView, source: OutboxSource, entries: readonly OutboxEntry[]): Promise<AppendResult> => {
+    append: async (view: FeatureView, batches: readonly OutboxBatch[]): Promise<AppendResult> => {
       const id = storageId(view)
-      await this.before(id, entries)
+      await this.before(
+        id,
+        batches.flatMap(({ entries }) => entries),
+      )
       const table = this.table(id)
-      const key = `${source.storeId}/${source.shard}`
-      const archived = table.positions.get(key) ?? 0
-      const fresh = entries.filter((entry) => entry.position > archived)
-      if (fresh.length > 0) {
+      let rowsAdded = 0
+      for (const { source, entries } of batches) {
+        const archived = table.positions.get(positionKey(source)) ?? 0
+        const fresh = entries.filter((entry) => entry.position > archived)
+        if (fresh.length === 0) continue
         table.rows.push(...fresh)
-        table.positions.set(key, fresh.at(-1)!.position)
-        table.version++
+        table.positions.set(positionKey(source), fresh.at(-1)!.position)
+        rowsAdded += fresh.length
       }
-      this.appends.push({ storageId: id, rows: fresh.length })
+      if (rowsAdded > 0) table.version++
+      this.appends.push({ storageId: id, rows: rowsAdded })
       this.after(id)
-      return { tableVersion: table.version, rowsAdded: fresh.length }
+      return { tableVersion: table.version, rowsAdded }
     },
-    archivedPosition: async (view: FeatureView, source: OutboxSource): Promise<Position> =>
-      this.table(storageId(view)).positions.get(`${source.storeId}/${source.shard}`) ?? (0 as Position),
+    archivedPositions: async (view: FeatureView, sources: readonly OutboxSource[]): Promise<readonly Position[]> =>
+      sources.map((source) => this.table(storageId(view)).positions.get(positionKey(source)) ?? (0 as Position)),
     sync: async (view: FeatureView) => {
       const table = this.table(storageId(view))
       const read = this.sources.get(view.name) ?? []
@@ -102,6 +107,10 @@ export class MemoryOffline {
       return { view: view.name, tableVersion: version, rows: rows.length, files: 0, bytes: 0 }
     },
   } satisfies Partial<OfflineStore>
+}
+
+function positionKey({ storeId, shard }: OutboxSource): string {
+  return `${storeId}/${shard}`
 }
 
 export function offlineDown(): TwinstoreError {

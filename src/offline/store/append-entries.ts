@@ -3,29 +3,32 @@
  *
  * The table records, per online store and shard, the position up to which it holds the outbox, in the same commit as the
  * rows. So a replay after a crash is recognized, and of two archivers with the same entries the one that commits second
- * finds its rows there already.
+ * finds its rows there already. Shards share a commit: with one each, a table would grow by as many versions and small
+ * files per pass as there are shards.
  */
+import assert from 'node:assert/strict'
 import type { FeatureView } from '../../domain/registry.ts'
 import type { Position } from '../../domain/version.ts'
-import type { OutboxEntry } from '../../online/online-store.ts'
 import type { Action } from '../delta/actions.ts'
 import type { Snapshot } from '../delta/snapshot.ts'
-import type { AppendResult, OutboxSource } from '../offline-store.ts'
+import type { AppendResult, OutboxBatch, OutboxSource } from '../offline-store.ts'
 import type { StoreParts } from './store-parts.ts'
 import { discardFiles, inStagingFolder, uploadFiles } from './written-files.ts'
 
-export async function appendEntries(
+export async function appendBatches(
   parts: StoreParts,
   view: FeatureView,
-  source: OutboxSource,
-  entries: readonly OutboxEntry[],
+  batches: readonly OutboxBatch[],
 ): Promise<AppendResult> {
+  // Rows of a source in two batches would be committed under the position of the last one only.
+  const distinct = new Set(batches.map(({ source }) => appIdOf(source)))
+  assert.equal(distinct.size, batches.length, 'one batch per source')
   let read = await parts.tables.ensure(view)
   for (;;) {
-    const fresh = entries.filter((entry) => entry.position > archivedIn(read, source))
+    const fresh = freshBatches(batches, read)
     if (fresh.length === 0) return { tableVersion: read.version, rowsAdded: 0 }
-    const { committed, snapshot } = await commitEntries(parts, view, source, fresh, read)
-    if (committed) return { tableVersion: snapshot.version, rowsAdded: fresh.length }
+    const { committed, snapshot } = await commitBatches(parts, view, fresh, read)
+    if (committed) return { tableVersion: snapshot.version, rowsAdded: rowCount(fresh) }
     // Another archiver came first, with some or all of these entries. Every turn of the loop is one that it has won.
     read = snapshot
   }
@@ -40,26 +43,43 @@ function appIdOf({ storeId, shard }: OutboxSource): string {
   return `outbox/${storeId}/${shard}`
 }
 
-async function commitEntries(
+/** What the table does not hold yet; a source with nothing new has no batch. */
+function freshBatches(batches: readonly OutboxBatch[], read: Snapshot): readonly OutboxBatch[] {
+  return batches
+    .map(({ source, entries }) => {
+      const archived = archivedIn(read, source)
+      return { source, entries: entries.filter((entry) => entry.position > archived) }
+    })
+    .filter(({ entries }) => entries.length > 0)
+}
+
+async function commitBatches(
   parts: StoreParts,
   view: FeatureView,
-  source: OutboxSource,
-  entries: readonly OutboxEntry[],
+  batches: readonly OutboxBatch[],
   read: Snapshot,
 ): Promise<{ readonly committed: boolean; readonly snapshot: Snapshot }> {
-  const rows = entries.map(({ key, row }) => ({ key, row }))
+  const rows = batches.flatMap(({ entries }) => entries.map(({ key, row }) => ({ key, row })))
   const files = await inStagingFolder(parts, async (outputDir) => {
     const output = await parts.engine.run('append', { view, rows, outputDir })
     return uploadFiles(parts, view, output.files)
   })
-  const version = Math.max(...entries.map((entry) => entry.position))
-  const actions: readonly Action[] = [{ txn: { appId: appIdOf(source), version } }, ...files.map((add) => ({ add }))]
+  const progress = batches.map(({ source, entries }) => ({
+    txn: { appId: appIdOf(source), version: Math.max(...entries.map((entry) => entry.position)) },
+  }))
+  const actions: readonly Action[] = [...progress, ...files.map((add) => ({ add }))]
   const result = await parts.tables.table(view).commit({
     read,
     actions,
     operation: 'WRITE',
-    onConflict: (newest) => (archivedIn(newest, source) === archivedIn(read, source) ? actions : undefined),
+    // The files hold rows of all sources, so one source that moved makes them wrong as a whole.
+    onConflict: (newest) =>
+      batches.every(({ source }) => archivedIn(newest, source) === archivedIn(read, source)) ? actions : undefined,
   })
   if (!result.committed) await discardFiles(parts, view, files)
   return result
+}
+
+function rowCount(batches: readonly OutboxBatch[]): number {
+  return batches.reduce((rows, { entries }) => rows + entries.length, 0)
 }

@@ -14,7 +14,7 @@ import { tablePath } from '../delta/ensure-table.ts'
 import { type FileFilter, pruneFiles } from '../delta/prune-files.ts'
 import type { ExportRequest, HistoryRequest, OfflineStore } from '../offline-store.ts'
 import type { HistoryJob, TableScan } from '../table-jobs.ts'
-import { appendEntries, archivedIn } from './append-entries.ts'
+import { appendBatches, archivedIn } from './append-entries.ts'
 import { readLatest } from './latest-rows.ts'
 import { openSpool } from './spool.ts'
 import type { DeltaOfflineStoreOptions, StoreParts } from './store-parts.ts'
@@ -42,8 +42,11 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
     async prepare(view) {
       await tables.ensure(view)
     },
-    append: (view, source, entries) => appendEntries(parts, view, source, entries),
-    archivedPosition: async (view, source) => archivedIn(await tables.table(view).snapshot(), source),
+    append: (view, batches) => appendBatches(parts, view, batches),
+    async archivedPositions(view, sources) {
+      const snapshot = await tables.table(view).snapshot()
+      return sources.map((source) => archivedIn(snapshot, source))
+    },
     async sync(view, position, jobOptions = {}) {
       const path = tablePath(view)
       if (syncing.has(path)) {

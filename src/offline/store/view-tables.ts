@@ -1,5 +1,6 @@
 /** The Delta tables of views, and their snapshots as scans over local files. */
 import type { FeatureView } from '../../domain/registry.ts'
+import { boundedParallel } from '../../lib/bounded-parallel.ts'
 import type { AddFile } from '../delta/actions.ts'
 import { type DeltaTable, type DeltaTableOptions, openDeltaTable } from '../delta/delta-table.ts'
 import { ensureTable, tablePath } from '../delta/ensure-table.ts'
@@ -7,7 +8,6 @@ import { PARTITION_COLUMN } from '../delta/schema.ts'
 import type { Snapshot } from '../delta/snapshot.ts'
 import type { ObjectStore } from '../objects/object-store.ts'
 import type { DataFile } from '../table-jobs.ts'
-import { boundedParallel } from './bounded-parallel.ts'
 import { createSoundFiles } from './sound-files.ts'
 
 /** The version of a view's table before it is made. */

@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FeatureView } from '../../domain/registry.ts'
+import { boundedParallel } from '../../lib/bounded-parallel.ts'
 import { fileChecksum } from '../../lib/file-checksum.ts'
 import type { AddFile } from '../delta/actions.ts'
 import { addFileOf, dataFilePath } from '../delta/data-file.ts'
 import { tablePath } from '../delta/ensure-table.ts'
 import type { WrittenFile } from '../table-jobs.ts'
-import { boundedParallel } from './bounded-parallel.ts'
 import type { StoreParts } from './store-parts.ts'
 
 type Parts = Pick<StoreParts, 'objects' | 'filesAtOnce' | 'table'>

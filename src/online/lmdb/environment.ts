@@ -30,7 +30,7 @@ export interface Environment {
   readonly values: Table
   /** See `outbox.ts`. */
   readonly outbox: Table
-  /** `header` and `counters`. */
+  /** `header`, `counters` and `claims`. */
   readonly meta: Table
   /** See `write-ids.ts`. */
   readonly writeIds: Table

@@ -10,10 +10,10 @@
  * them all), and rows in a pool of reader threads (a copy between threads costs more than the read).
  */
 import { randomUUID } from 'node:crypto'
-import type { Shard } from '../../domain/entity-key.ts'
 import { TwinstoreError } from '../../domain/errors.ts'
 import { nextPosition, type Position } from '../../domain/version.ts'
 import type { Invalidation, OnlineStore } from '../online-store.ts'
+import { releaseClaims, renewClaims } from './claims.ts'
 import { commitQueue } from './commit-queue.ts'
 import { openDurably } from './durability.ts'
 import { entryCount } from './environment.ts'
@@ -124,12 +124,13 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineSt
       return readCounters(env).position as Position
     },
 
-    async claimShards() {
-      checkOpen()
-      return Array.from({ length: header.shardCount }, (_, shard) => shard as Shard)
+    async claimShards(claim) {
+      return await change(0, () => renewClaims(env, claim, header.shardCount, clock.nowMicros() / 1000))
     },
 
-    async releaseShards() {},
+    async releaseShards(owner) {
+      await change(0, () => releaseClaims(env, owner))
+    },
 
     async readMark(name) {
       checkOpen()
