@@ -1,0 +1,1 @@
+export { default as hashSlot } from 'cluster-key-slot'
