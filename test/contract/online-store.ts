@@ -5,6 +5,7 @@
  * reads, and a random walk against a naive model.
  */
 import { afterEach, describe } from 'vitest'
+import { claimContract } from './online-store-claims.ts'
 import type { MakeStore, StoreUnderTest } from './online-store-fixture.ts'
 import { modelContract } from './online-store-model.ts'
 import { outboxContract } from './online-store-outbox.ts'
@@ -29,6 +30,7 @@ export function onlineStoreContract(name: string, makeStore: MakeStore): void {
     describe('writes', () => writeContract(make))
     describe('outbox', () => outboxContract(make))
     describe('positions and marks', () => positionContract(make))
+    describe('claims and last positions', () => claimContract(make))
     describe('against a model', () => modelContract(make))
   })
 }
