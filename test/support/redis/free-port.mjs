@@ -12,14 +12,21 @@ const ATTEMPTS_MAX = 100
 /** Ports already given out by this process: a node that is down keeps its own. */
 const given = new Set()
 
-export async function freePort() {
+export function freePort() {
+  return freePorts(1)
+}
+
+export async function freePorts(count) {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const port = FIRST + Math.floor(Math.random() * COUNT)
-    if (given.has(port) || !(await isFree(port)) || !(await isFree(port + BUS_OFFSET))) continue
-    given.add(port)
-    return port
+    const first = FIRST + Math.floor(Math.random() * (COUNT - count + 1))
+    const ports = Array.from({ length: count }, (_, i) => first + i)
+    if (ports.some((port) => given.has(port))) continue
+    const free = await Promise.all(ports.flatMap((port) => [isFree(port), isFree(port + BUS_OFFSET)]))
+    if (free.includes(false)) continue
+    for (const port of ports) given.add(port)
+    return first
   }
-  throw new Error(`no free port in ${FIRST}..${FIRST + COUNT - 1} after ${ATTEMPTS_MAX} attempts`)
+  throw new Error(`no free ports in ${FIRST}..${FIRST + COUNT - 1} after ${ATTEMPTS_MAX} attempts`)
 }
 
 export function isFree(port) {
