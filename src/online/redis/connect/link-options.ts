@@ -5,6 +5,11 @@ export interface RedisAddress {
   readonly port: number
 }
 
+/** `host:port`: how a node is named in messages and kept apart from others. */
+export function addressName({ host, port }: RedisAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
 /** Where Redis is, from the URL of option `online` and the options `redis-username`, `redis-password`, `redis-tls-ca`. */
 export interface RedisLocation {
   readonly kind: 'standalone' | 'cluster'
@@ -34,4 +39,10 @@ export interface LinkOptions {
   /** `redis-topology-interval` */
   readonly topologyIntervalMs: number
   readonly clock: Clock
+}
+
+/** The URL without user and password. */
+export function locationName({ kind, nodes, database, tls }: RedisLocation): string {
+  const scheme = `${tls ? 'rediss' : 'redis'}${kind === 'cluster' ? '+cluster' : ''}`
+  return `${scheme}://${nodes.map(addressName).join(',')}${database === 0 ? '' : `/${database}`}`
 }

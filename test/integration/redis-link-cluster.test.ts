@@ -1,0 +1,137 @@
+/** The link to a Cluster: routing, moving slots, failover, and nodes that come back from the past. */
+import calculateSlot from 'cluster-key-slot'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { RedisLink } from '../../src/online/redis/redis-link.ts'
+import type { RedisCluster } from '../support/redis/redis-cluster.d.mts'
+import { startCluster } from '../support/redis/redis-cluster.mjs'
+import { until } from '../support/redis/until.mjs'
+import { at, get, Heard, linkTo, READ, set, text, WRITE } from './redis-link-fixture.ts'
+
+let cluster: RedisCluster
+let link: RedisLink
+
+beforeAll(async () => {
+  cluster = await startCluster({ nodeTimeoutMs: 1500 })
+}, 120_000)
+afterAll(() => cluster.dispose())
+beforeEach(() => cluster.waitHealthy(60_000), 90_000)
+afterEach(async () => {
+  for (const node of cluster.nodes) {
+    if (node.state === 'paused') node.resume()
+    if (node.state === 'stopped') await node.restart()
+  }
+  await link.close()
+})
+
+const slotOf = (tag: string): number => calculateSlot(`{${tag}}`)
+
+test('each tag goes to its node; every node is found from one', async () => {
+  link = await linkTo(at(cluster.nodes.slice(5), 'cluster'))
+  const tags = Array.from({ length: 60 }, (_, shard) => `t:${shard}`)
+  await Promise.all(tags.map((tag) => link.send(tag, set(`{${tag}}k`, tag), WRITE)))
+  expect(await Promise.all(tags.map(async (tag) => text(await link.send(tag, get(`{${tag}}k`), READ))))).toEqual(tags)
+  const sizes = await link.sendToPrimaries({ name: 'DBSIZE', args: [] }, 1000)
+  expect(sizes).toHaveLength(3)
+  expect(sizes.reduce((sum, { reply }) => sum + Number(reply), 0)).toBe(60)
+})
+
+test('a moving slot is followed, also midway, and its readers hear of it', async () => {
+  link = await linkTo(at(cluster.nodes, 'cluster'))
+  const slot = slotOf('t:7')
+  const keys = Array.from({ length: 40 }, (_, n) => `{t:7}${n}`)
+  for (const key of keys) await link.send('t:7', set(key, key), WRITE)
+  const from = await cluster.primaryOf(slot)
+  const to = cluster.nodes.slice(0, 3).find((node) => node.port !== from.port)!
+  const heard = new Heard(link)
+  for await (const _ of cluster.moveSlotInSteps(slot, to.port, 10)) {
+    for (const key of keys) expect(text(await link.send('t:7', get(key), READ))).toBe(key)
+    await link.send('t:7', set('{t:7}new', 'x'), WRITE)
+  }
+  expect(await link.send('t:7', { name: 'MGET', args: keys }, READ)).toEqual(keys.map((key) => Buffer.from(key)))
+  await heard.flush()
+  await cluster.nodes.find((node) => node.port === to.port)!.command('SET', '{t:7}later', '1')
+  await heard.key('{t:7}later')
+})
+
+test('keys of one command that are on both nodes: TRYAGAIN for a read, in the end an answer for the rest', async () => {
+  link = await linkTo(at(cluster.nodes, 'cluster'))
+  const slot = slotOf('t:8')
+  const keys = ['{t:8}a', '{t:8}b', '{t:8}c']
+  for (const key of keys) await link.send('t:8', set(key, key), WRITE)
+  const from = await cluster.primaryOf(slot)
+  const to = cluster.nodes.slice(0, 3).find((node) => node.port !== from.port)!
+  const steps = cluster.moveSlotInSteps(slot, to.port, 1)
+  await steps.next()
+  await steps.next()
+  const mget = { name: 'MGET', args: keys }
+  await expect(link.send('t:8', mget, READ)).rejects.toMatchObject({ code: 'TRYAGAIN' })
+  const patient = link.send('t:8', mget, WRITE)
+  for await (const _ of cluster.moveSlotInSteps(slot, to.port)) {
+    // To the end.
+  }
+  expect(await patient).toEqual(keys.map((key) => Buffer.from(key)))
+})
+
+test('a killed primary: its reads fail at once, writes go to its successor, and all is forgotten', async () => {
+  link = await linkTo(at(cluster.nodes, 'cluster'))
+  const primary = await cluster.primaryOf(slotOf('t:1'))
+  await link.send('t:1', set('{t:1}a', 1), { ...WRITE, replicas: { count: 1, timeoutMs: 1000 } })
+  const heard = new Heard(link)
+  await primary.kill()
+  await until('a refused read', 5000, async () => {
+    const before = performance.now()
+    const refused = await link.send('t:1', get('{t:1}a'), { ...READ, timeoutMs: 20_000 }).then(
+      () => false,
+      (error) => error.code === 'UNAVAILABLE' && error.message.includes(String(primary.port)),
+    )
+    expect(performance.now() - before).toBeLessThan(3000)
+    return refused
+  })
+  await heard.flush()
+  expect(text(await link.send('t:1', { name: 'INCR', args: ['{t:1}a'] }, WRITE))).toBe('2')
+  await until('a read', 5000, async () => text(await link.send('t:1', get('{t:1}a'), READ)) === '2')
+  const successor = await cluster.primaryOf(slotOf('t:1'))
+  await successor.command('SET', '{t:1}news', '1')
+  await heard.key('{t:1}news')
+})
+
+test('an asked-for failover loses no write', async () => {
+  link = await linkTo(at(cluster.nodes, 'cluster'))
+  const [replica] = await cluster.replicasOf(slotOf('t:2'))
+  const increments = { count: 0, isOver: false }
+  const writer = (async () => {
+    while (!increments.isOver) {
+      await link.send('t:2', set('{t:2}n', increments.count + 1), WRITE)
+      increments.count += 1
+    }
+  })()
+  await cluster.failover(replica!.port)
+  increments.isOver = true
+  await writer
+  expect(text(await link.send('t:2', get('{t:2}n'), WRITE))).toBe(String(increments.count))
+})
+
+test('a primary that was paused and deposed gives no old value when it runs again', async () => {
+  link = await linkTo(at(cluster.nodes, 'cluster'))
+  const primary = await cluster.primaryOf(slotOf('t:3'))
+  await link.send('t:3', set('{t:3}a', 'old'), { ...WRITE, replicas: { count: 1, timeoutMs: 1000 } })
+  primary.pause()
+  const written = await link.send('t:3', set('{t:3}a', 'new'), WRITE)
+  expect(text(written)).toBe('OK')
+  const seen = new Map<string, number>()
+  const count = (what: string): unknown => seen.set(what, (seen.get(what) ?? 0) + 1)
+  const endAt = performance.now() + 3000
+  let isResumed = false
+  while (performance.now() < endAt) {
+    const reads = Array.from({ length: 20 }, () => link.send('t:3', get('{t:3}a'), READ))
+    if (!isResumed && performance.now() > endAt - 2500) {
+      primary.resume()
+      isResumed = true
+    }
+    for (const read of await Promise.allSettled(reads)) {
+      count(read.status === 'fulfilled' ? String(read.value) : read.reason.code)
+    }
+  }
+  expect(seen.get('old')).toBeUndefined()
+  expect(seen.get('new')).toBeGreaterThan(100)
+})
