@@ -149,10 +149,18 @@ for (const [index, airport] of airports.entries()) {
 
 const serving = createServing({
   definitions: { current: definitions },
-  store: { readMany: async (keys) => keys.map((key) => rows.get(key) ?? null) },
+  store: { shardCount: 1, readMany: async (keys) => keys.map((key) => rows.get(key) ?? null) },
   clock: systemClock,
   cache: { bytesMax: 2 ** 28, entriesMax: 500_000, ttlMs: 3_600_000, staleIfErrorMs: 3_600_000 },
-  fetch: { batchKeysMax: 1000, pendingKeysMax: 100_000, timeoutMs: 10_000 },
+  fetch: {
+    batchKeysMax: 1000,
+    pendingKeysMax: 100_000,
+    timeoutMs: 10_000,
+    hedgeAfterMs: 0,
+    hedgeBudgetPercent: 0,
+    readFrom: 'primary',
+    replicaLagMaxMs: 10_000,
+  },
   limits: {
     entitiesMax: 1000,
     featuresMax: 1000,

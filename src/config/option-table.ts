@@ -243,7 +243,7 @@ export const OPTIONS = {
     default: 200_000,
     min: 1,
     max: 10_000_000,
-    description: 'Most keys being read or waiting to be; beyond it slots are UNAVAILABLE at once.',
+    description: 'Most keys being read or waiting to be; beyond it requests get RESOURCE_EXHAUSTED at once.',
   },
   'shard-count': {
     group: 'Main',
@@ -298,7 +298,7 @@ export const OPTIONS = {
     default: 'primary',
     choices: ['primary', 'replica'],
     description:
-      'Where CACHED reads are answered; a replica lags behind acknowledged writes. FRESH reads ask the primary.',
+      'Where CACHED reads are answered; a replica lags behind acknowledged writes, see replica-lag-max. FRESH reads ask the primary.',
   },
   'redis-wait-replicas': {
     group: 'Redis',
@@ -381,7 +381,17 @@ export const OPTIONS = {
     default: 5,
     min: 0,
     max: 100,
-    description: 'Most reads, of a hundred, that are asked of a replica too.',
+    description:
+      'Most reads, of a hundred, that are asked of a replica too. 100: a replica answers whenever a primary does not.',
+  },
+  'replica-lag-max': {
+    group: 'Reading',
+    kind: 'duration',
+    default: 10 * SECOND,
+    min: 1,
+    max: DAY,
+    description:
+      'How far a replica may lag behind its primary; rows changed within it, as far as this instance knows, are read from the primary alone.',
   },
   'archive-lease': {
     group: 'Archiving',
@@ -398,7 +408,8 @@ export const OPTIONS = {
     default: 2 * SECOND,
     min: 1,
     max: 5 * MINUTE,
-    description: 'How long the online store has to answer a read.',
+    description:
+      'How long the online store has to answer a read; after it its slots are UNAVAILABLE. Below the deadlines of clients, who else lose the slots that are there too.',
   },
   'lmdb-durability': {
     group: 'Embedded online store',

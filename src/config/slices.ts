@@ -56,6 +56,10 @@ export function servingSlice(config: Config) {
       batchKeysMax: config['fetch-batch-max'],
       pendingKeysMax: config['fetch-pending-max'],
       timeoutMs: config['fetch-timeout'],
+      hedgeAfterMs: config['hedge-after'],
+      hedgeBudgetPercent: config['hedge-budget'],
+      readFrom: config['redis-read-from'],
+      replicaLagMaxMs: config['replica-lag-max'],
     },
     limits: {
       entitiesMax: config['entities-max'],

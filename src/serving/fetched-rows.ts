@@ -1,59 +1,47 @@
 /**
  * The fetch layer of the read path: keys from the online store, one read per key at a time, and all keys that requests
- * ask for within one turn of the event loop in as few batches as `batchKeysMax` allows, sent in parallel.
+ * ask for within one turn of the event loop in one batch per shard, sent in parallel (`send-flights.ts`).
  *
  * A key's read is a flight. Requests join a flight while `row-cache.ts` allows; a FRESH request joins only one
  * that has not been sent, because a sent one may have read before a write that the request must see. A request that is
- * cancelled leaves its flights to the others. A batch the store does not answer within `timeoutMs` counts as failed, so
- * that a store which hangs cannot collect flights for ever.
+ * cancelled leaves its flights to the others. A request waits for its own keys only: one whose shards all answer is not
+ * held up by one that hangs, and one that needs the hanging shard has its other slots, and UNAVAILABLE in these, after
+ * `timeoutMs`. When its own deadline is shorter it gets DEADLINE_EXCEEDED instead and nothing: `fetch-timeout` belongs below the
+ * deadlines of clients.
  *
  * Bound: `pendingKeysMax` flights, then requests get RESOURCE_EXHAUSTED.
  */
 import type { RowKey } from '../domain/entity-key.ts'
-import { asTwinstoreError, TwinstoreError } from '../domain/errors.ts'
+import { TwinstoreError } from '../domain/errors.ts'
 import type { RowResult } from '../domain/outcome.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { OnlineStore } from '../online/online-store.ts'
+import { type Flight, fillSlot, type Passenger, vacate } from './flight.ts'
 import { type ReadOptions, type ReadRows, type RowSet, UNAVAILABLE_ROW } from './read-rows.ts'
-import { type Fill, NO_ROW, type RowCache } from './row-cache.ts'
+import type { RecentChanges } from './recent-changes.ts'
+import { NO_ROW, type RowCache } from './row-cache.ts'
+import { flightSender, type SendCounts, type SendOptions } from './send-flights.ts'
 import type { OnFault } from './serving-fault.ts'
 
-export interface FetchOptions {
-  /** Keys of one `readMany` (option `fetch-batch-max`). */
-  readonly batchKeysMax: number
+export interface FetchOptions extends SendOptions {
   /** Keys being read or waiting to be (option `fetch-pending-max`). */
   readonly pendingKeysMax: number
-  /** Milliseconds the store has to answer a batch (option `fetch-timeout`). */
-  readonly timeoutMs: number
+  /** Milliseconds by which a replica may lag behind its primary (option `replica-lag-max`). */
+  readonly replicaLagMaxMs: number
   /** Runs a function at the end of the event loop's turn; `setImmediate` unless a test orders events itself. */
   readonly defer?: (run: () => void) => void
 }
 
-export interface FetchCounts {
-  batches: number
-  fetchedKeys: number
+export interface FetchCounts extends SendCounts {
   /** Keys that joined a flight instead of being read again. */
   joinedKeys: number
   unavailableKeys: number
 }
 
-interface Flight {
-  readonly fill: Fill
-  isSent: boolean
-  isLanded: boolean
-  readonly waiting: { readonly request: Waiting; readonly slot: number }[]
-}
-
-/** A request with keys in the air. */
-interface Waiting {
-  readonly rows: Buffer[]
-  landing: number
-  readonly done: () => void
-}
-
 export function fetchedRows(
-  store: Pick<OnlineStore, 'readMany'>,
+  store: Pick<OnlineStore, 'readMany' | 'shardCount'>,
   cache: RowCache,
+  recent: RecentChanges,
   clock: Pick<Clock, 'monotonicMs' | 'after'>,
   options: FetchOptions,
   counts: FetchCounts,
@@ -64,13 +52,21 @@ export function fetchedRows(
   let queue: Flight[] = []
   let pending = 0
 
+  const send = flightSender(store, clock, recent, options, counts, {
+    landed: landResult,
+    hedged: landHedge,
+    failed: (keyCount, error) => onFault({ kind: 'fetch', keyCount, error }),
+  })
+
   function flightOf(key: RowKey, isFresh: boolean, nowMs: number): Flight {
     const joinable = flights.get(key)
     if (joinable !== undefined && cache.isJoinable(joinable.fill, nowMs) && !(isFresh && joinable.isSent)) {
       counts.joinedKeys++
+      if (isFresh) joinable.isFresh = true
       return joinable
     }
-    const flight: Flight = { fill: cache.beginFill(key, nowMs), isSent: false, isLanded: false, waiting: [] }
+    const fill = cache.beginFill(key, nowMs)
+    const flight: Flight = { fill, isFresh, isSent: false, isLanded: false, hedgeRow: undefined, seats: undefined }
     flights.set(key, flight)
     pending++
     if (queue.push(flight) === 1) defer(sendQueue)
@@ -80,39 +76,7 @@ export function fetchedRows(
   function sendQueue(): void {
     const sending = queue
     queue = []
-    for (let at = 0; at < sending.length; at += options.batchKeysMax) {
-      void send(sending.slice(at, at + options.batchKeysMax))
-    }
-  }
-
-  async function send(batch: readonly Flight[]): Promise<void> {
-    const abort = new AbortController()
-    const timer = clock.after(options.timeoutMs, () => {
-      const error = new TwinstoreError('DEADLINE_EXCEEDED', `no answer within ${options.timeoutMs} ms (fetch-timeout)`)
-      failBatch(batch, error)
-      abort.abort(error)
-    })
-    counts.batches++
-    counts.fetchedKeys += batch.length
-    for (const flight of batch) flight.isSent = true
-    try {
-      const results = await store.readMany(
-        batch.map((flight) => flight.fill.key),
-        { signal: abort.signal },
-      )
-      for (const [index, flight] of batch.entries()) landResult(flight, results[index])
-    } catch (error) {
-      failBatch(batch, asTwinstoreError(error))
-    } finally {
-      timer.cancel()
-    }
-  }
-
-  function failBatch(batch: readonly Flight[], error: TwinstoreError): void {
-    const flying = batch.filter((flight) => !flight.isLanded)
-    if (flying.length === 0) return
-    onFault({ kind: 'fetch', keyCount: flying.length, error })
-    for (const flight of flying) land(flight, undefined)
+    send(sending)
   }
 
   function landResult(flight: Flight, result: RowResult | undefined): void {
@@ -126,10 +90,24 @@ export function fetchedRows(
     pending--
     if (flights.get(flight.fill.key) === flight) flights.delete(flight.fill.key)
     cache.endFill(flight.fill, row)
-    if (row === undefined) counts.unavailableKeys++
-    for (const { request, slot } of flight.waiting) {
-      request.rows[slot] = row ?? UNAVAILABLE_ROW
-      if (--request.landing === 0) request.done()
+    if (row === undefined && flight.hedgeRow === undefined) counts.unavailableKeys++
+    vacate(flight, row ?? UNAVAILABLE_ROW)
+  }
+
+  /** The row is kept for those who join the flight later: they may, because the key has not changed since. */
+  function landHedge(flight: Flight, row: Buffer | null): boolean {
+    if (flight.isLanded || cache.isOutrun(flight.fill.key, row ?? NO_ROW)) return false
+    flight.hedgeRow = row ?? NO_ROW
+    vacate(flight, flight.hedgeRow)
+    return true
+  }
+
+  function board(request: Passenger, keys: readonly RowKey[], isFresh: boolean): void {
+    const nowMs = clock.monotonicMs()
+    for (let slot = 0; slot < keys.length; slot++) {
+      const flight = flightOf(keys[slot]!, isFresh, nowMs)
+      if (flight.hedgeRow === undefined) flight.seats = { request, slot, next: flight.seats }
+      else fillSlot(request, slot, flight.hedgeRow)
     }
   }
 
@@ -143,10 +121,7 @@ export function fetchedRows(
           `(${options.pendingKeysMax}); retry later`,
       )
     }
-    const nowMs = clock.monotonicMs()
-    return landed(keys, signal, (request) => {
-      for (const [slot, key] of keys.entries()) flightOf(key, isFresh, nowMs).waiting.push({ request, slot })
-    })
+    return landed(keys, signal, (request) => board(request, keys, isFresh))
   }
 }
 
@@ -154,7 +129,7 @@ export function fetchedRows(
 function landed(
   keys: readonly RowKey[],
   signal: ReadOptions['signal'],
-  board: (request: Waiting) => void,
+  board: (request: Passenger) => void,
 ): Promise<RowSet> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {

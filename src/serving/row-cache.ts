@@ -49,8 +49,10 @@ export interface RowCache {
   beginFill(key: RowKey, nowMs: number): Fill
   /** Whether a reader may still wait for this fill instead of beginning its own: it is current and not older than the TTL. */
   isJoinable(fill: Fill, nowMs: number): boolean
-  /** `row` is what the store answered, or undefined if it did not. */
+  /** `row` is what the store answered, or undefined if it did not. It replaces a live entry unless that one is newer. */
   endFill(fill: Fill, row: Buffer | undefined): void
+  /** Whether L1 has a newer row of the key, in an entry of whatever age. */
+  isOutrun(key: RowKey, row: Buffer): boolean
   /** A write of this instance was accepted: a reader from now on gets this row or a newer one. */
   applied(key: RowKey, row: Buffer, nowMs: number): void
   /** Rows changed somewhere: a reader from now on gets what the store holds. */
@@ -115,7 +117,15 @@ export function createRowCache(options: RowCacheOptions): RowCache {
     endFill(fill, row) {
       if (!fill.current) return
       outdateFill(fill.key)
-      if (row !== undefined) entries.set(fill.key, { row: detached(row), beganAtMs: fill.beganAtMs, generation })
+      if (row === undefined) return
+      const entry = entries.peek(fill.key)
+      if (entry !== undefined && isLive(entry, fill.beganAtMs) && isNewer(entry.row, row)) return
+      entries.set(fill.key, { row: detached(row), beganAtMs: fill.beganAtMs, generation })
+    },
+
+    isOutrun(key, row) {
+      const entry = entries.peek(key)
+      return entry !== undefined && isNewer(entry.row, row)
     },
 
     applied(key, row, nowMs) {
@@ -123,9 +133,7 @@ export function createRowCache(options: RowCacheOptions): RowCache {
       const entry = entries.peek(key)
       if (entry === undefined) return
       if (!isLive(entry, nowMs)) entries.delete(key)
-      else if (entry.row.length === 0 || compareRowVersions(row, entry.row) > 0) {
-        entries.set(key, { ...entry, row: detached(row) })
-      }
+      else if (isNewer(row, entry.row)) entries.set(key, { ...entry, row: detached(row) })
     },
 
     invalidate(changed) {
@@ -143,6 +151,11 @@ export function createRowCache(options: RowCacheOptions): RowCache {
 
     size: () => ({ entries: entries.size, bytes: entries.calculatedSize }),
   }
+}
+
+/** Rows are never removed, so one that does not exist is older than any. */
+function isNewer(row: Buffer, than: Buffer): boolean {
+  return row.length > 0 && (than.length === 0 || compareRowVersions(row, than) > 0)
 }
 
 /** A row that is a slice of a larger buffer would keep the whole of it alive, far beyond the bytes that are counted. */

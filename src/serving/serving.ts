@@ -22,6 +22,7 @@ import { onDemandResult } from './on-demand-results.ts'
 import type { Plan } from './plan.ts'
 import { createPlanCache } from './plan-cache.ts'
 import type { RowSet } from './read-rows.ts'
+import { createRecentChanges, NO_RECENT_CHANGES } from './recent-changes.ts'
 import { type RequestHead, readRequestHead } from './request-head.ts'
 import { createRowCache, type RowCacheOptions } from './row-cache.ts'
 import { rowKeys } from './row-keys.ts'
@@ -31,7 +32,7 @@ import type { ServingService } from './serving-service.ts'
 
 export interface ServingOptions {
   readonly definitions: DefinitionsSource
-  readonly store: Pick<OnlineStore, 'readMany'>
+  readonly store: Pick<OnlineStore, 'readMany' | 'shardCount'>
   readonly clock: Clock
   readonly cache: RowCacheOptions
   readonly fetch: FetchOptions
@@ -58,8 +59,17 @@ export function createServing(options: ServingOptions): Serving {
   const { clock, limits, onFault } = options
   const cache = createRowCache(options.cache)
   const cacheCounts: CacheCounts = { hits: 0, misses: 0, staleServed: 0 }
-  const fetchCounts: FetchCounts = { batches: 0, fetchedKeys: 0, joinedKeys: 0, unavailableKeys: 0 }
-  const fetched = fetchedRows(options.store, cache, clock, options.fetch, fetchCounts, onFault)
+  const fetchCounts: FetchCounts = {
+    batches: 0,
+    fetchedKeys: 0,
+    joinedKeys: 0,
+    unavailableKeys: 0,
+    hedges: 0,
+    hedgedKeys: 0,
+  }
+  const asksReplicas = options.fetch.hedgeAfterMs > 0 || options.fetch.readFrom === 'replica'
+  const recent = asksReplicas ? createRecentChanges(options.fetch.replicaLagMaxMs) : NO_RECENT_CHANGES
+  const fetched = fetchedRows(options.store, cache, recent, clock, options.fetch, fetchCounts, onFault)
   const readRows = cachedRows(cache, clock, cacheCounts, fetched)
   const planOf = createPlanCache(options.definitions, {
     bytesMax: options.planCacheBytes,
@@ -102,8 +112,19 @@ export function createServing(options: ServingOptions): Serving {
         throw new TwinstoreError('INVALID_ARGUMENT', `not a GetFeaturesRequest: ${error.message}`, { cause: error })
       }
     },
-    applied: (key, row) => cache.applied(key, row, clock.monotonicMs()),
-    invalidate: (changed) => cache.invalidate(changed),
+    applied(key, row) {
+      const nowMs = clock.monotonicMs()
+      recent.note(key, nowMs)
+      cache.applied(key, row, nowMs)
+    },
+    invalidate(changed) {
+      // `all` says that changes may have been missed, not that there were any: it ends L1's entries, not the reading from replicas.
+      if (changed !== 'all') {
+        const nowMs = clock.monotonicMs()
+        for (const key of changed) recent.note(key, nowMs)
+      }
+      cache.invalidate(changed)
+    },
     stats() {
       const size = cache.size()
       return { ...cacheCounts, ...fetchCounts, cacheEntries: size.entries, cacheBytes: size.bytes }

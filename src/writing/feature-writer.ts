@@ -5,7 +5,7 @@
  * The order is the guarantee: stored durably, then the cache, then the acknowledgement (G1, G3). The history follows
  * from the outbox, by the archiver.
  */
-import { shardOf, splitRowKey } from '../domain/entity-key.ts'
+import { type RowKey, shardOf, splitRowKey } from '../domain/entity-key.ts'
 import { acceptRow } from '../domain/row-codec.ts'
 import type { OnlineStore, RowOutcome, RowWrite } from '../online/online-store.ts'
 import { refuseAborted, waitFor } from './abort.ts'
@@ -45,12 +45,25 @@ export function createFeatureWriter({ online, archiver, changes }: FeatureWriter
   /** Goes on when the request's deadline has passed: what was stored must reach the cache and the archiver. */
   async function store(write: EncodedWrite): Promise<readonly RowOutcome[]> {
     const outcomes = await online.write(write.rows, write.idempotency ?? {})
-    if (write.idempotency === undefined) changes.applied(appliedRows(write.rows, outcomes))
+    if (write.idempotency === undefined) tellCache(write.rows, outcomes)
     // A retry gets the first write's outcomes: its rows may long be superseded, and a default timestamp differs from the
     // stored one. The store alone knows the truth, so the cache only forgets.
     else changes.changed(write.rows.map((row) => row.key))
     archiver.accepted(write.rows.length, totalBytes(write.rows))
     return outcomes
+  }
+
+  /** A superseded row tells that the store has a newer one, of which another instance's invalidation may be still to come. */
+  function tellCache(rows: readonly RowWrite[], outcomes: readonly RowOutcome[]): void {
+    const applied: RowWrite[] = []
+    const superseded: RowKey[] = []
+    rows.forEach(({ key, row }, index) => {
+      const { status, position } = outcomes[index]!
+      if (status === 'APPLIED') applied.push({ key, row: acceptRow(row, position) })
+      else superseded.push(key)
+    })
+    changes.applied(applied)
+    if (superseded.length > 0) changes.changed(superseded)
   }
 
   return {
@@ -64,15 +77,6 @@ export function createFeatureWriter({ online, archiver, changes }: FeatureWriter
       return outcomes
     },
   }
-}
-
-function appliedRows(rows: readonly RowWrite[], outcomes: readonly RowOutcome[]): RowWrite[] {
-  const applied: RowWrite[] = []
-  rows.forEach(({ key, row }, index) => {
-    const { status, position } = outcomes[index]!
-    if (status === 'APPLIED') applied.push({ key, row: acceptRow(row, position) })
-  })
-  return applied
 }
 
 /** The row with the greatest position of each view and shard: when it is archived, all are. */

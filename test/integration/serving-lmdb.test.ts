@@ -26,7 +26,15 @@ beforeEach(async () => {
     store,
     clock: systemClock,
     cache: { bytesMax: 1 << 24, entriesMax: 10_000, ttlMs: 60_000, staleIfErrorMs: 60_000 },
-    fetch: { batchKeysMax: 64, pendingKeysMax: 10_000, timeoutMs: 10_000 },
+    fetch: {
+      batchKeysMax: 64,
+      pendingKeysMax: 10_000,
+      timeoutMs: 10_000,
+      hedgeAfterMs: 0,
+      hedgeBudgetPercent: 0,
+      readFrom: 'primary',
+      replicaLagMaxMs: 10_000,
+    },
     limits: {
       entitiesMax: 2000,
       featuresMax: 10,

@@ -21,7 +21,7 @@ type Event =
   | { readonly kind: 'applied'; readonly key: RowKey; readonly position: number; readonly atMs: number }
   | { readonly kind: 'invalidate'; readonly key: RowKey | 'all' }
 
-/** What the last kept fill of the key left, or undefined. */
+/** What the last kept fill of the key left, or undefined; a live entry that is newer stays. */
 function modelEntry(
   history: readonly Event[],
   key: RowKey,
@@ -32,6 +32,10 @@ function modelEntry(
   if (end < 0) return undefined
   const fill = history[end] as Event & { kind: 'end' }
   const { atMs: beganAtMs } = history[fill.begin] as Event & { kind: 'begin' }
+  const before = modelEntry(history.slice(0, end), key)
+  if (before?.live && beganAtMs - before.beganAtMs <= TTL_MS && before.position > fill.position!) {
+    return modelEntry(history.with(end, { ...fill, position: undefined }), key)
+  }
   let position = fill.position!
   let live = true
   for (const event of history.slice(end + 1)) {

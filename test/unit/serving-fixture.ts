@@ -138,6 +138,7 @@ export class FakeClock {
 export interface Call {
   readonly keys: readonly RowKey[]
   readonly signal: AbortSignal | undefined
+  readonly mayLag: boolean
   /** Answers with the rows the store holds at the time of this call. */
   answer(): void
   answerWith(results: readonly RowResult[]): void
@@ -145,17 +146,19 @@ export interface Call {
 }
 
 export class ScriptedStore {
+  shardCount = 1
   readonly rows = new Map<RowKey, Buffer>()
   readonly calls: Call[] = []
   /** Whether calls are answered at once. */
   isAutomatic = true
 
-  readMany(keys: readonly RowKey[], { signal }: ReadOptions = {}): Promise<readonly RowResult[]> {
+  readMany(keys: readonly RowKey[], { signal, mayLag = false }: ReadOptions = {}): Promise<readonly RowResult[]> {
     const held = (): RowResult[] => keys.map((key) => this.rows.get(key) ?? null)
     return new Promise((resolve, reject) => {
       this.calls.push({
         keys,
         signal,
+        mayLag,
         answer: () => resolve(held()),
         answerWith: resolve,
         fail: reject,
@@ -192,7 +195,16 @@ export function bench(
     store,
     clock,
     cache: { bytesMax: 1 << 24, entriesMax: 10_000, ttlMs: 60_000, staleIfErrorMs: 300_000, ...more.cache },
-    fetch: { batchKeysMax: 1000, pendingKeysMax: 10_000, timeoutMs: 1000, ...more.fetch },
+    fetch: {
+      batchKeysMax: 1000,
+      pendingKeysMax: 10_000,
+      timeoutMs: 1000,
+      hedgeAfterMs: 0,
+      hedgeBudgetPercent: 0,
+      readFrom: 'primary',
+      replicaLagMaxMs: 10_000,
+      ...more.fetch,
+    },
     limits: {
       entitiesMax: 1000,
       featuresMax: 1000,

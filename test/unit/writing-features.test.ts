@@ -79,7 +79,7 @@ test('rows are online, and the cache has them as stored, when they are acknowled
   const outcomes = outcomesOf(await writes.writeFeatures(request))
   expect(outcomes.map((outcome) => outcome.status)).toEqual([1, 1, 1, 2])
   expect(new Set(outcomes.map((outcome) => outcome.position)).size).toBe(4)
-  expect(journal.events).toEqual(['applied 3', 'accepted 4'])
+  expect(journal.events).toEqual(['applied 3', 'changed 1', 'accepted 4'])
   const [b, a] = await store.readMany([journal.appliedRows[1]!.key, journal.appliedRows[2]!.key])
   expect(journal.appliedRows[1]!.row).toEqual(b)
   expect(journal.appliedRows[2]!.row).toEqual(a)
