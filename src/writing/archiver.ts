@@ -130,6 +130,7 @@ class OutboxArchiver implements Archiver {
   readonly #unlifted = new Set<Shard>()
   #state: 'new' | 'running' | 'stopped' = 'new'
   #timer: { cancel(): void } | undefined
+  #unwatch = (): void => {}
   #passing = false
   #passWanted = false
   #pendingRows = 0
@@ -163,6 +164,10 @@ class OutboxArchiver implements Archiver {
     await this.#lift(this.#drains.map(({ shard }) => shard))
     await this.#claims.start()
     this.#unlifted.clear()
+    this.#unwatch = this.#parts.online.watch((changed) => {
+      // Perhaps a shard has another primary, which may lack the end of the old one's writes.
+      if (changed === 'all') for (const drain of this.#drains) drain.suspectTail()
+    })
     this.#state = 'running'
     this.#wake()
   }
@@ -216,6 +221,7 @@ class OutboxArchiver implements Archiver {
       () => false,
     )
     this.#state = 'stopped'
+    this.#unwatch()
     this.#timer?.cancel()
     this.#waiters.flushes().fail(new TwinstoreError('UNAVAILABLE', 'the archiver has stopped'))
     // A claim that cannot be given up ends by itself.
@@ -355,7 +361,7 @@ class OutboxArchiver implements Archiver {
     const pages = await boundedParallel(drains, this.#parts.limits.shardsAtOnce, (drain) =>
       this.#attempt(drain, async () => {
         const page = await drain.read(share)
-        if (page.last < drain.cursor) await this.#tailLost(drain.shard, drain.cursor)
+        if (await drain.isTailLost(page.last)) await this.#tailLost(drain.shard, drain.cursor)
         return { drain, ...page }
       }),
     )

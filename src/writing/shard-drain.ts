@@ -13,6 +13,7 @@ import { type Shard, splitRowKey } from '../domain/entity-key.ts'
 import type { TwinstoreError } from '../domain/errors.ts'
 import { NO_POSITION, type Position } from '../domain/version.ts'
 import type { OnlineStore, OutboxEntry } from '../online/online-store.ts'
+import { ArchivedTail } from './archived-tail.ts'
 import { type BackoffLimits, backoffMs } from './backoff.ts'
 
 export interface PageLimits {
@@ -36,9 +37,11 @@ export interface ShardFault {
   readonly retryAtMs: number
 }
 
+type DrainedStore = Pick<OnlineStore, 'readOutbox' | 'trimOutbox' | 'lastPosition' | 'readMany'>
+
 export class ShardDrain {
   readonly shard: Shard
-  readonly #online: Pick<OnlineStore, 'readOutbox' | 'trimOutbox' | 'lastPosition'>
+  readonly #online: DrainedStore
   readonly #committed = new Map<string, Position>()
   /** Views with rows between `#safe` and the cursor that are not offline. */
   readonly #stuck = new Set<string>()
@@ -48,8 +51,10 @@ export class ShardDrain {
   #safe = NO_POSITION
   #trimmed = NO_POSITION
   #fault: ShardFault | undefined
+  readonly #tail = new ArchivedTail()
+  #tailSuspect = false
 
-  constructor(shard: Shard, online: Pick<OnlineStore, 'readOutbox' | 'trimOutbox' | 'lastPosition'>) {
+  constructor(shard: Shard, online: DrainedStore) {
     this.shard = shard
     this.#online = online
   }
@@ -99,6 +104,24 @@ export class ShardDrain {
     return { entries, full: entries.length >= limits.rows || bytes >= limits.bytes / 2, last }
   }
 
+  /** The shard may have another primary: whether it has the rows that were archived is to be looked at. */
+  suspectTail(): void {
+    this.#tailSuspect = true
+  }
+
+  /** Whether the store has lost rows that are archived; `last` is the position it says is the shard's last. */
+  async isTailLost(last: Position): Promise<boolean> {
+    if (last < this.#cursor) return true
+    if (!this.#tailSuspect) return false
+    this.#tailSuspect = false
+    try {
+      return await this.#tail.isLost(this.#online)
+    } catch (error) {
+      this.#tailSuspect = true
+      throw error
+    }
+  }
+
   /** Rows of a page that are not yet committed, by view, in order of position. */
   uncommitted(entries: readonly OutboxEntry[]): ReadonlyMap<string, OutboxEntry[]> {
     const groups = new Map<string, OutboxEntry[]>()
@@ -117,16 +140,20 @@ export class ShardDrain {
    * the trim fails; it is tried again by the next call.
    */
   async advance(entries: readonly OutboxEntry[], isBlocked: (storageId: string) => boolean): Promise<void> {
-    for (const { key, position } of entries) {
+    const archived: OutboxEntry[] = []
+    for (const entry of entries) {
+      const { key, position } = entry
       const { storageId } = splitRowKey(key)
       const committed = this.#committed.get(storageId) ?? NO_POSITION
       if (position > committed) {
         if (isBlocked(storageId)) this.#stuck.add(storageId)
         else this.#committed.set(storageId, position)
       }
+      if (!isBlocked(storageId)) archived.push(entry)
       if (this.#stuck.size === 0) this.#safe = position
       this.#cursor = position
     }
+    this.#tail.remember(archived)
     if (this.#safe <= this.#trimmed) return
     const through = this.#safe
     await this.#online.trimOutbox(this.shard, through)

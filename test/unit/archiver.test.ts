@@ -2,103 +2,21 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Shard } from '../../src/domain/entity-key.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
-import type { FeatureView } from '../../src/domain/registry.ts'
 import { encodeRow } from '../../src/domain/row-codec.ts'
 import { NO_POSITION, type Position } from '../../src/domain/version.ts'
-import type { OnlineStore, RowOutcome, RowWrite } from '../../src/online/online-store.ts'
-import { type Archiver, type ArchiverParts, createArchiver } from '../../src/writing/archiver.ts'
-import { encodeRows } from '../../src/writing/feature-write-service.ts'
-import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
-import type { SetAsideRow } from '../../src/writing/view-appends.ts'
-import { readWriteRequest } from '../../src/writing/write-request.ts'
-import { airport, limits, ManualClock, NOW_MICROS, route, TestDefinitions } from './writing-fixture.ts'
-import { MemoryOffline, offlineDown, openTestStore } from './writing-stores.ts'
-
-/** Longer than any test moves its clock; tests of claims take a shorter one. */
-const LEASE_THIRD_MS = 1_000_000
-
-const archiverLimits = {
-  intervalMs: 2000,
-  batchRows: 8,
-  batchBytes: 100_000,
-  shardsAtOnce: 3,
-  viewsAtOnce: 2,
-  leaseMs: 3 * LEASE_THIRD_MS,
-  retry: { minMs: 100, maxMs: 1000 },
-}
-
-interface Bench {
-  readonly online: OnlineStore
-  readonly offline: MemoryOffline
-  readonly definitions: TestDefinitions
-  readonly clock: ManualClock
-  readonly setAside: SetAsideRow[]
-  readonly faults: TwinstoreError[]
-  readonly tailsLost: Shard[]
-  archiver(overrides?: Partial<ArchiverParts>): Archiver
-}
-
-async function bench(shardCount = 4): Promise<Bench> {
-  const online = await openTestStore(shardCount)
-  const offline = new MemoryOffline()
-  const definitions = new TestDefinitions(airport, route)
-  const clock = new ManualClock()
-  const setAside: SetAsideRow[] = []
-  const faults: TwinstoreError[] = []
-  const tailsLost: Shard[] = []
-  const parts: ArchiverParts = {
-    online,
-    offline: offline.store,
-    definitions,
-    clock,
-    random: () => 0,
-    owner: 'one',
-    limits: archiverLimits,
-    setAside: async (row) => void setAside.push(row),
-    earlierViews: async () => undefined,
-    onFault: (fault) => void faults.push(fault),
-    onTailLost: (shard) => void tailsLost.push(shard),
-  }
-  return {
-    online,
-    offline,
-    definitions,
-    clock,
-    setAside,
-    faults,
-    tailsLost,
-    archiver: (more) => createArchiver({ ...parts, ...more }),
-  }
-}
-
-async function started(made: Archiver): Promise<Archiver> {
-  await made.start()
-  // The first pass is over when a flush is answered.
-  await made.flush()
-  return made
-}
-
-async function rowsOf(view: FeatureView, ...names: readonly string[]): Promise<RowWrite[]> {
-  const rows = names.map((name) => ({
-    values: view === airport ? { airport: name, terminal: 1n, mean_delay: 1 } : { route: name, max_delay: 2 },
-  }))
-  return encodeRows(view, readWriteRequest(encodeWriteRequest(view, rows), 1000), NOW_MICROS, {
-    ...limits,
-    rowsMax: 1000,
-  })
-}
-
-function names(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `n${index}`)
-}
-
-function sorted(outcomes: readonly RowOutcome[]): number[] {
-  return outcomes.map((outcome) => outcome.position).sort((a, b) => a - b)
-}
-
-function archivedPositions(offline: MemoryOffline, id: string): number[] {
-  return [...offline.positions(id)].sort((a, b) => a - b)
-}
+import type { OnlineStore } from '../../src/online/online-store.ts'
+import {
+  archivedPositions,
+  archiverLimits,
+  bench,
+  LEASE_THIRD_MS,
+  names,
+  rowsOf,
+  sorted,
+  started,
+} from './archiver-fixture.ts'
+import { airport, NOW_MICROS, route } from './writing-fixture.ts'
+import { type MemoryOffline, offlineDown } from './writing-stores.ts'
 
 test('rows of every view and shard are archived once, in order of position per shard, and leave the outbox', async () => {
   const { online, offline, archiver } = await bench()

@@ -1,15 +1,17 @@
 /** The embedded online store on a temporary folder, and an offline store in memory whose faults a test can script. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import { type FeatureView, storageId } from '../../src/domain/registry.ts'
+import { compareRowVersions } from '../../src/domain/row-codec.ts'
 import type { Position } from '../../src/domain/version.ts'
+import type { Clock } from '../../src/lib/clock.ts'
 import type { AppendResult, OfflineStore, OutboxBatch, OutboxSource } from '../../src/offline/offline-store.ts'
 import { LMDB_DEFAULTS } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
-import type { OnlineStore, OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
+import type { Invalidation, OnlineStore, OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
 import { ManualClock } from './writing-fixture.ts'
 
 export async function temporaryFolder(): Promise<string> {
@@ -18,17 +20,46 @@ export async function temporaryFolder(): Promise<string> {
   return dir
 }
 
-export async function openTestStore(shardCount = 4): Promise<OnlineStore> {
-  const dir = await temporaryFolder()
-  const store = await openLmdbStore({
-    ...LMDB_DEFAULTS,
-    durability: 'process',
-    dir,
-    shardCount,
-    clock: new ManualClock(),
-  })
+export async function openTestStore(shardCount = 4, clock: Clock = new ManualClock()): Promise<OnlineStore> {
+  return openIn(await temporaryFolder(), shardCount, clock)
+}
+
+async function openIn(dir: string, shardCount: number, clock: Clock): Promise<OnlineStore> {
+  const store = await openLmdbStore({ ...LMDB_DEFAULTS, durability: 'process', dir, shardCount, clock })
   onTestFinished(() => store.close())
   return store
+}
+
+/** A store with a copy that has only what was there at the last `replicate`, as a replica that lags. */
+export interface ReplicatedStore {
+  readonly online: OnlineStore
+  replicate(): Promise<void>
+  /** From now on the copy is the store. Whoever watches is told that something happened, as Redis does. */
+  failOver(): Promise<void>
+}
+
+export async function openReplicatedStore(shardCount: number, clock: Clock): Promise<ReplicatedStore> {
+  const primaryDir = await temporaryFolder()
+  const replicaDir = join(await temporaryFolder(), 'replica')
+  let current = await openIn(primaryDir, shardCount, clock)
+  const listeners = new Set<(changed: Invalidation) => void>()
+  const own = {
+    watch(listener: (changed: Invalidation) => void) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+  const online = new Proxy(current, {
+    get: (_, name: keyof OnlineStore) => (name === 'watch' ? own.watch : current[name]),
+  })
+  return {
+    online,
+    replicate: () => cp(primaryDir, replicaDir, { recursive: true, force: true }),
+    async failOver() {
+      current = await openIn(replicaDir, shardCount, clock)
+      for (const listener of listeners) listener('all')
+    },
+  }
 }
 
 interface Table {
@@ -96,7 +127,12 @@ export class MemoryOffline {
     },
     latest: async (view: FeatureView) => {
       const table = this.table(storageId(view))
-      const rows = table.syncRows
+      const newest = new Map<string, RowWrite>()
+      for (const { key, row } of [...table.syncRows, ...table.rows]) {
+        const known = newest.get(key)
+        if (known === undefined || compareRowVersions(row, known.row) > 0) newest.set(key, { key, row })
+      }
+      const rows = [...newest.values()]
       async function* batches() {
         yield rows
       }

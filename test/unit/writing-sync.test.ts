@@ -156,3 +156,63 @@ test('a cancelled sync ends and is taken up by the next', async () => {
   await expect(stopped).rejects.toMatchObject({ code: 'CANCELLED' })
   expect(await syncer().sync(['route'])).toMatchObject([{ rowsOnline: 15 }])
 })
+
+test('a restore brings every online view its latest archived rows, with or without a source, and nothing older', async () => {
+  const { online, offline, changed, syncer } = await bench()
+  const rows = await rowsOf(routes, 25, 1000)
+  offline.sources.set('route', rows)
+  const made = syncer()
+  await made.sync(['route'])
+  const archived = (await rowsOf(others, 3, 2000)).map((row) => ({ ...row, position: 2000 as Position }))
+  offline.table('others').rows.push(...archived)
+  const [newer] = await online.write([{ key: archived[0]!.key, row: archived[0]!.row }])
+  expect(newer!.status).toBe('APPLIED')
+  changed.length = 0
+  expect(await made.restore()).toEqual([
+    { view: 'route', rowsOnline: 0 },
+    { view: 'others', rowsOnline: 2 },
+    { view: 'airport', rowsOnline: 0 },
+  ])
+  expect(changed).toEqual([archived[1]!.key, archived[2]!.key])
+  expect(await Promise.all([made.restore(), syncer().restore()])).toEqual([
+    expect.arrayContaining([{ view: 'others', rowsOnline: 0 }]),
+    expect.arrayContaining([{ view: 'others', rowsOnline: 0 }]),
+  ])
+})
+
+test('one restore at a time; calls during one share the one after it, which sees what was lost since', async () => {
+  const { online, offline, syncer } = await bench()
+  const [row] = await rowsOf(others, 1, 2000)
+  let running = 0
+  let begun = 0
+  const latest = offline.store.latest
+  offline.store.latest = async (view) => {
+    if (view.name === 'route') begun++
+    expect(++running).toBe(1)
+    const result = await latest(view)
+    running--
+    return result
+  }
+  const made = syncer()
+  const first = made.restore()
+  offline.table('others').rows.push({ ...row!, position: 2000 as Position })
+  const during = [made.restore(), made.restore(), made.restore()]
+  await first
+  const results = await Promise.all(during)
+  expect(begun).toBe(2)
+  expect(new Set(results).size).toBe(1)
+  expect(await online.readMany([row!.key])).toEqual([row!.row])
+  await made.restore()
+  expect(begun).toBe(3)
+})
+
+test('a restore that fails for a view goes on with the others and says which', async () => {
+  const { offline, syncer } = await bench()
+  const latest = offline.store.latest
+  offline.store.latest = (view) =>
+    view.name === 'route' ? Promise.reject(new TwinstoreError('UNAVAILABLE', 'gone')) : latest(view)
+  const made = syncer()
+  await expect(made.restore()).rejects.toMatchObject({ code: 'UNAVAILABLE', message: /1 of 3 views:\n {2}route: gone/ })
+  offline.store.latest = latest
+  expect(await made.restore()).toHaveLength(3)
+})
