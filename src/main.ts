@@ -104,7 +104,7 @@ async function start(
   const log = createLog(config['log-level'])
   const folders = storeFolders(config)
   await lockOption('data-dir', folders.data, onClose)
-  await lockOption('online', folders.online, onClose)
+  if (folders.online !== undefined) await lockOption('online', folders.online, onClose)
   const objects = await openObjects(config, folders)
   const applied = await definitionsOf(config, objects, hooks)
   const definitions: DefinitionsSource = { current: applied.definitions }
@@ -207,7 +207,9 @@ export async function applyOnce(
   return { changes, fingerprint: definitions.registry.fingerprint }
 }
 
-function openOnline(config: Config, folders: StoreFolders): Promise<OnlineStore> {
+async function openOnline(config: Config, folders: StoreFolders): Promise<OnlineStore> {
+  if (folders.online === undefined)
+    throw new TwinstoreError('FAILED_PRECONDITION', '--online: this version cannot use Redis yet')
   return openLmdbStore({ dir: folders.online, clock, ...onlineSlice(config) })
 }
 

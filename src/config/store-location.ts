@@ -1,11 +1,13 @@
 import { resolve } from 'node:path'
 import { TwinstoreError } from '../domain/errors.ts'
 import type { Config } from './option-table.ts'
+import { redisLocation } from './redis-location.ts'
 
 /** Local folders of the embedded stores, absolute. */
 export interface StoreFolders {
   readonly data: string
-  readonly online: string
+  /** Undefined: the online store is in Redis (`redisLocation`). */
+  readonly online: string | undefined
   readonly offline: string
   /** Temporary files of jobs and data sets. */
   readonly work: string
@@ -15,7 +17,7 @@ export function storeFolders(config: Config): StoreFolders {
   const data = resolve(config['data-dir'])
   return {
     data,
-    online: folderOf('online', 'lmdb', config.online, resolve(data, 'online')),
+    online: redisLocation(config) ? undefined : folderOf('online', 'lmdb', config.online, resolve(data, 'online')),
     offline: folderOf('offline', 'file', config.offline, resolve(data, 'offline')),
     work: resolve(data, 'work'),
   }
@@ -25,8 +27,15 @@ function folderOf(option: 'online' | 'offline', scheme: string, location: string
   if (location === '') return fallback
   const folder = location.startsWith(`${scheme}:`) ? location.slice(scheme.length + 1) : ''
   if (folder !== '') return resolve(folder)
+  // A mistyped scheme must not put a password into the log.
+  const shown = JSON.stringify(location.replace(/\/\/.*@/, '//...@'))
   throw new TwinstoreError(
     'INVALID_ARGUMENT',
-    `--${option}: ${JSON.stringify(location)} is not a store this version knows; give ${scheme}:<folder>`,
+    `--${option}: ${shown} is not a store this version knows; give ${KNOWN[option]}`,
   )
 }
+
+const KNOWN = {
+  online: 'lmdb:<folder>, redis://host:port or redis+cluster://host:port,host:port',
+  offline: 'file:<folder>',
+} as const
