@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freePorts } from '../support/redis/free-port.mjs'
 import { hashSlot } from '../support/redis/hash-slot.mjs'
+import { isAlive } from '../support/redis/is-alive.mjs'
 import { request } from '../support/redis/resp.mjs'
 
 const COMMAND = new URL('../support/redis/cluster-command.mjs', import.meta.url).pathname
@@ -33,14 +34,6 @@ function run(...args: string[]) {
 const recordFile = () => join(dir, 'data/redis-cluster/cluster.json')
 const recorded = (): { nodes: { port: number; pid: number; dir: string }[] } =>
   JSON.parse(readFileSync(recordFile(), 'utf8'))
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
 
 test('up, up again, down, and up with the same data', async () => {
   const first = run('up', '--base-port', String(basePort))

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hashSlot } from '../support/redis/hash-slot.mjs'
+import { isAlive } from '../support/redis/is-alive.mjs'
 import { type RedisCluster, startCluster } from '../support/redis/redis-cluster.mjs'
 import { startRedis } from '../support/redis/redis-process.mjs'
 import { until } from '../support/redis/until.mjs'
@@ -18,14 +19,6 @@ async function nodeProgram(program: string, env: NodeJS.ProcessEnv = process.env
   })
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
   return { child, line }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }
 
 describe('one server', () => {
@@ -51,9 +44,10 @@ describe('one server', () => {
     await redis.dispose()
   })
 
-  test('an error reply rejects, and a flag that Redis does not know is told from its log', async () => {
+  test('an error reply rejects; a port in use and an unknown flag are told from the log', async () => {
     const redis = await startRedis()
     await expect(redis.command('INCR')).rejects.toThrow(/wrong number of arguments/)
+    await expect(startRedis({ port: redis.port })).rejects.toThrow(/Address already in use/)
     await redis.dispose()
     await expect(startRedis({ args: ['--no-such-flag', 1] })).rejects.toThrow(/no-such-flag/)
   })

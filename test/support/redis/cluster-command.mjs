@@ -8,6 +8,7 @@
 import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { isAlive } from './is-alive.mjs'
 import { startCluster } from './redis-cluster.mjs'
 import { request } from './resp.mjs'
 import { until } from './until.mjs'
@@ -91,14 +92,6 @@ async function stateOf({ port, pid, dir }) {
     return isOurs ? 'running' : 'gone'
   } catch (error) {
     return error.code === 'ECONNREFUSED' || !isAlive(pid) ? 'gone' : 'silent'
-  }
-}
-
-function isAlive(pid) {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
   }
 }
 

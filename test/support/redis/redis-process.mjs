@@ -143,12 +143,27 @@ class RedisProcess {
   async #answers() {
     await until(`redis-server on port ${this.port}`, START_MS, async () => {
       if (this.#child === undefined) return 'ended'
-      return (await this.request('PING')) !== undefined
+      return await this.#isReady()
     })
     if (this.#child === undefined) {
       const log = readFileSync(this.#logFile(), 'utf8').trim().split('\n').slice(-10).join('\n')
       throw new Error(`redis-server ended before it answered on port ${this.port}:\n${log}`)
     }
+  }
+
+  /** Not just any server on its port: another one's answer must not stand in for one that could not bind. */
+  async #isReady() {
+    try {
+      return (await this.command('INFO', 'server')).includes(`process_id:${this.pid}\r`) && (await this.#isLoaded())
+    } catch (error) {
+      // Flags of the test that ask for a login which this process does not have.
+      if (/^(NOAUTH|NOPERM|WRONGPASS)/.test(error.message)) return true
+      throw error
+    }
+  }
+
+  async #isLoaded() {
+    return (await this.command('PING')) === 'PONG'
   }
 
   #logFile() {

@@ -16,7 +16,12 @@ export function request({ host = '127.0.0.1', port, password }, args, timeoutMs 
   let received = Buffer.alloc(0)
   socket.on('data', (chunk) => {
     received = Buffer.concat([received, chunk])
-    const replies = readReplies(received, commands.length)
+    let replies
+    try {
+      replies = readReplies(received, commands.length)
+    } catch (error) {
+      socket.destroy(error)
+    }
     if (replies === undefined) return
     socket.destroy()
     const refused = replies.find((reply) => reply instanceof Error)
