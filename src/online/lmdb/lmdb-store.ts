@@ -13,6 +13,7 @@ import { randomUUID } from 'node:crypto'
 import { TwinstoreError } from '../../domain/errors.ts'
 import { nextPosition, type Position } from '../../domain/version.ts'
 import type { Invalidation, OnlineStore } from '../online-store.ts'
+import { readAborted } from '../read-aborted.ts'
 import { releaseClaims, renewClaims } from './claims.ts'
 import { commitQueue } from './commit-queue.ts'
 import { openDurably } from './durability.ts'
@@ -63,7 +64,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineSt
     async readMany(keys, { signal } = {}) {
       return await readRows(env, keys, () => {
         checkOpen()
-        if (signal?.aborted) throw abortError(signal)
+        if (signal?.aborted) throw readAborted(signal)
       })
     },
 
@@ -169,12 +170,4 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineSt
       await closing
     },
   }
-}
-
-function abortError(signal: AbortSignal): TwinstoreError {
-  if (signal.reason instanceof TwinstoreError) return signal.reason
-  const timedOut = signal.reason instanceof Error && signal.reason.name === 'TimeoutError'
-  return timedOut
-    ? new TwinstoreError('DEADLINE_EXCEEDED', 'the deadline passed before the online store was read')
-    : new TwinstoreError('CANCELLED', 'the read of the online store was cancelled')
 }

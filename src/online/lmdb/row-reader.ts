@@ -13,8 +13,9 @@ import type { RowKey } from '../../domain/entity-key.ts'
 import { asTwinstoreError, TwinstoreError } from '../../domain/errors.ts'
 import type { RowResult } from '../../domain/outcome.ts'
 import { rowFault } from '../../domain/row-codec.ts'
+import { keyName } from '../key-name.ts'
 import type { Environment } from './environment.ts'
-import { keyBytes, keyName } from './value-key.ts'
+import { keyBytes } from './value-key.ts'
 
 const SLICE_ROWS = 256
 const SLICE_BYTES = 1024 * 1024

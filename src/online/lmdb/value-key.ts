@@ -17,9 +17,3 @@ function tooLong(key: RowKey): TwinstoreError {
     `an entity key of view ${storageId} has ${entityKey.length} bytes; the LMDB online store takes up to ${room} for this view: use shorter join-key values`,
   )
 }
-
-/** How a message names a row: its view and its entity key in hex. */
-export function keyName(key: RowKey): string {
-  const { storageId, entityKey } = splitRowKey(key)
-  return `view ${storageId}, entity key ${Buffer.from(entityKey, 'latin1').toString('hex')}`
-}

@@ -1,0 +1,106 @@
+/** Small scripts on a shard's state and on the store's own keys. */
+import { NOW_MICROS, PUT_IF_NEWER, STREAM_ID, TEXT } from './lua.ts'
+
+/**
+ * Rows with positions of their own; future positions are greater than all of them.
+ *
+ *     KEYS state, then the value of each row   ARGV store id, then the rows   reply OK, a letter per row | LOST
+ */
+export const SEED_SCRIPT = `${TEXT}${PUT_IF_NEWER}
+local was = redis.call('HMGET', KEYS[1], 'id', 'position')
+if was[1] ~= ARGV[1] then return {'LOST'} end
+local greatest = tonumber(was[2] or 0)
+local letters = {}
+for i = 2, #KEYS do
+  letters[i - 1] = putIfNewer(KEYS[i], ARGV[i])
+  greatest = math.max(greatest, struct.unpack('>I8', ARGV[i], 19))
+end
+redis.call('HSET', KEYS[1], 'position', text(greatest))
+return {'OK', table.concat(letters)}`
+
+/** KEYS state   ARGV floor   reply the position before */
+export const RAISE_SCRIPT = `
+local was = redis.call('HGET', KEYS[1], 'position') or '0'
+if tonumber(ARGV[1]) > tonumber(was) then redis.call('HSET', KEYS[1], 'position', ARGV[1]) end
+return was`
+
+/**
+ * Drops entries up to a position. The last one dropped says how many bytes had come in with it: no sum is needed.
+ *
+ *     KEYS state, outbox   ARGV through   reply 1
+ */
+export const TRIM_SCRIPT = `${STREAM_ID}
+local through = tonumber(ARGV[1])
+local last = redis.call('XREVRANGE', KEYS[2], streamId(through), '-', 'COUNT', 1)[1]
+if last then
+  redis.call('HSET', KEYS[1], 'out', last[2][6])
+  redis.call('XTRIM', KEYS[2], 'MINID', streamId(through + 1))
+end
+local position = tonumber(redis.call('HGET', KEYS[1], 'position') or 0)
+if through > position then redis.call('HSET', KEYS[1], 'position', text(through)) end
+return 1`
+
+/** KEYS reserved   ARGV floor   reply a position greater than the floor, than now, and than every one it gave before */
+export const RESERVE_SCRIPT = `${NOW_MICROS}${TEXT}
+local last = tonumber(redis.call('GET', KEYS[1]) or 0)
+local position = text(math.max(nowMicros(), last + 1, tonumber(ARGV[1]) + 1))
+redis.call('SET', KEYS[1], position)
+return position`
+
+/**
+ * The hash a write id was first used with, kept on the id's home shard: a second write with the id may go to other shards.
+ *
+ *     KEYS name, ids   ARGV content hash, life in ms, ids to remember, member, prefix of names   reply NEW | SAME | CLASH
+ */
+export const NAME_SCRIPT = `${NOW_MICROS}${TEXT}
+local known = redis.call('GET', KEYS[1])
+if known then
+  if known == ARGV[1] then return 'SAME' end
+  return 'CLASH'
+end
+local now = nowMicros()
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('ZADD', KEYS[2], text(now), ARGV[4])
+local surplus = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[3])
+local oldest = redis.call('ZRANGE', KEYS[2], 0, 3, 'WITHSCORES')
+for i = 1, #oldest, 2 do
+  if surplus <= 0 and tonumber(oldest[i + 1]) > now - ARGV[2] * 1000 then break end
+  redis.call('ZREM', KEYS[2], oldest[i])
+  redis.pcall('DEL', ARGV[5] .. oldest[i])
+  surplus = surplus - 1
+end
+return 'NEW'`
+
+/**
+ * Claims a fair part of the shards: see \`OnlineStore.claimShards\`. An owner is a field, its value \`until ms:shard,shard,\`.
+ *
+ *     KEYS claims   ARGV owner, ttl in ms, shard count   reply the shards it holds
+ */
+export const CLAIM_SCRIPT = `${NOW_MICROS}${TEXT}
+local owner, shardCount = ARGV[1], tonumber(ARGV[3])
+local now = math.floor(nowMicros() / 1000)
+local all = redis.call('HGETALL', KEYS[1])
+local taken, others, held = {}, 0, {}
+for i = 1, #all, 2 do
+  local untilMs, shards = string.match(all[i + 1], '^(%d+):(.*)$')
+  if all[i] == owner then
+    for shard in string.gmatch(shards, '%d+') do held[#held + 1] = tonumber(shard) end
+  elseif tonumber(untilMs) <= now then
+    redis.call('HDEL', KEYS[1], all[i])
+  else
+    others = others + 1
+    for shard in string.gmatch(shards, '%d+') do taken[tonumber(shard)] = true end
+  end
+end
+local share = math.ceil(shardCount / (others + 1))
+local mine, have = {}, {}
+local function take(shard)
+  if #mine < share and not taken[shard] and not have[shard] then
+    have[shard] = true
+    mine[#mine + 1] = shard
+  end
+end
+for _, shard in ipairs(held) do take(shard) end
+for shard = 0, shardCount - 1 do take(shard) end
+redis.call('HSET', KEYS[1], owner, text(now + tonumber(ARGV[2])) .. ':' .. table.concat(mine, ','))
+return mine`
