@@ -98,9 +98,9 @@ export function outboxContract(make: MakeStore): void {
     expect(await store.outboxDepth()).toEqual({ rows: 0, bytes: 0 })
   })
 
-  test('when its rows are at their limit, a write is refused whole and named; after a trim it goes on', async () => {
+  test('when its rows are at their limit, a write is refused and named; after a trim it goes on', async () => {
     const { store } = await make({ outboxRowsMax: 10 })
-    const keys = Array.from({ length: 12 }, (_, index) => keyOf(`airport-${index}`))
+    const keys = keysOfOneShard(store, 12)
     await store.write(keys.slice(0, 8).map((key) => write(key, 1, 'first')))
     const depth = await store.outboxDepth()
     const refused = store.write(
@@ -122,25 +122,43 @@ export function outboxContract(make: MakeStore): void {
     expect(outcome!.status).toBe('APPLIED')
   })
 
+  test('a batch of which one shard has no room is completed by a repetition, and nothing is written twice', async () => {
+    const { store } = await make({ outboxRowsMax: 10 })
+    const [full, ...others] = keysOfOneShard(store, 11)
+    const elsewhere = Array.from({ length: 40 }, (_, index) => keyOf(`airport-${index}`)).filter(
+      (key) => shardOfKey(store, key) !== shardOfKey(store, full!),
+    )
+    await store.write(others.map((key) => write(key, 1, 'fills')))
+    const batch = [full!, ...elsewhere.slice(0, 3)].map((key) => write(key, 2, 'batch'))
+    const id = { writeId: 'id-1', contentHash: 'aa' }
+    await expect(store.write(batch, id)).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED' })
+    await store.trimOutbox(shardOfKey(store, full!), (await outboxOf(store, shardOfKey(store, full!))).at(-1)!.position)
+    const outcomes = await store.write(batch, id)
+    expect(await store.write(batch, id)).toEqual(outcomes)
+    const entries = await wholeOutbox(store)
+    expect(entries.map((entry) => contentOf(entry.row))).toEqual(batch.map(() => 'batch'))
+    expect(new Set(entries.map((entry) => entry.position))).toEqual(new Set(outcomes.map(({ position }) => position)))
+  })
+
   test('when its bytes are at their limit, a write is refused and named; a seed is not', async () => {
     const { store } = await make({ outboxBytesMax: 5_000 })
-    await store.write([write(keyOf('ATL'), 1, Buffer.alloc(3_000, 1))])
-    await expect(store.write([write(keyOf('ORD'), 1, Buffer.alloc(3_000, 1))])).rejects.toMatchObject({
+    const [one, two] = keysOfOneShard(store, 2) as [ReturnType<typeof keyOf>, ReturnType<typeof keyOf>]
+    await store.write([write(one, 1, Buffer.alloc(3_000, 1))])
+    await expect(store.write([write(two, 1, Buffer.alloc(3_000, 1))])).rejects.toMatchObject({
       code: 'RESOURCE_EXHAUSTED',
       message: expect.stringMatching(/outbox-bytes-max\b.*\b5000\b/),
     })
-    expect(await store.readMany([keyOf('ORD')])).toEqual([null])
-    expect(await store.seed([{ key: keyOf('ORD'), row: write(keyOf('ORD'), 1, Buffer.alloc(3_000, 1)).row }])).toEqual([
-      'APPLIED',
-    ])
+    expect(await store.readMany([two])).toEqual([null])
+    expect(await store.seed([{ key: two, row: write(two, 1, Buffer.alloc(3_000, 1)).row }])).toEqual(['APPLIED'])
     await emptyOutbox(store)
-    await store.write([write(keyOf('ORD'), 2, Buffer.alloc(3_000, 1))])
+    await store.write([write(two, 2, Buffer.alloc(3_000, 1))])
   })
 
   test('concurrent writers cannot pass its limit together', async () => {
     const { store } = await make({ outboxRowsMax: 25 })
+    const keys = keysOfOneShard(store, 40)
     const attempts = Array.from({ length: 20 }, (_, index) =>
-      store.write([write(keyOf(`a-${index}`), 1, 'x'), write(keyOf(`b-${index}`), 1, 'x')]),
+      store.write([write(keys[2 * index]!, 1, 'x'), write(keys[2 * index + 1]!, 1, 'x')]),
     )
     const settled = await Promise.allSettled(attempts)
     expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(12)

@@ -10,6 +10,9 @@ import { redisError } from './redis-errors.ts'
 import { byShard, rowKeyOf, type ShardKeys, valueKey } from './redis-keys.ts'
 import { type RedisLink, type RedisReply, RedisReplyError, type SendOptions } from './redis-link.ts'
 
+/** Keys of one MGET: half a megabyte of rows of 2 KB, which takes Redis some 0.2 ms, in which it answers nobody else. */
+const SLICE_KEYS = 256
+
 export interface ReaderParts {
   readonly link: RedisLink
   readonly shards: readonly ShardKeys[]
@@ -42,7 +45,22 @@ export async function readRows(
   return results
 }
 
+/** In slices, one after another: what is asked for when the signal aborts still has to be taken in. */
 async function readShard(
+  link: RedisLink,
+  keys: ShardKeys,
+  names: readonly Buffer[],
+  options: SendOptions,
+): Promise<readonly RedisReply[]> {
+  if (names.length <= SLICE_KEYS) return await readSlice(link, keys, names, options)
+  const found: RedisReply[] = []
+  while (found.length < names.length) {
+    found.push(...(await readSlice(link, keys, names.slice(found.length, found.length + SLICE_KEYS), options)))
+  }
+  return found
+}
+
+async function readSlice(
   link: RedisLink,
   { tag }: ShardKeys,
   names: readonly Buffer[],
