@@ -12,14 +12,17 @@ import { createGrpcServer, type GrpcServer } from './api/grpc/server.ts'
 import { createOfflineHandlers } from './api/offline-handlers.ts'
 import type { Config } from './config/option-table.ts'
 import { packageVersion } from './config/package-version.ts'
+import { redisLocation } from './config/redis-location.ts'
 import {
   adminApiSlice,
   archiverLimits,
   engineSlice,
   grpcLimits,
+  lmdbSlice,
   offlineApiSlice,
   offlineStoreSlice,
-  onlineSlice,
+  redisLinkSlice,
+  redisStoreSlice,
   servingSlice,
   tableSlice,
   writeLimits,
@@ -44,6 +47,9 @@ import { openDeltaOfflineStore } from './offline/store/delta-offline-store.ts'
 import { offlineStoreId } from './offline/store/store-id.ts'
 import { openLmdbStore } from './online/lmdb/lmdb-store.ts'
 import type { OnlineStore } from './online/online-store.ts'
+import { openRedisLink } from './online/redis/connect/open-link.ts'
+import { valuePrefix } from './online/redis/redis-keys.ts'
+import { openRedisStore } from './online/redis/redis-store.ts'
 import { createServing, type Serving } from './serving/serving.ts'
 import { type Archiver, createArchiver } from './writing/archiver.ts'
 import { createWriteService } from './writing/feature-write-service.ts'
@@ -108,7 +114,7 @@ async function start(
   const objects = await openObjects(config, folders)
   const applied = await definitionsOf(config, objects, hooks)
   const definitions: DefinitionsSource = { current: applied.definitions }
-  const online = await openOnline(config, folders)
+  const online = await openOnline(config, folders, applied.definitions.registry.project)
   onClose(() => online.close())
   await pairStores(online, await offlineStoreId(objects), objects.location)
   const offline = openOffline(config, folders, objects, applied.sourceDir, onClose)
@@ -207,10 +213,17 @@ export async function applyOnce(
   return { changes, fingerprint: definitions.registry.fingerprint }
 }
 
-async function openOnline(config: Config, folders: StoreFolders): Promise<OnlineStore> {
-  if (folders.online === undefined)
-    throw new TwinstoreError('FAILED_PRECONDITION', '--online: this version cannot use Redis yet')
-  return openLmdbStore({ dir: folders.online, clock, ...onlineSlice(config) })
+async function openOnline(config: Config, folders: StoreFolders, project: string): Promise<OnlineStore> {
+  const location = redisLocation(config)
+  if (location === undefined) return await openLmdbStore({ dir: folders.online!, clock, ...lmdbSlice(config) })
+  const trackedPrefix = valuePrefix(project)
+  const link = await openRedisLink({ location, trackedPrefix, clock, ...redisLinkSlice(config) })
+  try {
+    return await openRedisStore({ link, project, ...redisStoreSlice(config) })
+  } catch (error) {
+    await link.close()
+    throw error
+  }
 }
 
 function openOffline(
