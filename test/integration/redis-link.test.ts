@@ -105,6 +105,15 @@ test('a server that hangs is given up: reads fail at once, until it answers agai
   await until('a read', 10_000, async () => text(await link.send('t:1', get('{t:1}a'), READ)) === '2')
 })
 
+test('a stall of this process is no silence of the server: reads are asked again', async () => {
+  link = await linkTo(at([redis]), { heartbeatMs: 50, silenceMaxMs: 200 })
+  await link.send('t:1', set('{t:1}a', 'x'), WRITE)
+  const asked = Array.from({ length: 20 }, () => link.send('t:1', get('{t:1}a'), READ))
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+  asked.push(link.send('t:1', get('{t:1}a'), READ))
+  expect(new Set((await Promise.all(asked)).map(text))).toEqual(new Set(['x']))
+})
+
 test('timeouts, deadlines and cancelled signals end the waiting', async () => {
   link = await linkTo(at([redis]))
   redis.pause()

@@ -7,6 +7,9 @@ import { addressName, type LinkOptions, type RedisAddress, type RedisLocation } 
 /** Tracking with prefixes is in 6.0; 6.2 is the oldest version that scripts and tests here were made for. */
 const OLDEST_VERSION = [6, 2] as const
 
+const RIGHTS =
+  '+@read +@write +@scripting +@connection +client|tracking +subscribe +info +wait +cluster|nodes +config|get'
+
 type Ask = (command: RedisCommand) => Promise<RedisReply>
 
 export function checkLocation({ kind, database }: RedisLocation): void {
@@ -85,7 +88,7 @@ function adviceFor({ code, message }: RedisReplyError): string {
   if (code === 'NOAUTH') return 'it asks for a password; set TWINSTORE_REDIS_PASSWORD (option redis-password)'
   if (code === 'WRONGPASS') return 'it refuses user or password; check redis-username and redis-password'
   if (code === 'NOPERM') {
-    return `the user lacks a right (${message}); allow it the commands and keys that docs/redis.md lists`
+    return `the user lacks a right (${message}); it needs the keys and channels of the project and ${RIGHTS}`
   }
   if (message.includes('without any password'))
     return 'it asks for no password, yet one is given; remove redis-password'
