@@ -133,6 +133,10 @@ async function start(
   const archiver = buildArchiver(config, { definitions, online, offline, objects, log }, onTailLost)
   await archiver.start()
   onClose(() => archiver.stop(config['drain-timeout']))
+  await syncer.restoreIfNew({
+    signal: hooks.signal,
+    onProgress: (view, { step, fraction }) => hooks.onSyncProgress(view, step, fraction),
+  })
   await firstSync(config, syncer, hooks)
 
   const writes = createWriteService({

@@ -49,6 +49,11 @@ export interface Syncer {
    * makes one more after it, which answers all calls made meanwhile. Rejects like `sync`.
    */
   restore(options?: RestoreOptions): Promise<readonly RestoredView[]>
+  /**
+   * The same if this online store was never filled from the offline store: it is new, or a lost one was made anew. Nothing
+   * if it was, or if there is nothing to bring.
+   */
+  restoreIfNew(options?: RestoreOptions): Promise<readonly RestoredView[]>
 }
 
 export interface RestoredView {
@@ -74,6 +79,8 @@ export interface SyncerParts {
 }
 
 const PENDING = 'pending'
+/** In the online store from when it first had everything the offline store held. */
+const FILLED_MARK = 'filled'
 
 export function createSyncer(parts: SyncerParts): Syncer {
   const { online, offline, definitions, clock } = parts
@@ -136,6 +143,15 @@ export function createSyncer(parts: SyncerParts): Syncer {
         () => beginRestore(options),
       )
       return restoreNext
+    },
+
+    async restoreIfNew(options = {}) {
+      if ((await online.readMark(FILLED_MARK)) !== undefined) return []
+      const views = [...definitions.current.registry.views.values()].filter((view) => view.online)
+      const tables = await Promise.all(views.map((view) => offline.status(view)))
+      const restored = tables.some(({ rows }) => rows > 0) ? await this.restore(options) : []
+      await online.writeMark(FILLED_MARK, 'yes')
+      return restored
     },
 
     async needsFirstSync() {
