@@ -18,6 +18,7 @@
 import { LRUCache } from 'lru-cache'
 import type { RowKey } from '../domain/entity-key.ts'
 import { compareRowVersions } from '../domain/row-codec.ts'
+import { createRowSlabs, type RowHolder } from './row-slabs.ts'
 
 /** A row that does not exist. Like every absence among rows it is an empty buffer, so that rows have one type. */
 export const NO_ROW: Buffer = Buffer.alloc(0)
@@ -60,8 +61,7 @@ export interface RowCache {
   size(): { readonly entries: number; readonly bytes: number }
 }
 
-interface Entry {
-  readonly row: Buffer
+interface Entry extends RowHolder {
   readonly beganAtMs: number
   readonly generation: number
 }
@@ -75,13 +75,21 @@ type OpenFill = { -readonly [Property in keyof Fill]: Fill[Property] }
 const ENTRY_OVERHEAD_BYTES = 600
 
 export function createRowCache(options: RowCacheOptions): RowCache {
+  const slabs = createRowSlabs()
   const entries = new LRUCache<RowKey, Entry>({
     max: options.entriesMax,
     maxSize: options.bytesMax,
     sizeCalculation: (entry, key) => entry.row.length + key.length + ENTRY_OVERHEAD_BYTES,
+    dispose: (entry) => slabs.drop(entry),
   })
   const fills = new Map<RowKey, OpenFill>()
   let generation = 0
+
+  function put(key: RowKey, row: Buffer, beganAtMs: number): void {
+    const entry: Entry = { row, slab: undefined, beganAtMs, generation }
+    slabs.adopt(entry)
+    entries.set(key, entry)
+  }
 
   function isLive(entry: Entry, nowMs: number): boolean {
     return entry.generation === generation && nowMs - entry.beganAtMs <= options.ttlMs
@@ -120,7 +128,7 @@ export function createRowCache(options: RowCacheOptions): RowCache {
       if (row === undefined) return
       const entry = entries.peek(fill.key)
       if (entry !== undefined && isLive(entry, fill.beganAtMs) && isNewer(entry.row, row)) return
-      entries.set(fill.key, { row: detached(row), beganAtMs: fill.beganAtMs, generation })
+      put(fill.key, row, fill.beganAtMs)
     },
 
     isOutrun(key, row) {
@@ -133,7 +141,7 @@ export function createRowCache(options: RowCacheOptions): RowCache {
       const entry = entries.peek(key)
       if (entry === undefined) return
       if (!isLive(entry, nowMs)) entries.delete(key)
-      else if (isNewer(row, entry.row)) entries.set(key, { ...entry, row: detached(row) })
+      else if (isNewer(row, entry.row)) put(key, row, entry.beganAtMs)
     },
 
     invalidate(changed) {
@@ -156,12 +164,4 @@ export function createRowCache(options: RowCacheOptions): RowCache {
 /** Rows are never removed, so one that does not exist is older than any. */
 function isNewer(row: Buffer, than: Buffer): boolean {
   return row.length > 0 && (than.length === 0 || compareRowVersions(row, than) > 0)
-}
-
-/** A row that is a slice of a larger buffer would keep the whole of it alive, far beyond the bytes that are counted. */
-function detached(row: Buffer): Buffer {
-  if (row.buffer.byteLength <= row.length + 64) return row
-  const copy = Buffer.allocUnsafeSlow(row.length)
-  copy.set(row)
-  return copy
 }
