@@ -1,8 +1,8 @@
 /**
  * The topology of a Cluster, kept up to date by asking every connected node for its view.
  *
- * All are asked each `topologyIntervalMs`, and at once when a node is lost, a redirection comes, or a node needs others to
- * vouch for it; at most every tenth of a heartbeat. Each answer counts as it arrives: a node that hangs delays nothing.
+ * All are asked each `topologyIntervalMs`, every heartbeat while a primary is away, and at once when a node is lost, a
+ * redirection comes, or a node needs others to vouch for it; at most every tenth of a heartbeat. Each answer counts as it arrives: a node that hangs delays nothing.
  */
 import type { RedisReply } from '../redis-link.ts'
 import {
@@ -106,8 +106,13 @@ export class ClusterTopology implements Topology {
 
   #beat(nowMs: number): void {
     const nodes = [...this.#options.members.nodes.values()]
-    if (!nodes.some((node) => node.isConnected)) void this.#findAgain()
-    else if (nowMs - this.#askedAtMs >= this.#options.link.topologyIntervalMs) this.#askAll()
+    if (!nodes.some((node) => node.isConnected)) {
+      void this.#findAgain()
+      return
+    }
+    // A primary that is away may have a successor any moment now.
+    const isHurried = this.primaries().some((node) => !node.isUp)
+    if (isHurried || nowMs - this.#askedAtMs >= this.#options.link.topologyIntervalMs) this.#askAll()
   }
 
   #askAll(): void {

@@ -116,7 +116,8 @@ export function chooseMap(views: readonly ClusterView[]): ClusterMap {
 }
 
 function isKnownToOthers(view: ClusterView, views: readonly ClusterView[]): boolean {
-  return views.some((other) => other !== view && other.nodes.some((node) => node.name === view.informant))
+  const id = view.nodes.find((node) => node.myself)?.id
+  return views.some((other) => other !== view && other.nodes.some((node) => node.id === id))
 }
 
 /** As the newest view has them: a replica that has moved on costs a lagging read a redirection. */
