@@ -51,8 +51,7 @@ test('a moving slot is followed, also midway, and its readers hear of it', async
   }
   expect(await link.send('t:7', { name: 'MGET', args: keys }, READ)).toEqual(keys.map((key) => Buffer.from(key)))
   await heard.flush()
-  await cluster.nodes.find((node) => node.port === to.port)!.command('SET', '{t:7}later', '1')
-  await heard.key('{t:7}later')
+  await heard.keyWrittenAt(to, '{t:7}later')
 })
 
 test('keys of one command that are on both nodes: TRYAGAIN for a read, in the end an answer for the rest', async () => {
@@ -92,9 +91,20 @@ test('a killed primary: its reads fail at once, writes go to its successor, and 
   await heard.flush()
   expect(text(await link.send('t:1', { name: 'INCR', args: ['{t:1}a'] }, WRITE))).toBe('2')
   await until('a read', 5000, async () => text(await link.send('t:1', get('{t:1}a'), READ)) === '2')
-  const successor = await cluster.primaryOf(slotOf('t:1'))
-  await successor.command('SET', '{t:1}news', '1')
-  await heard.key('{t:1}news')
+  await heard.keyWrittenAt(await cluster.primaryOf(slotOf('t:1')), '{t:1}news')
+})
+
+test('when all nodes were gone the Cluster is found again', async () => {
+  link = await linkTo(at(cluster.nodes.slice(0, 2), 'cluster'))
+  await link.send('t:4', set('{t:4}a', 1), WRITE)
+  const heard = new Heard(link)
+  for (const node of cluster.nodes) await node.kill()
+  await expect(link.send('t:4', get('{t:4}a'), READ)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  const write = link.send('t:4', set('{t:4}b', 2), { ...WRITE, timeoutMs: 60_000 })
+  for (const node of cluster.nodes) await node.restart()
+  expect(text(await write)).toBe('OK')
+  await heard.flush()
+  await heard.keyWrittenAt(await cluster.primaryOf(slotOf('t:4')), '{t:4}c')
 })
 
 test('an asked-for failover loses no write', async () => {

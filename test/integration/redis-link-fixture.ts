@@ -56,6 +56,14 @@ export class Heard {
     return until(`news of ${key}`, 10_000, () => this.keys.includes(key))
   }
 
+  /** Tracking may be about to begin: the key is written until it is heard of. */
+  keyWrittenAt(node: { command(...args: string[]): Promise<string> }, key: string): Promise<unknown> {
+    return until(`news of ${key}`, 20_000, async () => {
+      await node.command('SET', key, '1')
+      return this.keys.includes(key)
+    })
+  }
+
   flush(moreThan = 0): Promise<unknown> {
     return until('"all"', 20_000, () => this.flushes > moreThan)
   }
