@@ -83,14 +83,15 @@ test('lost data connections fail reads at most for a moment, and commands that m
 })
 
 test('a server that hangs is given up: reads fail at once, until it answers again', async () => {
-  link = await linkTo(at([redis]), { heartbeatMs: 50, silenceMaxMs: 300 })
+  link = await linkTo(at([redis]))
   await link.send('t:1', set('{t:1}a', 1), WRITE)
   const heard = new Heard(link)
   redis.pause()
   const name = `127.0.0.1:${redis.port}`
   await expect(link.send('t:1', get('{t:1}a'), { ...READ, timeoutMs: 20_000 })).rejects.toMatchObject({
     code: 'UNAVAILABLE',
-    message: expect.stringContaining(`${name} has not answered for more than 300 ms`),
+    // The latter when this process did not run for so long just then, and had to connect anew.
+    message: expect.stringMatching(`${name} (has not answered for more than 1000 ms|did not answer within 2000 ms)`),
   })
   await heard.flush()
   const before = performance.now()
