@@ -714,4 +714,9 @@ export const RELATIONS: readonly ((config: Config) => string | undefined)[] = [
     config['redis-heartbeat'] * 2 > config['redis-silence-max']
       ? 'redis-silence-max must be at least twice redis-heartbeat'
       : undefined,
+  (config) =>
+    (config['hedge-after'] > 0 || config['redis-read-from'] === 'replica') &&
+    config['replica-lag-max'] + config['fetch-timeout'] > config['cache-ttl']
+      ? 'replica-lag-max and fetch-timeout together must not be above cache-ttl when replicas are read: within it every change is seen'
+      : undefined,
 ]

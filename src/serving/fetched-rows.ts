@@ -26,8 +26,6 @@ import type { OnFault } from './serving-fault.ts'
 export interface FetchOptions extends SendOptions {
   /** Keys being read or waiting to be (option `fetch-pending-max`). */
   readonly pendingKeysMax: number
-  /** Milliseconds by which a replica may lag behind its primary (option `replica-lag-max`). */
-  readonly replicaLagMaxMs: number
   /** Runs a function at the end of the event loop's turn; `setImmediate` unless a test orders events itself. */
   readonly defer?: (run: () => void) => void
 }
@@ -66,7 +64,15 @@ export function fetchedRows(
       return joinable
     }
     const fill = cache.beginFill(key, nowMs)
-    const flight: Flight = { fill, isFresh, isSent: false, isLanded: false, hedgeRow: undefined, seats: undefined }
+    const flight: Flight = {
+      fill,
+      isFresh,
+      isSent: false,
+      lagMs: 0,
+      isLanded: false,
+      hedgeRow: undefined,
+      seats: undefined,
+    }
     flights.set(key, flight)
     pending++
     if (queue.push(flight) === 1) defer(sendQueue)
@@ -89,7 +95,7 @@ export function fetchedRows(
     flight.isLanded = true
     pending--
     if (flights.get(flight.fill.key) === flight) flights.delete(flight.fill.key)
-    cache.endFill(flight.fill, row)
+    cache.endFill(flight.fill, row, flight.lagMs)
     if (row === undefined && flight.hedgeRow === undefined) counts.unavailableKeys++
     vacate(flight, row ?? UNAVAILABLE_ROW)
   }

@@ -11,6 +11,8 @@ export interface Flight {
   /** A FRESH request waits for it: only the primary may answer. */
   isFresh: boolean
   isSent: boolean
+  /** How old its row may be when it is read: 0 from the primary. */
+  lagMs: number
   isLanded: boolean
   hedgeRow: Buffer | undefined
   /** The last who came; each knows the one before. */

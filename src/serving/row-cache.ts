@@ -50,8 +50,11 @@ export interface RowCache {
   beginFill(key: RowKey, nowMs: number): Fill
   /** Whether a reader may still wait for this fill instead of beginning its own: it is current and not older than the TTL. */
   isJoinable(fill: Fill, nowMs: number): boolean
-  /** `row` is what the store answered, or undefined if it did not. It replaces a live entry unless that one is newer. */
-  endFill(fill: Fill, row: Buffer | undefined): void
+  /**
+   * `row` is what the store answered, or undefined if it did not; it may have been outdated for `lagMs` when it was read. It
+   * replaces a live entry unless that one is newer.
+   */
+  endFill(fill: Fill, row: Buffer | undefined, lagMs: number): void
   /** Whether L1 has a newer row of the key, in an entry of whatever age. */
   isOutrun(key: RowKey, row: Buffer): boolean
   /** A write of this instance was accepted: a reader from now on gets this row or a newer one. */
@@ -122,13 +125,13 @@ export function createRowCache(options: RowCacheOptions): RowCache {
 
     isJoinable: (fill, nowMs) => fill.current && nowMs - fill.beganAtMs <= options.ttlMs,
 
-    endFill(fill, row) {
+    endFill(fill, row, lagMs) {
       if (!fill.current) return
       outdateFill(fill.key)
       if (row === undefined) return
       const entry = entries.peek(fill.key)
       if (entry !== undefined && isLive(entry, fill.beganAtMs) && isNewer(entry.row, row)) return
-      put(fill.key, row, fill.beganAtMs)
+      put(fill.key, row, fill.beganAtMs - lagMs)
     },
 
     isOutrun(key, row) {

@@ -12,8 +12,8 @@
  * and a hedge's row is not used where L1 has a newer one, however expired.
  *
  * With `readFrom: 'replica'` the same rule decides which keys of CACHED requests go to a replica in the first place. Their
- * rows do fill L1: tracking is on the replicas then, and the replica's own invalidation comes after its row. They are not
- * hedged.
+ * rows do fill L1, older by that lag than they are: tracking is on the replicas then, and the replica's own invalidation
+ * comes after its row. They are not hedged.
  */
 import { setMaxListeners } from 'node:events'
 import type { RowKey } from '../domain/entity-key.ts'
@@ -37,6 +37,8 @@ export interface SendOptions {
   readonly hedgeBudgetPercent: number
   /** Who answers CACHED requests (option `redis-read-from`). */
   readonly readFrom: 'primary' | 'replica'
+  /** Milliseconds by which a replica may lag behind its primary (option `replica-lag-max`). */
+  readonly replicaLagMaxMs: number
 }
 
 export interface SendCounts {
@@ -106,7 +108,10 @@ export function flightSender(
 
   function board(departure: Departure, flights: readonly Flight[], mayLag: boolean): void {
     if (flights.length === 0) return
-    for (const flight of flights) flight.isSent = true
+    for (const flight of flights) {
+      flight.isSent = true
+      flight.lagMs = mayLag ? options.replicaLagMaxMs : 0
+    }
     for (const part of shardBatches(flights, store.shardCount, options.batchKeysMax)) {
       departure.batches.push({ departure, flights: part, mayLag, isDone: false, isHedging: false, hasFailed: false })
       departure.flying++

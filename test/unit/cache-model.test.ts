@@ -102,7 +102,7 @@ test('every interleaving of fills, own writes, invalidations and time gives what
           history.push({ kind: 'invalidate', key: each.key })
         } else if (open.length > 0) {
           const [{ fill, begin }] = open.splice(each.pick % open.length, 1) as [(typeof open)[0]]
-          cache.endFill(fill, each.position === undefined ? undefined : rowAt(each.position))
+          cache.endFill(fill, each.position === undefined ? undefined : rowAt(each.position), 0)
           history.push({ kind: 'end', key: fill.key, begin, position: each.position })
         }
         for (const asked of KEYS) {
@@ -123,7 +123,7 @@ test('every interleaving of fills, own writes, invalidations and time gives what
 test('entries leave by bytes and by count, the least recently used first', () => {
   const cache = createRowCache({ bytesMax: 5000, entriesMax: 3, ttlMs: TTL_MS, staleIfErrorMs: STALE_MS })
   const fill = (name: string, bytes: number): void =>
-    cache.endFill(cache.beginFill(name as RowKey, 0), Buffer.alloc(bytes))
+    cache.endFill(cache.beginFill(name as RowKey, 0), Buffer.alloc(bytes), 0)
   for (const name of ['a', 'b', 'c']) fill(name, 40)
   cache.get('a' as RowKey, 0)
   fill('d', 40)
@@ -143,7 +143,7 @@ test('entries leave by bytes and by count, the least recently used first', () =>
 test('a row cut out of a larger buffer does not keep that buffer', () => {
   const cache = createRowCache({ bytesMax: 1 << 20, entriesMax: 10, ttlMs: TTL_MS, staleIfErrorMs: STALE_MS })
   const read = Buffer.alloc(100_000, 7)
-  cache.endFill(cache.beginFill(KEYS[0]!, 0), read.subarray(10, 20))
+  cache.endFill(cache.beginFill(KEYS[0]!, 0), read.subarray(10, 20), 0)
   const kept = cache.get(KEYS[0]!, 0)!
   expect(kept).toEqual(Buffer.alloc(10, 7))
   expect(kept.buffer).not.toBe(read.buffer)

@@ -1,6 +1,7 @@
 /**
  * G3 as a property: whatever the order of writes, invalidations, store answers, time and requests, a request sees every
  * write it must see. The store takes each read's snapshot when it is sent and answers later, which is the worst it may do.
+ * Its replica has each write at some time within the lag that is allowed.
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -9,6 +10,8 @@ import type { RowResult } from '../../src/domain/outcome.ts'
 import { bench, decodeResponse, definitions, encodeRequest, feature, keyOf, rowOf, view } from './serving-fixture.ts'
 
 const TTL_MS = 60_000
+const LAG_MS = 20_000
+const HEDGE_MS = 10
 const counter = view('counter', [feature('n', 'int32')], { joinKeys: [{ name: 'id', type: 'int64' }] })
 const KEYS: readonly RowKey[] = [keyOf(counter, 0n), keyOf(counter, 1n)]
 const CACHED = 1
@@ -30,95 +33,144 @@ const action = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('send' as const) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('answer' as const), pick: fc.nat(9) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(30_000, 60_001) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('fail' as const), pick: fc.nat(9) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('replicate' as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('wait' as const),
+      ms: fc.constantFrom(HEDGE_MS, HEDGE_MS, HEDGE_MS, LAG_MS - 100, LAG_MS + 1, TTL_MS + 1),
+    }),
+  },
 )
 
-test('a request sees every write that it must see', async () => {
-  let answered = 0
-  await fc.assert(
-    fc.asyncProperty(fc.array(action, { minLength: 20, maxLength: 60, size: 'max' }), async (actions) => {
-      const deferred: (() => void)[] = []
-      const { serving, store, clock, turn } = bench(definitions({ views: [counter] }), {
-        cache: { ttlMs: TTL_MS, staleIfErrorMs: 0 },
-        fetch: { defer: (run) => deferred.push(run), timeoutMs: 10_000_000 },
-      })
-      store.isAutomatic = false
-      // `isKnown`: this instance has acknowledged the write or been told of it.
-      const written: { readonly id: number; readonly n: number; readonly atMs: number; isKnown: boolean }[] = []
-      const snapshots: (() => void)[] = []
-      const acknowledgements: (() => void)[] = []
-      let calls = 0
-      const pending: Promise<void>[] = []
+const AS_TOLD = { hedgeAfterMs: 0, hedgeBudgetPercent: 0, readFrom: 'primary', timeoutMs: 10_000_000 } as const
+const MODES = [
+  { mode: 'the primary answers', fetch: AS_TOLD },
+  {
+    mode: 'replicas are asked for late answers',
+    fetch: { ...AS_TOLD, hedgeAfterMs: HEDGE_MS, hedgeBudgetPercent: 100, timeoutMs: TTL_MS - LAG_MS },
+  },
+  { mode: 'replicas answer', fetch: { ...AS_TOLD, readFrom: 'replica', timeoutMs: TTL_MS - LAG_MS } },
+] as const
 
-      const write = (which: number, isOwn: boolean): void => {
-        const n = written.length + 1
-        const row = rowOf(counter, [n], { position: n })
-        store.rows.set(KEYS[which]!, row)
-        const made = { id: which, n, atMs: clock.ms, isKnown: false }
-        written.push(made)
-        if (!isOwn) return
-        acknowledgements.push(() => {
-          serving.applied(KEYS[which]!, row)
-          made.isKnown = true
+test.each(MODES)(
+  'a request sees every write that it must see, when $mode',
+  async ({ fetch }) => {
+    let answered = 0
+    let lagging = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { minLength: 20, maxLength: 60, size: 'max' }), async (actions) => {
+        const deferred: (() => void)[] = []
+        const { serving, store, clock, turn } = bench(definitions({ views: [counter] }), {
+          cache: { ttlMs: TTL_MS, staleIfErrorMs: 0 },
+          fetch: { ...fetch, replicaLagMaxMs: LAG_MS, defer: (run) => deferred.push(run) },
         })
-      }
-      const request = (which: number, consistency: number): void => {
-        const must = written.filter(
-          (each) => each.id === which && (consistency === FRESH || each.isKnown || clock.ms - each.atMs > TTL_MS),
-        )
-        const floor = Math.max(0, ...must.map((each) => each.n))
-        const bytes = serving.getFeatures(
-          encodeRequest({
-            features: { references: ['counter:n'] },
-            columns: [{ name: 'id', int64s: { val: [which] } }],
-            consistency,
-          }),
-        )
-        const checked = Promise.resolve(bytes).then((answer) => {
-          const [vector] = decodeResponse(answer).vectors
-          if (vector!.statuses[0] === 5) return
-          answered++
-          expect(Number(vector!.values[0]!['int32_val'] ?? 0)).toBeGreaterThanOrEqual(floor)
-        })
-        checked.catch(() => {})
-        pending.push(checked)
-      }
-      const send = (): void => {
-        for (const run of deferred.splice(0)) run()
-        for (const call of store.calls.slice(calls)) {
-          const held: RowResult[] = call.keys.map((key) => store.rows.get(key) ?? null)
-          snapshots.push(() => call.answerWith(held))
+        store.isAutomatic = false
+        store.shardCount = 4
+        // `isKnown`: this instance has acknowledged the write or been told of it.
+        const written: { readonly id: number; readonly n: number; readonly atMs: number; isKnown: boolean }[] = []
+        const replica = new Map<RowKey, Buffer>()
+        let replicated = 0
+        const snapshots: { readonly answer: () => void; readonly fail: () => void }[] = []
+        const acknowledgements: (() => void)[] = []
+        let calls = 0
+        const pending: Promise<void>[] = []
+
+        const write = (which: number, isOwn: boolean): void => {
+          const n = written.length + 1
+          const row = rowOf(counter, [n], { position: n })
+          store.rows.set(KEYS[which]!, row)
+          const made = { id: which, n, atMs: clock.ms, isKnown: false }
+          written.push(made)
+          if (!isOwn) return
+          acknowledgements.push(() => {
+            serving.applied(KEYS[which]!, row)
+            made.isKnown = true
+          })
         }
-        calls = store.calls.length
-      }
-
-      for (const each of actions) {
-        if (each.do === 'write' || each.do === 'ownWrite') write(each.id, each.do === 'ownWrite')
-        else if (each.do === 'invalidate') {
-          const next = written.find((one) => !one.isKnown)
-          if (next !== undefined) {
-            serving.invalidate([KEYS[next.id]!])
-            next.isKnown = true
+        const request = (which: number, consistency: number): void => {
+          const must = written.filter(
+            (each) => each.id === which && (consistency === FRESH || each.isKnown || clock.ms - each.atMs > TTL_MS),
+          )
+          const floor = Math.max(0, ...must.map((each) => each.n))
+          const bytes = serving.getFeatures(
+            encodeRequest({
+              features: { references: ['counter:n'] },
+              columns: [{ name: 'id', int64s: { val: [which] } }],
+              consistency,
+            }),
+          )
+          const checked = Promise.resolve(bytes).then((answer) => {
+            const [vector] = decodeResponse(answer).vectors
+            if (vector!.statuses[0] === 5 || vector!.stale_views.length > 0) return
+            answered++
+            expect(Number(vector!.values[0]!['int32_val'] ?? 0)).toBeGreaterThanOrEqual(floor)
+          })
+          checked.catch(() => {})
+          pending.push(checked)
+        }
+        const replicate = (): void => {
+          const next = written[replicated]
+          if (next === undefined) return
+          replica.set(KEYS[next.id]!, rowOf(counter, [next.n], { position: next.n }))
+          replicated++
+        }
+        const wait = (ms: number): void => {
+          while (replicated < written.length && written[replicated]!.atMs + LAG_MS < clock.ms + ms) replicate()
+          clock.advance(ms)
+        }
+        const send = (): void => {
+          for (const run of deferred.splice(0)) run()
+        }
+        const takeSnapshots = (): void => {
+          for (const call of store.calls.slice(calls)) {
+            const from = call.mayLag ? replica : store.rows
+            if (call.mayLag) lagging++
+            const held: RowResult[] = call.keys.map((key) => from.get(key) ?? null)
+            snapshots.push({ answer: () => call.answerWith(held), fail: () => call.fail(new Error('down')) })
           }
-        } else if (each.do === 'invalidateAll') {
-          serving.invalidate('all')
-          for (const one of written) one.isKnown = true
-        } else if (each.do === 'request') request(each.id, each.consistency)
-        else if (each.do === 'send') send()
-        else if (each.do === 'acknowledge') acknowledgements.shift()?.()
-        else if (each.do === 'wait') clock.advance(each.ms)
-        else if (each.do === 'answer' && snapshots.length > 0) {
-          const index = each.pick % snapshots.length
-          const [answer] = snapshots.splice(index, 1) as [() => void]
-          answer()
+          calls = store.calls.length
         }
-        await turn()
-      }
-      send()
-      for (const answer of snapshots) answer()
-      await Promise.all(pending)
-    }),
-    { numRuns: 200 },
-  )
-  expect(answered).toBeGreaterThan(100)
-})
+
+        for (const each of actions) {
+          if (each.do === 'write' || each.do === 'ownWrite') write(each.id, each.do === 'ownWrite')
+          else if (each.do === 'invalidate') {
+            const next = written.find((one) => !one.isKnown)
+            if (next !== undefined) {
+              serving.invalidate([KEYS[next.id]!])
+              next.isKnown = true
+            }
+          } else if (each.do === 'invalidateAll') {
+            serving.invalidate('all')
+            // A replica is read on, so that what only `all` tells of is seen when the replica has it: within the TTL.
+            if (fetch === AS_TOLD) for (const one of written) one.isKnown = true
+          } else if (each.do === 'request') request(each.id, each.consistency)
+          else if (each.do === 'send') send()
+          else if (each.do === 'acknowledge') acknowledgements.shift()?.()
+          else if (each.do === 'wait') wait(each.ms)
+          else if (each.do === 'replicate') replicate()
+          else if ('pick' in each && snapshots.length > 0) {
+            const [snapshot] = snapshots.splice(each.pick % snapshots.length, 1)
+            snapshot![each.do]()
+          }
+          // Also before the turn ends: no write may come between a call and its snapshot.
+          takeSnapshots()
+          await turn()
+          takeSnapshots()
+        }
+        send()
+        while (calls < store.calls.length || snapshots.length > 0) {
+          takeSnapshots()
+          for (const { answer } of snapshots.splice(0)) answer()
+          await turn()
+        }
+        await Promise.all(pending)
+      }),
+      { numRuns: 200 },
+    )
+    expect(answered).toBeGreaterThan(100)
+    if (fetch !== AS_TOLD) expect(lagging).toBeGreaterThan(20)
+  },
+  60_000,
+)
