@@ -22,6 +22,10 @@ const SCENARIOS = {
   'write-latency': './write-latency.mjs',
   startup: './startup.mjs',
   'training-set': './lib/training-set-figures.mjs',
+  'redis-miss': './redis-miss.mjs',
+  'redis-write': './redis-write.mjs',
+  'invalidation-delay': './invalidation-delay.mjs',
+  'offline-stopped': './offline-stopped.mjs',
 }
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 

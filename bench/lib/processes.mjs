@@ -40,7 +40,7 @@ async function startServer(defer, args) {
     }),
   ])
   const readySeconds = (performance.now() - spawnedMs) / 1000
-  return { address, readySeconds, cpuSeconds: () => cpuSeconds(child.pid), stop }
+  return { address, readySeconds, cpuSeconds: () => cpuSeconds(child.pid), rssMib: () => rssMib(child.pid), stop }
 }
 
 function spawnNode(args) {
@@ -81,4 +81,11 @@ function cpuSeconds(pid) {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const [user, system] = fields.slice(11, 13).map(Number)
   return (user + system) / TICKS_PER_SECOND
+}
+
+/** Resident memory now; NaN where the system does not tell. */
+function rssMib(pid) {
+  if (process.platform !== 'linux') return Number.NaN
+  const [, kib] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(kib) / 1024
 }
