@@ -24,10 +24,12 @@ import {
   redisLinkSlice,
   redisStoreSlice,
   servingSlice,
+  supervisorSlice,
   tableSlice,
   writeLimits,
 } from './config/slices.ts'
 import { type StoreFolders, storeFolders } from './config/store-location.ts'
+import { lockStores } from './config/store-locks.ts'
 import { applyDefinitions } from './definitions/apply.ts'
 import { resolveFile, resolveSource } from './definitions/resolve-source.ts'
 import { findEarlierView } from './definitions/stored/earlier-views.ts'
@@ -36,7 +38,6 @@ import type { DefinitionsSource } from './domain/definitions-source.ts'
 import { TwinstoreError } from './domain/errors.ts'
 import type { Definitions } from './domain/registry.ts'
 import { systemClock as clock } from './lib/clock.ts'
-import { FolderInUseError, lockFolder } from './lib/folder-lock.ts'
 import { createLog, type Log } from './observe/log.ts'
 import { engineName } from './offline/duckdb/engine-name.ts'
 import { createProcessEngine } from './offline/duckdb/process-engine.ts'
@@ -45,12 +46,16 @@ import type { ObjectStore } from './offline/objects/object-store.ts'
 import type { OfflineStore } from './offline/offline-store.ts'
 import { openDeltaOfflineStore } from './offline/store/delta-offline-store.ts'
 import { offlineStoreId } from './offline/store/store-id.ts'
+import { flushLmdbStore } from './online/lmdb/durability.ts'
 import { openLmdbStore } from './online/lmdb/lmdb-store.ts'
 import type { OnlineStore } from './online/online-store.ts'
 import { openRedisLink } from './online/redis/connect/open-link.ts'
 import { valuePrefix } from './online/redis/redis-keys.ts'
 import { openRedisStore } from './online/redis/redis-store.ts'
 import { createServing, type Serving } from './serving/serving.ts'
+import type { ServedDefinitions } from './workers/messages.ts'
+import { type ChangeChannel, sharedWatch } from './workers/shared-watch.ts'
+import { type Supervisor, type SupervisorOptions, startWorkers } from './workers/supervisor.ts'
 import { type Archiver, createArchiver } from './writing/archiver.ts'
 import { createWriteService } from './writing/feature-write-service.ts'
 import { createFeatureWriter } from './writing/feature-writer.ts'
@@ -73,12 +78,22 @@ export interface RunningServer {
   readonly address: string
   readonly project: string
   readonly fingerprint: string
+  /** What relative paths of source files start from. */
+  readonly sourceDir: string
   /** Drains and closes everything; resolves within about twice `drain-timeout`. */
   stop(): Promise<void>
 }
 
+/** What a server has to know that is one of several workers. See `startSupervisor`. */
+export interface ServerAsWorker {
+  readonly number: number
+  /** What another worker has applied; undefined for the one that applies definitions and syncs. */
+  readonly definitions: ServedDefinitions | undefined
+  readonly changes: ChangeChannel
+}
+
 /** Starts a server. Rejects with a `TwinstoreError` that says what to do, having released everything. */
-export async function startServer(config: Config, hooks: StartHooks): Promise<RunningServer> {
+export async function startServer(config: Config, hooks: StartHooks, worker?: ServerAsWorker): Promise<RunningServer> {
   const closers: (() => Promise<unknown> | unknown)[] = []
   /** Every closer runs, whatever became of the ones before it: a lock must not stay because a store failed to close. */
   const closeAll = async (): Promise<void> => {
@@ -93,7 +108,7 @@ export async function startServer(config: Config, hooks: StartHooks): Promise<Ru
     if (failures.length > 0) throw failures[0]
   }
   try {
-    return await start(config, hooks, (close) => closers.push(close), closeAll)
+    return await start(config, hooks, worker, (close) => closers.push(close), closeAll)
   } catch (error) {
     // What made the start fail is what the operator must hear of, not what followed from it.
     await closeAll().catch(() => undefined)
@@ -104,17 +119,18 @@ export async function startServer(config: Config, hooks: StartHooks): Promise<Ru
 async function start(
   config: Config,
   hooks: StartHooks,
+  worker: ServerAsWorker | undefined,
   onClose: (close: () => Promise<unknown> | unknown) => void,
   closeAll: () => Promise<void>,
 ): Promise<RunningServer> {
-  const log = createLog(config['log-level'])
+  const log = createLog(config['log-level'], worker?.number)
   const folders = storeFolders(config)
-  await lockOption('data-dir', folders.data, onClose)
-  if (folders.online !== undefined) await lockOption('online', folders.online, onClose)
+  // The folders of workers are locked by their supervisor.
+  if (worker === undefined) onClose(await lockStores(folders))
   const objects = await openObjects(config, folders)
-  const applied = await definitionsOf(config, objects, hooks)
+  const applied = await definitionsOf(config, objects, hooks, worker)
   const definitions: DefinitionsSource = { current: applied.definitions }
-  const online = await openOnline(config, folders, applied.definitions.registry.project)
+  const online = await openOnline(config, folders, applied.definitions.registry.project, worker)
   onClose(() => online.close())
   await pairStores(online, await offlineStoreId(objects), objects.location)
   const offline = openOffline(config, folders, objects, applied.sourceDir, onClose)
@@ -137,7 +153,7 @@ async function start(
     signal: hooks.signal,
     onProgress: (view, { step, fraction }) => hooks.onSyncProgress(view, step, fraction),
   })
-  await firstSync(config, syncer, hooks)
+  if (worker?.definitions === undefined) await firstSync(config, syncer, hooks)
 
   const writes = createWriteService({
     writer: createFeatureWriter({ online, archiver, changes }),
@@ -152,26 +168,7 @@ async function start(
   onClose(() => server.drain(config['drain-timeout']))
   log.debug('serving', { address, fingerprint: applied.definitions.registry.fingerprint })
   const { project, fingerprint } = applied.definitions.registry
-  return { address, project, fingerprint, stop: closeAll }
-}
-
-/** Another server on the same folder would have a cache of its own that hears of no write of this one. */
-async function lockOption(
-  option: 'data-dir' | 'online',
-  folder: string,
-  onClose: (close: () => void) => void,
-): Promise<void> {
-  try {
-    const lock = await lockFolder(folder)
-    onClose(() => lock.release())
-  } catch (error) {
-    const problem = error instanceof FolderInUseError ? error.message : `cannot use ${folder}: ${reasonOf(error)}`
-    throw new TwinstoreError('FAILED_PRECONDITION', `${problem} (option ${option})`, { cause: error })
-  }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return { address, project, fingerprint, sourceDir: applied.sourceDir, stop: closeAll }
 }
 
 function openObjects(config: Config, folders: StoreFolders): Promise<ObjectStore> {
@@ -189,8 +186,17 @@ interface AppliedDefinitions {
   readonly bundleFile?: string
 }
 
-/** The definitions that the options name, applied; or those applied last. */
-async function definitionsOf(config: Config, objects: ObjectStore, hooks?: StartHooks): Promise<AppliedDefinitions> {
+/** Those that the other workers serve; else the definitions that the options name, applied; or those applied last. */
+async function definitionsOf(
+  config: Config,
+  objects: ObjectStore,
+  hooks?: StartHooks,
+  worker?: ServerAsWorker,
+): Promise<AppliedDefinitions> {
+  if (worker?.definitions !== undefined) {
+    const { fingerprint, sourceDir } = worker.definitions
+    return { ...(await loadSnapshot(objects, fingerprint)), changes: [], sourceDir }
+  }
   const path = config.definitions
   if (path !== '') {
     const nowMicros = clock.nowMicros()
@@ -206,6 +212,20 @@ async function definitionsOf(config: Config, objects: ObjectStore, hooks?: Start
   )
 }
 
+/** Starts workers that each start a server, and holds the folders of their stores until the last one has ended. */
+export async function startSupervisor(
+  config: Config,
+  hooks: Pick<SupervisorOptions, 'onReady' | 'onEvent'>,
+): Promise<Supervisor> {
+  const folders = storeFolders(config)
+  const unlock = await lockStores(folders)
+  const supervisor = startWorkers({ ...supervisorSlice(config), clock, ...hooks })
+  const flush = async () => {
+    if (folders.online !== undefined) await flushLmdbStore(folders.online)
+  }
+  return { ...supervisor, ended: supervisor.ended.finally(flush).finally(unlock) }
+}
+
 /** `twinstore apply`: what changed, and the fingerprint of what is now current. */
 export async function applyOnce(
   config: Config,
@@ -217,9 +237,14 @@ export async function applyOnce(
   return { changes, fingerprint: definitions.registry.fingerprint }
 }
 
-async function openOnline(config: Config, folders: StoreFolders, project: string): Promise<OnlineStore> {
+async function openOnline(
+  config: Config,
+  folders: StoreFolders,
+  project: string,
+  worker: ServerAsWorker | undefined,
+): Promise<OnlineStore> {
   const location = redisLocation(config)
-  if (location === undefined) return await openLmdbStore({ dir: folders.online!, clock, ...lmdbSlice(config) })
+  if (location === undefined) return await openLmdb(config, folders.online!, worker)
   const trackedPrefix = valuePrefix(project)
   const link = await openRedisLink({ location, trackedPrefix, clock, ...redisLinkSlice(config) })
   try {
@@ -228,6 +253,12 @@ async function openOnline(config: Config, folders: StoreFolders, project: string
     await link.close()
     throw error
   }
+}
+
+async function openLmdb(config: Config, dir: string, worker: ServerAsWorker | undefined): Promise<OnlineStore> {
+  const shared = worker !== undefined
+  const store = await openLmdbStore({ dir, shared, clock, ...lmdbSlice(config) })
+  return shared ? sharedWatch(store, worker.changes) : store
 }
 
 function openOffline(

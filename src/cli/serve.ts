@@ -1,17 +1,22 @@
 import { Command } from 'commander'
-import { OPTIONS, type OptionName } from '../config/option-table.ts'
-import { startServer } from '../main.ts'
+import { type Config, OPTIONS, type OptionName } from '../config/option-table.ts'
+import { type RunningServer, type ServerAsWorker, startServer } from '../main.ts'
+import { isWorker, joinSupervisor } from '../workers/worker.ts'
 import { addOptionFlags, commandConfig } from './option-flags.ts'
 import { formatCount, formatRows, note, print } from './output.ts'
 import { showProgress } from './progress.ts'
+import { serveByWorkers } from './serve-workers.ts'
+import { onStopSignal } from './stop-signal.ts'
 
 const HELP = `
 Applies the definitions, opens the stores, syncs what has no data yet, and serves until SIGINT or SIGTERM; then
 finishes the calls under way, archives the outbox and exits 0. The line that begins with "ready" names the address.
+With --workers, that many processes do so on the one address.
 
 Examples:
   $ twinstore serve --definitions ./features
   $ twinstore serve --definitions ./features --grpc 0.0.0.0:50051 --data-dir /var/lib/twinstore
+  $ twinstore serve --definitions ./features --workers 4
   $ TWINSTORE_CACHE_TTL=30s twinstore serve --config twinstore.yaml`
 
 export function serveCommand(): Command {
@@ -21,48 +26,82 @@ export function serveCommand(): Command {
 
 async function serve(options: Record<string, unknown>): Promise<void> {
   const config = commandConfig(options)
+  if (isWorker()) await serveAsWorker(config)
+  else if (config.workers > 1) await serveByWorkers(config)
+  else await serveAlone(config)
+}
+
+async function serveAlone(config: Config): Promise<void> {
   const stopping = new AbortController()
-  const progress = showProgress(false)
   const stopSignals = onStopSignal(() => stopping.abort())
   try {
-    const server = await startServer(config, {
-      signal: stopping.signal,
-      onApplied: (changes) => {
-        for (const change of changes) note(change)
-      },
-      onSyncProgress: (view, step, fraction) => progress.update(`${view}: ${step}`, fraction),
-      onSynced: (result) => {
-        const online = `${formatCount(result.rowsOnline)} online`
-        note(`synced ${result.view}: ${formatRows(result.rowsAdded)}, ${online}, ${result.seconds.toFixed(1)} s`)
-      },
+    await serveUntil(config, stopping.signal, {
+      onReady: ({ address, project, fingerprint }) =>
+        print(`ready grpc ${address} (project ${project}, definitions ${fingerprint})`),
+      onStopping: () => note('stopping: finishing calls under way and archiving the outbox'),
     })
-    progress.done()
-    print(`ready grpc ${server.address} (project ${server.project}, definitions ${server.fingerprint})`)
-    await aborted(stopping.signal)
-    note('stopping: finishing calls under way and archiving the outbox')
-    await server.stop()
-  } catch (error) {
-    // A stop that was asked for during start-up ends it with a cancellation, which is no failure.
-    if (!stopping.signal.aborted) throw error
   } finally {
-    progress.done()
     stopSignals()
   }
 }
 
-/** The first signal asks for a drain; a second one ends the process the usual way. */
-function onStopSignal(stop: () => void): () => void {
-  const remove = (): void => {
-    process.removeListener('SIGINT', handle)
-    process.removeListener('SIGTERM', handle)
+/** What it means for people is told by the supervisor. */
+async function serveAsWorker(config: Config): Promise<void> {
+  const worker = await joinSupervisor()
+  const stopping = new AbortController()
+  worker.stop.addEventListener('abort', () => stopping.abort())
+  if (worker.stop.aborted) stopping.abort()
+  // A terminal sends its interrupt to the workers too.
+  const stopSignals = onStopSignal(() => stopping.abort())
+  try {
+    const onReady = ({ address, project, fingerprint, sourceDir }: RunningServer) =>
+      worker.ready({ address, project, fingerprint, sourceDir })
+    await serveUntil({ ...config, grpc: worker.address }, stopping.signal, { onReady, onStopping: () => {} }, worker)
+  } finally {
+    stopSignals()
+    worker.leave()
   }
-  const handle = (): void => {
-    remove()
-    stop()
+}
+
+interface ServeHooks {
+  onReady(server: RunningServer): void
+  onStopping(): void
+}
+
+async function serveUntil(
+  config: Config,
+  stop: AbortSignal,
+  { onReady, onStopping }: ServeHooks,
+  worker?: ServerAsWorker,
+): Promise<void> {
+  const progress = showProgress(false)
+  try {
+    const server = await startServer(
+      config,
+      {
+        signal: stop,
+        onApplied: (changes) => {
+          for (const change of changes) note(change)
+        },
+        onSyncProgress: (view, step, fraction) => progress.update(`${view}: ${step}`, fraction),
+        onSynced: (result) => {
+          const online = `${formatCount(result.rowsOnline)} online`
+          note(`synced ${result.view}: ${formatRows(result.rowsAdded)}, ${online}, ${result.seconds.toFixed(1)} s`)
+        },
+      },
+      worker,
+    )
+    progress.done()
+    onReady(server)
+    await aborted(stop)
+    onStopping()
+    await server.stop()
+  } catch (error) {
+    // A stop that was asked for during start-up ends it with a cancellation, which is no failure.
+    if (!stop.aborted) throw error
+  } finally {
+    progress.done()
   }
-  process.once('SIGINT', handle)
-  process.once('SIGTERM', handle)
-  return remove
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

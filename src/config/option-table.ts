@@ -271,6 +271,15 @@ export const OPTIONS = {
     description:
       'Most workers started anew within a minute after they ended by themselves; beyond it the server stops.',
   },
+  'worker-changes-max': {
+    group: 'Main',
+    kind: 'count',
+    default: 100_000,
+    min: 1,
+    max: 10_000_000,
+    description:
+      'Most changed keys of an embedded online store that wait to be told to one other worker; beyond it that worker drops its whole row cache.',
+  },
   'redis-username': {
     group: 'Redis',
     kind: 'text',

@@ -147,3 +147,12 @@ export function grpcLimits(config: Config) {
     keepaliveTimeoutMs: config['grpc-keepalive-timeout'],
   }
 }
+
+export function supervisorSlice(config: Config) {
+  return {
+    workers: config.workers,
+    address: config.grpc,
+    restartsMax: config['worker-restarts-max'],
+    changedKeysMax: config['worker-changes-max'],
+  }
+}

@@ -11,11 +11,12 @@ export interface Log {
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void
 }
 
-export function createLog(level: LogLevel): Log {
+/** `worker`, if given, is in every line. */
+export function createLog(level: LogLevel, worker?: number): Log {
   const logger = pino(
     {
       level,
-      base: null,
+      base: worker === undefined ? null : { worker },
       timestamp: pino.stdTimeFunctions.isoTime,
       errorKey: 'error',
       formatters: { level: (label) => ({ level: label }) },

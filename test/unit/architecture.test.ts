@@ -34,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'api/grpc': ['api', 'domain', 'lib', 'serving', 'writing', 'offline/offline-store.ts', 'definitions'],
   api: ['domain', 'lib', 'serving', 'writing', 'offline/offline-store.ts', 'definitions'],
   client: ['domain', 'lib'],
-  cli: ['client', 'config', 'definitions', 'domain', 'lib', 'main.ts'],
+  cli: ['client', 'config', 'definitions', 'domain', 'lib', 'workers', 'main.ts'],
 }
 
 /** Vendor packages and the only areas that may import them; `main.ts` may import any area but no vendor package. */

@@ -27,22 +27,23 @@ export function checkDataFile(dir: string): void {
   if (!existsSync(path)) return
   const file = openSync(path, 'r')
   try {
-    const size = fstatSync(file).size
-    if (size > 0) checkMetas(dir, size, (offset) => readMeta(file, offset))
+    if (fstatSync(file).size > 0) checkMetas(dir, file)
   } finally {
     closeSync(file)
   }
 }
 
-function checkMetas(dir: string, size: number, metaAt: (offset: number) => Buffer): void {
-  const first = metaAt(0)
+function checkMetas(dir: string, file: number): void {
+  const first = readMeta(file, 0)
   const magic = first.readUInt32LE(MAGIC_AT)
   const version = first.readUInt32LE(VERSION_AT)
   if (magic !== MAGIC || version !== DATA_VERSION) {
     throw damaged(dir, 'data.mdb is not a database of this LMDB')
   }
   const pageBytes = first.readUInt32LE(PAGE_BYTES_AT)
-  const second = metaAt(pageBytes)
+  const second = readMeta(file, pageBytes)
+  // Asked last: another process may make the file longer meanwhile, and its commit is only then in the meta pages.
+  const { size } = fstatSync(file)
   const newest = transactionOf(second) > transactionOf(first) ? second : first
   const missingRoot = ROOTS_AT.some((at) => isBeyond(newest.readBigUInt64LE(at), pageBytes, size))
   const lastPage = Number(newest.readBigUInt64LE(LAST_PAGE_AT))

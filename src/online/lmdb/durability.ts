@@ -5,8 +5,12 @@
  * machine stops then, the tree is broken without a trace. A marker file with the kernel's boot id says that such commits
  * may be unflushed: the same boot id means the page cache survived and all is well; another one means the machine
  * stopped in between.
+ *
+ * The marker stands while any process has the folder open: one that shares it leaves the marker when it closes, and who
+ * started the processes removes it after the last of them (`flushLmdbStore`).
  */
-import { open, readFile, unlink } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TwinstoreError } from '../../domain/errors.ts'
 import { bootId } from '../../lib/boot-id.ts'
@@ -17,7 +21,13 @@ import type { LmdbDurability } from './lmdb-options.ts'
 
 const MARKER = 'unflushed'
 
-export async function openDurably(dir: string, durability: LmdbDurability, mapBytes: number): Promise<Environment> {
+/** `shared`: other processes may have the folder open now or later. */
+export async function openDurably(
+  dir: string,
+  durability: LmdbDurability,
+  mapBytes: number,
+  shared: boolean,
+): Promise<Environment> {
   prepareFolder(dir)
   checkDataFile(dir)
   const marker = join(dir, MARKER)
@@ -26,11 +36,12 @@ export async function openDurably(dir: string, durability: LmdbDurability, mapBy
   if (markedBoot !== undefined && markedBoot !== boot) throw stoppedUnflushed(dir)
   if (durability === 'process') {
     if (boot === undefined) throw noBootId()
-    await writeMarker(dir, marker, boot)
+    // Not written again: a process that opens the folder at the same time would find the file empty.
+    if (markedBoot === undefined) await writeMarker(dir, marker, boot)
   }
   const env = openEnvironment(dir, durability, mapBytes)
   if (durability === 'machine' && markedBoot !== undefined) await flush(dir, marker)
-  if (durability === 'machine') return env
+  if (durability === 'machine' || shared) return env
   return {
     ...env,
     async close() {
@@ -40,10 +51,16 @@ export async function openDurably(dir: string, durability: LmdbDurability, mapBy
   }
 }
 
+/** Closes the books on a folder that processes shared: what they left to the kernel is flushed. None has it open any more. */
+export async function flushLmdbStore(dir: string): Promise<void> {
+  const marker = join(dir, MARKER)
+  if (existsSync(marker)) await flush(dir, marker)
+}
+
 /** LMDB writes through the page cache, so flushing the file from here flushes what it wrote. */
 async function flush(dir: string, marker: string): Promise<void> {
   await syncPath(join(dir, 'data.mdb'))
-  await unlink(marker)
+  await rm(marker, { force: true })
 }
 
 async function writeMarker(dir: string, marker: string, boot: string): Promise<void> {

@@ -22,8 +22,10 @@ export interface LmdbLimits {
 }
 
 export interface LmdbStoreOptions extends LmdbLimits {
-  /** The folder of the store; made if there is none. One process at a time: see `lib/folder-lock.ts`. */
+  /** The folder of the store; made if there is none. */
   readonly dir: string
+  /** Other processes may have the folder open too: see `lmdb-store.ts` for what they owe each other. False if not given. */
+  readonly shared?: boolean
   readonly shardCount: number
   readonly clock: Clock
 }

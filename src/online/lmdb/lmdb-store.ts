@@ -3,8 +3,9 @@
  *
  * A write's values, outbox entries, write-id record and counters are one LMDB transaction, which reads what it decides on
  * (versions, the last position, room) inside itself: correctness never rests on this process's memory, so several
- * processes could write one folder. What does not cross processes is `watch`; until it does, `lib/folder-lock.ts`
- * keeps a folder to one server.
+ * processes may write one folder (option `shared`). What does not cross processes is `watch`: workers of one server tell
+ * each other (`workers/shared-watch.ts`), and `lib/folder-lock.ts` keeps a folder to one server. A process that is
+ * killed holding LMDB's write lock hands it on, and its reader slot is cleared by the next one that opens the folder.
  *
  * Rejected: one folder per shard (more parallel commits, but a batch would flush several times, and one disk serves
  * them all), and rows in a pool of reader threads (a copy between threads costs more than the read).
@@ -32,7 +33,7 @@ const TRIM_ROWS = 512
 
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineStore> {
   const { dir, clock } = options
-  const env = await openDurably(dir, options.durability, options.storeBytesMax)
+  const env = await openDurably(dir, options.durability, options.storeBytesMax, options.shared ?? false)
   const header = await env
     .transact(() => readOrCreateHeader(env, dir, { storeId: randomUUID(), shardCount: options.shardCount }))
     .catch(async (error: unknown) => {

@@ -1,0 +1,23 @@
+/** `twinstore serve --workers N`: what the supervisor tells people, and how it ends. */
+import type { Config } from '../config/option-table.ts'
+import { startSupervisor } from '../main.ts'
+import { note, print } from './output.ts'
+import { onStopSignal } from './stop-signal.ts'
+
+export async function serveByWorkers(config: Config): Promise<void> {
+  const supervisor = await startSupervisor(config, {
+    onReady: ({ address, project, fingerprint }) =>
+      print(`ready grpc ${address} (project ${project}, definitions ${fingerprint}, ${config.workers} workers)`),
+    onEvent: note,
+  })
+  const stop = (): void => {
+    note('stopping: finishing calls under way and archiving the outbox')
+    supervisor.stop()
+  }
+  const stopSignals = onStopSignal(stop, () => supervisor.kill())
+  try {
+    process.exitCode = await supervisor.ended
+  } finally {
+    stopSignals()
+  }
+}

@@ -1,0 +1,38 @@
+/** What the supervisor and its workers say to each other, over the channel that node:cluster gives each worker. */
+import type { Invalidation } from '../online/online-store.ts'
+
+/** Definitions that another worker has applied: all workers serve the same ones, whatever was applied since. */
+export interface ServedDefinitions {
+  readonly fingerprint: string
+  /** What relative paths of source files start from. */
+  readonly sourceDir: string
+}
+
+/** What a worker says once it serves. */
+export interface Ready extends ServedDefinitions {
+  /** With the real port. */
+  readonly address: string
+  readonly project: string
+}
+
+/** What a worker is; the answer to its `joined`. */
+export interface Start {
+  readonly kind: 'start'
+  /** From 1; a worker that takes the place of another one has its number. */
+  readonly number: number
+  /** Where to listen, as all workers name it: node:cluster gives those that name the same address the same port. */
+  readonly address: string
+  readonly changedKeysMax: number
+  /** Given to all but the first worker, which applies the definitions and syncs. */
+  readonly definitions?: ServedDefinitions
+}
+
+export interface Changed {
+  readonly kind: 'changed'
+  readonly changed: Invalidation
+}
+
+export type ToWorker = Start | Changed | { readonly kind: 'stop' }
+
+/** `joined` is the first message: node:cluster drops those that come before a worker listens. */
+export type FromWorker = { readonly kind: 'joined' } | Changed | { readonly kind: 'ready'; readonly ready: Ready }

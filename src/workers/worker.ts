@@ -1,0 +1,82 @@
+/** The worker's end of the channel to its supervisor. */
+import cluster, { type Worker } from 'node:cluster'
+import { TwinstoreError } from '../domain/errors.ts'
+import type { Invalidation } from '../online/online-store.ts'
+import { ChangeQueue } from './change-queue.ts'
+import type { FromWorker, Ready, ServedDefinitions, ToWorker } from './messages.ts'
+import type { ChangeChannel } from './shared-watch.ts'
+
+export interface WorkerPart {
+  readonly number: number
+  /** Where to listen. */
+  readonly address: string
+  /** What to serve; undefined for the worker that applies the definitions. */
+  readonly definitions: ServedDefinitions | undefined
+  readonly changes: ChangeChannel
+  ready(ready: Ready): void
+  /** Aborted when the supervisor asks for an end, or is gone: nobody would accept connections any more. */
+  readonly stop: AbortSignal
+  /** Closes the channel, which keeps the process alive. */
+  leave(): void
+}
+
+/** Whether this process was started by a supervisor. */
+export function isWorker(): boolean {
+  return cluster.isWorker
+}
+
+/** Resolves when the supervisor has said what this worker is. */
+export function joinSupervisor(): Promise<WorkerPart> {
+  const { worker } = cluster
+  if (worker === undefined) throw new TwinstoreError('INTERNAL', 'not a worker')
+  const stop = new AbortController()
+  const listeners = new Set<(changed: Invalidation) => void>()
+  return new Promise((resolve, reject) => {
+    worker.once('disconnect', () => {
+      // Without this node:cluster ends the process at once, with its calls under way.
+      worker.exitedAfterDisconnect = true
+      stop.abort()
+      reject(new TwinstoreError('CANCELLED', 'the supervisor ended before this worker began'))
+    })
+    worker.on('message', (message: ToWorker) => {
+      if (message.kind === 'stop') stop.abort()
+      else if (message.kind === 'changed') for (const listener of [...listeners]) listener(message.changed)
+      else {
+        const { number, address, definitions, changedKeysMax } = message
+        resolve({
+          number,
+          address,
+          definitions,
+          changes: channelOf(worker, listeners, changedKeysMax),
+          ready: (ready) => send(worker, { kind: 'ready', ready }),
+          stop: stop.signal,
+          leave: () => {
+            if (worker.isConnected()) worker.disconnect()
+          },
+        })
+      }
+    })
+    send(worker, { kind: 'joined' })
+  })
+}
+
+function channelOf(
+  worker: Worker,
+  listeners: Set<(changed: Invalidation) => void>,
+  changedKeysMax: number,
+): ChangeChannel {
+  const queue = new ChangeQueue((changed, done) => send(worker, { kind: 'changed', changed }, done), changedKeysMax)
+  return {
+    tell: (changed) => queue.add(changed),
+    listen(listener) {
+      const own = (changed: Invalidation): void => listener(changed)
+      listeners.add(own)
+      return () => listeners.delete(own)
+    },
+  }
+}
+
+/** With a callback a channel that is closed is no error: the supervisor is gone, and `stop` says so. */
+function send(worker: Worker, message: FromWorker, done: () => void = () => undefined): void {
+  worker.send(message, undefined, undefined, done)
+}
