@@ -22,7 +22,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { OfflineStore, OutboxBatch } from '../offline/offline-store.ts'
 import type { OnlineStore } from '../online/online-store.ts'
 import { waitFor } from './abort.ts'
-import { type ArchivedRow, ArchiveWaiters, type Flushes, type FlushScope } from './archive-waiters.ts'
+import { type ArchivedRow, ArchiveWaiters, type FlushScope } from './archive-waiters.ts'
 import { type BackoffLimits, backoffMs } from './backoff.ts'
 import { liftPositions } from './position-floors.ts'
 import { ShardClaims } from './shard-claims.ts'
@@ -291,7 +291,7 @@ class OutboxArchiver implements Archiver {
     }
     try {
       if (due) await this.#liftClaimed()
-      await this.#drain(this.#wanted(flushes.scope, now), flushes)
+      await this.#drain(this.#wanted(flushes.scope, now))
       flushes.settle(this.#appends.blocked.values(), (scope) => this.#inScope(scope))
       this.#note(retrying)
     } catch (error) {
@@ -325,10 +325,9 @@ class OutboxArchiver implements Archiver {
    * writers must neither keep the pass on one shard nor make it commit a handful of rows at a time. Shards that are done
    * leave their part of the limits to the others.
    */
-  async #drain(drains: readonly ShardDrain[], flushes: Flushes): Promise<void> {
+  async #drain(drains: readonly ShardDrain[]): Promise<void> {
     const { limits } = this.#parts
     const begun = new Map<ShardDrain, Position>()
-    const asked = new Set(flushes.scope === undefined ? [] : this.#inScope(flushes.scope))
     let active = drains
     while (active.length > 0 && this.#state === 'running') {
       const share = {
@@ -339,7 +338,7 @@ class OutboxArchiver implements Archiver {
       const pages = await this.#readPages(active, share)
       await this.#appendPages(pages)
       const advanced = await boundedParallel(pages, limits.shardsAtOnce, (page) => this.#advance(page))
-      active = advanced.flatMap(({ drain, entries, full, last }) => {
+      active = advanced.flatMap(({ drain, entries, last }) => {
         const emptied = entries.length === 0
         const waiters = waiting.get(drain)!
         for (const { row, resolve } of waiters) {
@@ -348,9 +347,8 @@ class OutboxArchiver implements Archiver {
           if (gone || drain.isArchived(row.storageId, row.position)) resolve()
         }
         if (!begun.has(drain)) begun.set(drain, last)
-        const there = begun.get(drain)!
-        const needed = Math.max(asked.has(drain) ? there : NO_POSITION, ...waiters.map(({ row }) => row.position))
-        const done = emptied || (drain.cursor >= needed && (!full || drain.cursor >= there))
+        const needed = Math.max(begun.get(drain)!, ...waiters.map(({ row }) => row.position))
+        const done = emptied || drain.cursor >= needed
         return done ? [] : [drain]
       })
     }
@@ -392,7 +390,7 @@ class OutboxArchiver implements Archiver {
       drain.worked()
       return page
     })
-    return advanced ?? { ...page, entries: [], full: false, last: NO_POSITION }
+    return advanced ?? { ...page, entries: [], last: NO_POSITION }
   }
 
   /** The result of the work, or undefined when the shard's node fails it. */

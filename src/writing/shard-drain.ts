@@ -23,9 +23,7 @@ export interface PageLimits {
 
 export interface OutboxPage {
   readonly entries: readonly OutboxEntry[]
-  /** More rows are probably waiting. */
-  readonly full: boolean
-  /** The shard's last position, as of about the read. */
+  /** The shard's last position, as of just before the read. */
   readonly last: Position
 }
 
@@ -95,13 +93,12 @@ export class ShardDrain {
 
   /** The rows after the cursor, and the last position. Rejects when the shard's node does not answer. */
   async read(limits: PageLimits): Promise<OutboxPage> {
-    const [entries, last] = await Promise.all([
-      this.#online.readOutbox(this.shard, this.#cursor, limits),
+    // In this order, which a node keeps: then rows up to `last` are in the page, and it does not take another one to see it.
+    const [last, entries] = await Promise.all([
       this.#online.lastPosition(this.shard),
+      this.#online.readOutbox(this.shard, this.#cursor, limits),
     ])
-    // The store may stop short of the byte limit by one large row.
-    const bytes = entries.reduce((sum, { key, row }) => sum + key.length + row.length, 0)
-    return { entries, full: entries.length >= limits.rows || bytes >= limits.bytes / 2, last }
+    return { entries, last }
   }
 
   /** The shard may have another primary: whether it has the rows that were archived is to be looked at. */

@@ -2,42 +2,23 @@
  * Several archivers on one online store and one Delta folder, each with its own view of both, started, stopped and killed
  * at random while all of them write and wait: nothing is added twice, nothing is lost. `TEST_SEED` repeats a run.
  */
-import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { shardOf, splitRowKey } from '../../src/domain/entity-key.ts'
-import { TwinstoreError } from '../../src/domain/errors.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { createInlineEngine } from '../../src/offline/duckdb/job-runner.ts'
-import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
-import type { OfflineStore } from '../../src/offline/offline-store.ts'
-import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
 import { LMDB_DEFAULTS } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
-import type { OnlineStore, RowWrite } from '../../src/online/online-store.ts'
-import { type Archiver, createArchiver } from '../../src/writing/archiver.ts'
+import type { RowWrite } from '../../src/online/online-store.ts'
 import { seededRandom, testSeed } from '../support/random.ts'
-import { TestDefinitions } from '../unit/writing-fixture.ts'
-import { rowOf, viewOf } from './offline-store-fixtures.ts'
+import { historyOf, type Instance, startInstance, temporaryDir, views } from './archiver-instances-fixture.ts'
+import { rowOf } from './offline-store-fixtures.ts'
 
 const SHARDS = 8
 const LEASE_MS = 300
-const MiB = 1024 ** 2
 const WAIT_MS = 60_000
-const views = [viewOf({ n: 'int64' }, { name: 'a' }), viewOf({ n: 'int64' }, { name: 'b' })]
-
-interface Instance {
-  readonly archiver: Archiver
-  readonly offline: OfflineStore
-  /** Every further step fails: what is left of a killed process are the stores. */
-  kill(): Promise<void>
-}
 
 async function openWorld(random: () => number) {
-  const dir = await mkdtemp(join(tmpdir(), 'twinstore-instances-'))
-  onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  const dir = await temporaryDir()
   const online = await openLmdbStore({
     ...LMDB_DEFAULTS,
     durability: 'process',
@@ -46,90 +27,11 @@ async function openWorld(random: () => number) {
     clock: systemClock,
   })
   onTestFinished(() => online.close())
-  const faults: TwinstoreError[] = []
-
-  async function start(): Promise<Instance> {
-    const owner = randomUUID()
-    const engineLimits = { memoryBytes: 300 * MiB, threads: 1, spillBytesMax: 1024 * MiB, sliceValuesMax: 100_000 }
-    const engine = createInlineEngine({ ...engineLimits, spillDir: join(dir, owner) }, systemClock)
-    const offline = openDeltaOfflineStore({
-      objects: await openFolderObjects(join(dir, 'offline')),
-      engine,
-      engineName: 'test',
-      resolveSource: async () => '',
-      table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 10, logReadsMax: 8 },
-      spoolDir: join(dir, 'spool', owner),
-      spoolBytesMax: 1024 * MiB,
-      filesAtOnce: 4,
-      verifiedFilesMax: 100,
-      latestBatchRows: 1000,
-    })
-    onTestFinished(async () => {
-      await offline.close()
-      await engine.close()
-    })
-    let killed = false
-    const archiver = createArchiver({
-      online: mortal(online, () => killed),
-      offline: mortal(offline, () => killed),
-      definitions: new TestDefinitions(...views),
-      clock: systemClock,
-      random,
-      owner,
-      limits: {
-        intervalMs: 5 + Math.floor(random() * 30),
-        batchRows: 5 + Math.floor(random() * 60),
-        batchBytes: MiB,
-        shardsAtOnce: 4,
-        viewsAtOnce: 2,
-        leaseMs: LEASE_MS,
-        retry: { minMs: 10, maxMs: 50 },
-      },
-      setAside: () => Promise.reject(new Error('no row is to be set aside')),
-      earlierViews: async () => undefined,
-      onFault: (fault) => void faults.push(fault),
-      onTailLost: () => expect.unreachable('nothing was lost'),
-    })
-    await archiver.start()
-    return {
-      archiver,
-      offline,
-      async kill() {
-        killed = true
-        await archiver.stop(0)
-      },
-    }
+  const start = () => {
+    const limits = { intervalMs: 5 + Math.floor(random() * 30), batchRows: 5 + Math.floor(random() * 60) }
+    return startInstance({ dir, online, limits: { ...limits, leaseMs: LEASE_MS } })
   }
-  return { online, faults, start }
-}
-
-/** The store as a process sees it that may end between any two steps, also in the middle of one that has had its effect. */
-function mortal<T extends OnlineStore | OfflineStore>(store: T, isDead: () => boolean): T {
-  const check = () => {
-    if (isDead()) throw new TwinstoreError('UNAVAILABLE', 'killed')
-  }
-  return new Proxy(store, {
-    get(target, name) {
-      const member = target[name as keyof T]
-      if (typeof member !== 'function' || name === 'watch') return member
-      return async (...args: readonly unknown[]) => {
-        check()
-        const result: unknown = await member(...args)
-        check()
-        return result
-      }
-    },
-  })
-}
-
-async function historyOf(offline: OfflineStore, key: string): Promise<number[]> {
-  const positions: number[] = []
-  for (const view of views) {
-    const { rows, truncated } = await offline.history(view, { entity: [key], limit: 100_000 })
-    expect(truncated).toBe(false)
-    positions.push(...rows.map((row) => row.position))
-  }
-  return positions.sort((a, b) => a - b)
+  return { online, start }
 }
 
 test('instances that archive, stop and are killed at random add every acknowledged row once', {
