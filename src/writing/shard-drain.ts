@@ -41,13 +41,15 @@ export class ShardDrain {
   readonly shard: Shard
   readonly #online: DrainedStore
   readonly #committed = new Map<string, Position>()
-  /** Views with rows between `#safe` and the cursor that are not offline. */
-  readonly #stuck = new Set<string>()
+  /** Views with rows between `#safe` and the cursor that are not offline, with the position of the first. */
+  readonly #stuck = new Map<string, Position>()
   /** Rows up to here were read; they are offline unless their view is stuck. */
   #cursor = NO_POSITION
   /** Rows up to here are done with and may be trimmed; stops before the first row that is stuck. */
   #safe = NO_POSITION
   #trimmed = NO_POSITION
+  /** While a retry reads again what is stuck: where the cursor was before, and the views that are tried. */
+  #retried: { readonly from: Position; readonly views: ReadonlyMap<string, Position> } | undefined
   #fault: ShardFault | undefined
   readonly #tail = new ArchivedTail()
   #tailSuspect = false
@@ -81,14 +83,35 @@ export class ShardDrain {
     this.#committed.clear()
     this.#stuck.clear()
     this.#cursor = this.#safe = this.#trimmed = NO_POSITION
+    this.#retried = undefined
     this.#fault = undefined
   }
 
   /** Goes back to the first row that stayed in the outbox. */
   retry(): void {
     if (this.#stuck.size === 0) return
+    const from = Math.max(this.#cursor, this.#retried?.from ?? NO_POSITION) as Position
+    this.#retried = { from, views: new Map([...this.#stuck, ...(this.#retried?.views ?? [])]) }
     this.#stuck.clear()
     this.#cursor = this.#safe
+  }
+
+  /**
+   * During a retry, goes on to the first row of a view that is not blocked again, or to where the cursor was: in an outage
+   * of the offline store a retry costs a page per view, not the backlog.
+   */
+  #skipBlocked(isBlocked: (storageId: string) => boolean): void {
+    if (this.#retried === undefined) return
+    const { from, views } = this.#retried
+    const open = [...views].filter(([storageId]) => !isBlocked(storageId))
+    const next = Math.min(from, ...open.map(([, first]) => first - 1)) as Position
+    if (next > this.#cursor) {
+      this.#cursor = next
+      for (const [storageId, first] of views) {
+        if (first <= next && !this.#stuck.has(storageId)) this.#stuck.set(storageId, first)
+      }
+    }
+    if (this.#cursor >= from) this.#retried = undefined
   }
 
   /** The rows after the cursor, and the last position. Rejects when the shard's node does not answer. */
@@ -143,13 +166,14 @@ export class ShardDrain {
       const { storageId } = splitRowKey(key)
       const committed = this.#committed.get(storageId) ?? NO_POSITION
       if (position > committed) {
-        if (isBlocked(storageId)) this.#stuck.add(storageId)
-        else this.#committed.set(storageId, position)
+        if (!isBlocked(storageId)) this.#committed.set(storageId, position)
+        else if (!this.#stuck.has(storageId)) this.#stuck.set(storageId, position)
       }
       if (!isBlocked(storageId)) archived.push(entry)
       if (this.#stuck.size === 0) this.#safe = position
       this.#cursor = position
     }
+    this.#skipBlocked(isBlocked)
     this.#tail.remember(archived)
     if (this.#safe <= this.#trimmed) return
     const through = this.#safe

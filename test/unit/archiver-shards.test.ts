@@ -111,6 +111,47 @@ test('a dead shard stops neither the others nor their waiters, is told, is not h
   expect(new Set(offline.positions('route')).size).toBe(offline.positions('route').length)
 })
 
+test('in an outage of the offline store a retry reads a page, not the backlog; then all is archived in order', async () => {
+  const { online, offline, archiver } = await bench(2)
+  let rowsRead = 0
+  const counting: OnlineStore = {
+    ...online,
+    readOutbox: async (...args) => {
+      const entries = await online.readOutbox(...args)
+      rowsRead += entries.length
+      return entries
+    },
+  }
+  const made = await started(archiver({ online: counting }))
+  let downViews = ['airport', 'route']
+  offline.before = (id) => {
+    if (downViews.includes(id)) throw new TwinstoreError('UNAVAILABLE', 'down')
+  }
+  const airports = await online.write(await rowsOf(airport, ...names(200)))
+  const routes = await online.write(await rowsOf(route, ...names(200)))
+  await expect(made.flush()).rejects.toThrow('down')
+  expect(rowsRead).toBe(400)
+  // A page of each view and shard.
+  const perRetry = 2 * 2 * 4
+  rowsRead = 0
+  for (let retry = 1; retry <= 20; retry++) await expect(made.flush()).rejects.toThrow('down')
+  expect(rowsRead).toBeLessThanOrEqual(20 * perRetry)
+  const late = await online.write(await rowsOf(route, ...names(20)))
+  await expect(made.flush()).rejects.toThrow('down')
+  downViews = ['airport']
+  await expect(made.flush(undefined, ['airport'])).rejects.toThrow('down')
+  expect(archivedPositions(offline, 'route')).toEqual(sorted([...routes, ...late]))
+  expect((await online.outboxDepth()).rows).toBe(420)
+  rowsRead = 0
+  for (let retry = 1; retry <= 20; retry++) await expect(made.flush()).rejects.toThrow('down')
+  expect(rowsRead).toBeLessThanOrEqual(20 * perRetry)
+  downViews = []
+  await made.flush()
+  expect(archivedPositions(offline, 'airport')).toEqual(sorted(airports))
+  expect(archivedPositions(offline, 'route')).toEqual(sorted([...routes, ...late]))
+  expect((await online.outboxDepth()).rows).toBe(0)
+})
+
 /** Two instances with clocks of their own on one store, as different processes have. */
 async function twoInstances(shardCount: number) {
   const storeClock = new ManualClock()
