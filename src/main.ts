@@ -38,6 +38,7 @@ import type { DefinitionsSource } from './domain/definitions-source.ts'
 import { TwinstoreError } from './domain/errors.ts'
 import type { Definitions } from './domain/registry.ts'
 import { systemClock as clock } from './lib/clock.ts'
+import { keepAlive } from './lib/keep-alive.ts'
 import { createLog, type Log } from './observe/log.ts'
 import { engineName } from './offline/duckdb/engine-name.ts'
 import { createProcessEngine } from './offline/duckdb/process-engine.ts'
@@ -123,6 +124,8 @@ async function start(
   onClose: (close: () => Promise<unknown> | unknown) => void,
   closeAll: () => Promise<void>,
 ): Promise<RunningServer> {
+  // While every connection to Redis is down, a pause before the next attempt is all that a start or a stop waits for.
+  onClose(keepAlive())
   const log = createLog(config['log-level'], worker?.number)
   const folders = storeFolders(config)
   // The folders of workers are locked by their supervisor.
