@@ -53,6 +53,7 @@ import type { OnlineStore } from './online/online-store.ts'
 import { openRedisLink } from './online/redis/connect/open-link.ts'
 import { valuePrefix } from './online/redis/redis-keys.ts'
 import { openRedisStore } from './online/redis/redis-store.ts'
+import { faultLog } from './serving/fault-log.ts'
 import { createServing, type Serving } from './serving/serving.ts'
 import type { ServedDefinitions } from './workers/messages.ts'
 import { type ChangeChannel, sharedWatch } from './workers/shared-watch.ts'
@@ -294,7 +295,9 @@ function buildServing(config: Config, definitions: DefinitionsSource, online: On
     store: online,
     clock,
     ...servingSlice(config),
-    onFault: ({ error, ...fault }) => log.warn('slots of an answer are degraded', { ...fault, error }),
+    onFault: faultLog(clock, config['log-faults-max'], ({ error, ...fault }, leftOut) =>
+      log.warn('slots of an answer are degraded', { ...fault, leftOut, error }),
+    ),
   })
 }
 

@@ -411,6 +411,14 @@ export const OPTIONS = {
     description:
       'How long an instance keeps its shards for archiving without saying so again; the shards of a killed one are taken over after it.',
   },
+  'log-faults-max': {
+    group: 'Reading',
+    kind: 'count',
+    default: 10,
+    min: 1,
+    max: 100_000,
+    description: 'Most log lines a second about degraded answers; the next line says how many were left out.',
+  },
   'fetch-timeout': {
     group: 'Reading',
     kind: 'duration',

@@ -2,7 +2,8 @@
  * Sends queued flights: one batch per shard, all at once, with one deadline; and asks a replica too for those that the
  * primary leaves waiting (a hedge).
  *
- * A batch is answered by the primary, or by the timeout, or by the failure of both. What a replica answers goes to those
+ * A batch is answered by the primary, or by the timeout, or by the failure of both: a primary that fails at once, because it
+ * has been given up, is followed by a hedge at once. What a replica answers goes to those
  * who wait and nowhere else: it may be older than an invalidation that has come and gone, so it never fills L1; the
  * primary's answer does, when it comes. Not hedged is
  * - a key a FRESH request waits for;
@@ -51,7 +52,7 @@ export interface SendCounts {
 
 /** What becomes of flights, told to those who keep them. */
 export interface Landing {
-  /** The store's answer, or its fault, or undefined for a fault already reported. */
+  /** The store's answer, or the row's own fault, or undefined for a fault already reported. A flight lands once. */
   landed(flight: Flight, result: RowResult | undefined): void
   /** A replica's answer; whether it was of use. */
   hedged(flight: Flight, row: Buffer | null): boolean
@@ -125,16 +126,32 @@ export function flightSender(
     const { flights, mayLag, departure } = batch
     try {
       const results = await store.readMany(keysOf(flights), { signal: departure.abort.signal, mayLag })
-      if (batch.isDone) return
-      for (let index = 0; index < flights.length; index++) landing.landed(flights[index]!, results[index])
-      end(batch)
+      if (!batch.isDone) land(batch, results)
     } catch (error) {
-      if (batch.isDone) return
-      landing.failed(flights.length, asTwinstoreError(error))
-      batch.hasFailed = true
-      if (canHedge && !batch.isHedging) hedge(batch)
-      if (!batch.isHedging) giveUp(batch)
+      if (!batch.isDone) fail(batch, flights.length, asTwinstoreError(error))
     }
+  }
+
+  function land(batch: Batch, results: readonly RowResult[]): void {
+    let failedKeys = 0
+    let failure: TwinstoreError | undefined
+    for (let index = 0; index < batch.flights.length; index++) {
+      const result = results[index]
+      if (result instanceof TwinstoreError && result.code !== 'DATA_LOSS') {
+        failedKeys++
+        failure = result
+      } else landing.landed(batch.flights[index]!, result)
+    }
+    if (failure === undefined) end(batch)
+    else fail(batch, failedKeys, failure)
+  }
+
+  /** The primary will not answer what has not landed. */
+  function fail(batch: Batch, keyCount: number, error: TwinstoreError): void {
+    landing.failed(keyCount, error)
+    batch.hasFailed = true
+    if (canHedge && !batch.isHedging) hedge(batch)
+    if (!batch.isHedging) giveUp(batch)
   }
 
   function hedgeLate({ batches }: Departure): void {
@@ -145,9 +162,8 @@ export function flightSender(
   function hedge(batch: Batch): void {
     if (batch.mayLag) return
     const nowMs = clock.monotonicMs()
-    const flights = batch.flights.filter(
-      (flight) => !flight.isFresh && flight.hedgeRow === undefined && !recent.isRecent(flight.fill.key, nowMs),
-    )
+    const mayHedge = (flight: Flight): boolean => !flight.isFresh && !flight.isLanded && flight.hedgeRow === undefined
+    const flights = batch.flights.filter((flight) => mayHedge(flight) && !recent.isRecent(flight.fill.key, nowMs))
     if (flights.length === 0 || !budget.spend()) return
     counts.hedges++
     batch.isHedging = true

@@ -2,12 +2,14 @@
 import { expect, test } from 'vitest'
 import { shardOf, splitRowKey } from '../../src/domain/entity-key.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
+import { faultLog } from '../../src/serving/fault-log.ts'
 import {
   type Bench,
   bench,
   decodeResponse,
   definitions,
   encodeRequest,
+  FakeClock,
   feature,
   keyOf,
   rowOf,
@@ -155,6 +157,31 @@ test('while the primary fails at once, a replica answers; when both fail, the sl
   made.store.calls[3]!.fail(new Error('given up too'))
   expect(await seen(lost)).toEqual(['status 5'])
   expect(made.serving.stats()).toMatchObject({ cacheEntries: 0, unavailableKeys: 1 })
+})
+
+test('a store that reports the failure of a shard key by key is one fault, and is hedged like one that rejects', async () => {
+  const made = manual(HEDGED)
+  const answer = ask(made, ['a', 'b', 'c'])
+  await made.turn()
+  const down = new TwinstoreError('UNAVAILABLE', 'given up')
+  made.store.calls[0]!.answerWith([row(1), down, down])
+  await made.turn()
+  expect(made.store.calls[1]!.keys).toEqual([key('b'), key('c')])
+  made.store.calls[1]!.answerWith([row(2), down])
+  expect(await seen(answer)).toEqual([1, 2, 'status 5'])
+  expect(made.faults).toEqual([{ kind: 'fetch', keyCount: 2, error: down }])
+  expect(made.serving.stats()).toMatchObject({ cacheEntries: 1, hedgedKeys: 1, unavailableKeys: 1 })
+})
+
+test('faults are logged up to a rate, and what was left out is counted', () => {
+  const clock = new FakeClock()
+  const lines: number[] = []
+  const report = faultLog(clock, 2, (_fault, leftOut) => lines.push(leftOut))
+  const fault = { kind: 'fetch', keyCount: 1, error: new TwinstoreError('UNAVAILABLE', 'down') } as const
+  for (let n = 0; n < 10; n++) report(fault)
+  clock.advance(1000)
+  for (let n = 0; n < 3; n++) report(fault)
+  expect(lines).toEqual([0, 0, 8, 0])
 })
 
 test('reading from replicas: CACHED asks them, and the primary for what changed lately; FRESH asks the primary', async () => {
