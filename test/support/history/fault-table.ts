@@ -1,4 +1,8 @@
-/** What each kind of fault cost the clients, as a Markdown table: the fault table of docs/faults.md. */
+/**
+ * What each kind of fault cost the clients, as a Markdown table: the fault table of docs/faults.md.
+ *
+ * Writes are those that wait for the online store only: one that waits for the offline store takes as long as that is away.
+ */
 import { groupBy, type History } from './history.ts'
 import type { Operation } from './recorder.ts'
 
@@ -8,7 +12,10 @@ const SLOW_MS = 1000
 export function faultTable(history: History, operations: readonly Operation[]): string {
   const stored = new Set(history.offline.map((row) => row.attempt))
   const lines = [...groupBy(history.faults, (fault) => fault.kind)].map(([kind, faults]) => {
-    const during = faults.map((fault) => operations.filter((each) => isDuring(each, fault)))
+    const during = faults.map((fault) => {
+      const sinceMs = Math.max(0, ...history.faults.map(({ endedMs }) => endedMs).filter((ms) => ms < fault.beganMs))
+      return operations.filter((each) => each.kind !== 'archive' && each.sentMs > sinceMs && isDuring(each, fault))
+    })
     const writes = during.flat().filter((each) => each.kind === 'write')
     const reads = during.flat().filter((each) => each.kind === 'read')
     const recoveredMs = Math.max(...faults.map((fault, i) => lastTroubleMs(during[i]!) - fault.beganMs), 0)

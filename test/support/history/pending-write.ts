@@ -28,7 +28,7 @@ export class PendingWrite {
   }
 
   async attempt(life: Life): Promise<ErrorCode | 'OK'> {
-    const { answer, code, endedMs } = await this.#recorder.call('write', () =>
+    const { answer, code, endedMs } = await this.#recorder.call(this.#ack === 'BOTH' ? 'archive' : 'write', () =>
       life.client.writeFeatures('ledger', this.#rows.map(toWriteRow), {
         writeId: `w-${this.#rows[0]!.attempt}`,
         ack: this.#ack,

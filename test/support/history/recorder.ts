@@ -4,7 +4,8 @@ import type { Fault, Read, Write } from './history.ts'
 
 /** One call of a client, as it went. */
 export interface Operation {
-  readonly kind: 'write' | 'read'
+  /** `archive`: a write that waits for the offline store (ack BOTH). */
+  readonly kind: 'write' | 'archive' | 'read'
   readonly sentMs: number
   readonly endedMs: number
   readonly code: ErrorCode | 'OK'
