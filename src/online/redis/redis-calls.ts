@@ -23,17 +23,24 @@ export function script(text: string): Script {
 
 export class RedisCalls {
   readonly #link: RedisLink
+  readonly #once: SendOptions
   /** Of what may be sent twice: reads of state, and scripts that carry their own record. */
   readonly #repeat: SendOptions
   readonly #durable: SendOptions
 
-  constructor({ link, writeTimeoutMs, replicas }: RedisStoreOptions) {
+  constructor({ link, readTimeoutMs, writeTimeoutMs, replicas }: RedisStoreOptions) {
     this.#link = link
+    this.#once = { timeoutMs: readTimeoutMs, attempts: 'once' }
     this.#repeat = { timeoutMs: writeTimeoutMs, attempts: 'repeat' }
     this.#durable = replicas.count === 0 ? this.#repeat : { ...this.#repeat, replicas }
   }
 
-  /** Rejects with a `TwinstoreError`. */
+  /** Asks once: a node that is down is an error at once. All reject with a `TwinstoreError`. */
+  async read(tag: HashTag, name: string, ...args: RedisArgument[]): Promise<RedisReply> {
+    return await this.#send(tag, name, args, this.#once)
+  }
+
+  /** Asks until it is answered. */
   async command(tag: HashTag, name: string, ...args: RedisArgument[]): Promise<RedisReply> {
     return await this.#send(tag, name, args, this.#repeat)
   }

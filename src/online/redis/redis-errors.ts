@@ -18,6 +18,11 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     problem:
       'the Redis user may not run this command: allow it ~* +@all, or at least +@read +@write +@scripting +@connection',
   },
+  WRONGTYPE: {
+    code: 'FAILED_PRECONDITION',
+    problem:
+      'a key of this project holds something else, nothing was written: give Twinstore a database or a project name of its own',
+  },
   NOAUTH: { code: 'FAILED_PRECONDITION', problem: 'Redis asks for a password: set redis-password' },
   READONLY: {
     code: 'UNAVAILABLE',
@@ -37,6 +42,9 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   BUSY: { code: 'UNAVAILABLE', problem: 'Redis is busy running a script' },
 }
 
+/** Redis 6.2 wraps the error of a command in a script into one of the script, so it is not always the first word. */
+const KNOWN = new RegExp(`\\b(${Object.keys(MEANINGS).join('|')})\\b`)
+
 /** Anything that came out of the link, as the error of a request; a `TwinstoreError` stays as it is. */
 export function redisError(error: unknown): TwinstoreError {
   if (error instanceof TwinstoreError) return error
@@ -44,7 +52,7 @@ export function redisError(error: unknown): TwinstoreError {
     const detail = error instanceof Error ? error.message : String(error)
     return new TwinstoreError('INTERNAL', `internal error: ${detail}`, { cause: error })
   }
-  const meaning = MEANINGS[error.code]
+  const meaning = MEANINGS[KNOWN.exec(error.message)?.[1] ?? '']
   if (meaning === undefined) {
     return new TwinstoreError('INTERNAL', `Redis at ${error.node} answered: ${error.message}`, { cause: error })
   }

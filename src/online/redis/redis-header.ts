@@ -1,4 +1,9 @@
-/** What a store is, written once: `header:{project}`. Each shard's state carries the store's id, so that a lost shard shows. */
+/**
+ * What a store is: `header:{project}`. Each shard's state carries the store's id, so that a lost shard shows.
+ *
+ * Of several instances that create a store at once, one's header is set, and all complete it: the id into every shard, then
+ * `isComplete`. A complete store opens while a shard is down, and at the memory limit of Redis: nothing needs to be written.
+ */
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { RedisCalls } from './redis-calls.ts'
 import { type ShardKeys, type StoreKeys, shardKeys } from './redis-keys.ts'
@@ -11,6 +16,8 @@ export interface RedisHeader {
   readonly format: number
   readonly storeId: string
   readonly shardCount: number
+  /** Whether every shard has got the store's id. */
+  readonly isComplete: boolean
 }
 
 export interface OpenedHeader extends RedisHeader {
@@ -24,9 +31,7 @@ export async function openHeader(
   location: string,
   wanted: { readonly storeId: string; readonly shardCount: number },
 ): Promise<OpenedHeader> {
-  const mine: RedisHeader = { format: FORMAT, ...wanted, shardCount: wanted.shardCount || DEFAULT_SHARDS }
-  await calls.change(keys.tag, 'SET', keys.header, JSON.stringify(mine), 'NX')
-  const header = await readHeader(calls, keys, location)
+  const header = (await readHeader(calls, keys, location)) ?? (await createHeader(calls, keys, location, wanted))
   if (header === undefined) {
     throw new TwinstoreError(
       'UNAVAILABLE',
@@ -40,8 +45,25 @@ export async function openHeader(
     )
   }
   const shards = shardKeys(keys.tag, header.shardCount)
-  await Promise.all(shards.map((shard) => openShard(calls, shard, header.storeId, location)))
+  await Promise.all(shards.map((shard) => openShard(calls, shard, header, location)))
+  if (!header.isComplete) await writeHeader(calls, keys, { ...header, isComplete: true })
   return { ...header, shards }
+}
+
+/** The header that is there then, whoever made it. */
+async function createHeader(
+  calls: RedisCalls,
+  keys: StoreKeys,
+  location: string,
+  wanted: { readonly storeId: string; readonly shardCount: number },
+): Promise<RedisHeader | undefined> {
+  const shardCount = wanted.shardCount || DEFAULT_SHARDS
+  await writeHeader(calls, keys, { format: FORMAT, storeId: wanted.storeId, shardCount, isComplete: false }, 'NX')
+  return await readHeader(calls, keys, location)
+}
+
+async function writeHeader(calls: RedisCalls, keys: StoreKeys, header: RedisHeader, ...mode: string[]): Promise<void> {
+  await calls.change(keys.tag, 'SET', keys.header, JSON.stringify(header), ...mode)
 }
 
 /** Undefined if there is none. */
@@ -58,7 +80,7 @@ export async function readHeader(
   } catch {
     // What it says is then unknown, as below.
   }
-  const { format, storeId, shardCount } = header
+  const { format, storeId, shardCount, isComplete = false } = header
   if (format !== undefined && format !== FORMAT) {
     throw new TwinstoreError(
       'FAILED_PRECONDITION',
@@ -71,16 +93,31 @@ export async function readHeader(
       `the key ${keys.header} at ${location} is not the header of an online store: remove it if it is not Twinstore's, or give another project`,
     )
   }
-  return { format: FORMAT, storeId, shardCount }
+  return { format: FORMAT, storeId, shardCount, isComplete }
 }
 
-/** A shard whose state was lost is taken as new: the archiver finds its positions gone and has its rows restored. */
-async function openShard(calls: RedisCalls, keys: ShardKeys, storeId: string, location: string): Promise<void> {
-  await calls.change(keys.tag, 'HSETNX', keys.state, 'id', storeId)
-  const found = String(await calls.command(keys.tag, 'HGET', keys.state, 'id'))
+/**
+ * A shard whose state was lost is taken as new: the archiver finds its positions gone and has its rows restored. One that is down is
+ * not looked at: its scripts check the id too.
+ */
+async function openShard(calls: RedisCalls, keys: ShardKeys, header: RedisHeader, location: string): Promise<void> {
+  const { storeId, isComplete } = header
+  const known = isComplete ? await readStoreId(calls, keys).catch(nothingIfDown) : null
+  if (known === undefined) return
+  if (known === null) await calls.change(keys.tag, 'HSETNX', keys.state, 'id', storeId)
+  const found = known ?? (await readStoreId(calls, keys))
   if (found === storeId) return
   throw new TwinstoreError(
     'FAILED_PRECONDITION',
     `shard ${keys.shard} of the online store at ${location} belongs to store ${found}, not to ${storeId}: the data of two stores was mixed; restore one of them or begin with an empty Redis`,
   )
+}
+
+async function readStoreId(calls: RedisCalls, { tag, state }: ShardKeys): Promise<string | null> {
+  const id = await calls.read(tag, 'HGET', state, 'id')
+  return id === null ? null : String(id)
+}
+
+function nothingIfDown(error: TwinstoreError): undefined {
+  if (error.code !== 'UNAVAILABLE') throw error
 }

@@ -11,7 +11,7 @@ import { RedisCalls, script } from './redis-calls.ts'
 import { openHeader, readHeader } from './redis-header.ts'
 import { rowKeyOf, type ShardKeys, storeKeys } from './redis-keys.ts'
 import type { RedisReply } from './redis-link.ts'
-import { outboxDepth, readOutboxEntries } from './redis-outbox.ts'
+import { outboxDepth, primaryPages, readOutboxEntries, replicatedPages } from './redis-outbox.ts'
 import { lastPosition, raisePosition, reservePosition } from './redis-positions.ts'
 import { readRows } from './redis-reader.ts'
 import type { RedisStoreOptions } from './redis-store-options.ts'
@@ -27,7 +27,7 @@ const PENDING_ROW_BYTES = 256
 
 /** Rejects with FAILED_PRECONDITION if the data there is not what the options say; the link is then still open. */
 export async function openRedisStore(options: RedisStoreOptions): Promise<OnlineStore> {
-  const { link, replicas } = options
+  const { link } = options
   const keys = storeKeys(options.project)
   const calls = new RedisCalls(options)
   const header = await openHeader(calls, keys, link.location, {
@@ -36,6 +36,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Online
   })
   const { storeId, shardCount, shards } = header
   const writer = { calls, storeId, shards, options }
+  const pages = options.replicas.count > 0 ? replicatedPages(calls) : primaryPages(calls)
   let pendingBytes = 0
   let closing: Promise<void> | undefined
 
@@ -80,12 +81,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Online
     seed: (rows) => counted(rows, () => seedRows(writer, rows)),
 
     async readOutbox(shard, after, limits) {
-      const shardKeys = shardOf(shard)
-      const entries = await readOutboxEntries(calls, shardKeys, after, limits)
-      // Rows that only the primary has could be lost with it after they were archived: a write behind them, and its WAIT.
-      if (replicas.count > 0 && entries.length > 0)
-        await calls.change(shardKeys.tag, 'HINCRBY', shardKeys.state, 'reads', 1)
-      return entries
+      return await readOutboxEntries(pages, shardOf(shard), after, limits)
     },
 
     async trimOutbox(shard, through) {

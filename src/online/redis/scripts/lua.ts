@@ -11,14 +11,30 @@ local function isNewer(a, b)
   return a4 > b4
 end`
 
-/** `putIfNewer(key, row)`: sets the value unless the stored version is as great; a value too short to have one is replaced. */
-export const PUT_IF_NEWER = `${IS_NEWER}
-local function putIfNewer(key, row)
-  local stored = redis.call('GETRANGE', key, 10, 25)
-  if #stored == 16 and not isNewer(string.sub(row, 11, 26), stored) then return 'S' end
-  redis.call('SET', key, row)
-  return 'A'
+/**
+ * `compareVersions(keys, rows)`: for each row, A if it is to replace what is stored then (the rows before it among that), else S. A
+ * value too short to have a version is replaced. It only reads, and runs before a script's first change: Redis does not undo a
+ * script that fails, as this does when a key holds something that is no string.
+ */
+export const COMPARE_VERSIONS = `${IS_NEWER}
+local function compareVersions(keys, rows)
+  local newest, letters = {}, {}
+  for i, key in ipairs(keys) do
+    local version = string.sub(rows[i], 11, 26)
+    local stored = newest[key] or redis.call('GETRANGE', key, 10, 25)
+    local newer = #stored < 16 or isNewer(version, stored)
+    letters[i] = newer and 'A' or 'S'
+    newest[key] = newer and version or stored
+  end
+  return letters
 end`
+
+/**
+ * `passMemoryLimit(key)`: at maxmemory Redis refuses a script at its first change that may need memory, and none after that. What makes
+ * room, or must go on then, begins with this one, which is never refused and changes nothing.
+ */
+export const PASS_MEMORY_LIMIT = `
+local function passMemoryLimit(key) redis.call('HDEL', key, '') end`
 
 /** `text(n)`: a whole number in digits; `%d` and `tostring` are not exact above 2^31 or 10^14. */
 export const TEXT = `
@@ -36,3 +52,7 @@ export const STREAM_ID = `${TEXT}
 local function streamId(position)
   return text(math.floor(position / 1000)) .. '-' .. text(position % 1000)
 end`
+
+/** `touch(key)`: changes something, and leaves when the key ends as it is. */
+export const TOUCH = `
+local function touch(key) redis.call('PEXPIRE', key, math.max(1, redis.call('PTTL', key))) end`

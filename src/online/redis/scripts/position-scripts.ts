@@ -1,27 +1,35 @@
-/** Small scripts on a shard's state and on the store's own keys. */
-import { NOW_MICROS, PUT_IF_NEWER, STREAM_ID, TEXT } from './lua.ts'
+/**
+ * Small scripts on a shard's state and on the store's own keys. Each changes something whenever it runs, because a WAIT for replicas
+ * counts from the last change of its connection.
+ */
+import { COMPARE_VERSIONS, NOW_MICROS, PASS_MEMORY_LIMIT, STREAM_ID, TEXT, TOUCH } from './lua.ts'
 
 /**
  * Rows with positions of their own; future positions are greater than all of them.
  *
  *     KEYS state, then the value of each row   ARGV store id, then the rows   reply OK, a letter per row | LOST
  */
-export const SEED_SCRIPT = `${TEXT}${PUT_IF_NEWER}
+export const SEED_SCRIPT = `${TEXT}${COMPARE_VERSIONS}
 local was = redis.call('HMGET', KEYS[1], 'id', 'position')
 if was[1] ~= ARGV[1] then return {'LOST'} end
 local greatest = tonumber(was[2] or 0)
-local letters = {}
-for i = 2, #KEYS do
-  letters[i - 1] = putIfNewer(KEYS[i], ARGV[i])
-  greatest = math.max(greatest, struct.unpack('>I8', ARGV[i], 19))
+local keys, rows = {}, {}
+for i = 1, #KEYS - 1 do
+  keys[i], rows[i] = KEYS[1 + i], ARGV[1 + i]
+  greatest = math.max(greatest, struct.unpack('>I8', rows[i], 19))
 end
+local letters = compareVersions(keys, rows)
 redis.call('HSET', KEYS[1], 'position', text(greatest))
+for i, key in ipairs(keys) do
+  if letters[i] == 'A' then redis.call('SET', key, rows[i]) end
+end
 return {'OK', table.concat(letters)}`
 
 /** KEYS state   ARGV floor   reply the position before */
-export const RAISE_SCRIPT = `
+export const RAISE_SCRIPT = `${PASS_MEMORY_LIMIT}
 local was = redis.call('HGET', KEYS[1], 'position') or '0'
-if tonumber(ARGV[1]) > tonumber(was) then redis.call('HSET', KEYS[1], 'position', ARGV[1]) end
+passMemoryLimit(KEYS[1])
+redis.call('HSET', KEYS[1], 'position', tonumber(ARGV[1]) > tonumber(was) and ARGV[1] or was)
 return was`
 
 /**
@@ -29,16 +37,29 @@ return was`
  *
  *     KEYS state, outbox   ARGV through   reply 1
  */
-export const TRIM_SCRIPT = `${STREAM_ID}
+export const TRIM_SCRIPT = `${STREAM_ID}${PASS_MEMORY_LIMIT}
 local through = tonumber(ARGV[1])
+passMemoryLimit(KEYS[1])
 local last = redis.call('XREVRANGE', KEYS[2], streamId(through), '-', 'COUNT', 1)[1]
 if last then
   redis.call('HSET', KEYS[1], 'out', last[2][6])
   redis.call('XTRIM', KEYS[2], 'MINID', streamId(through + 1))
 end
 local position = tonumber(redis.call('HGET', KEYS[1], 'position') or 0)
-if through > position then redis.call('HSET', KEYS[1], 'position', text(through)) end
+redis.call('HSET', KEYS[1], 'position', text(math.max(position, through)))
 return 1`
+
+/**
+ * A page of entries with a change behind it, so that a WAIT covers what was read. Both in one script, so on one node: a page of one
+ * primary and a WAIT at its successor would prove nothing.
+ *
+ *     KEYS state, outbox   ARGV id to begin after, most entries   reply the entries as XRANGE has them
+ */
+export const READ_OUTBOX_SCRIPT = `${PASS_MEMORY_LIMIT}
+local page = redis.call('XRANGE', KEYS[2], '(' .. ARGV[1], '+', 'COUNT', ARGV[2])
+passMemoryLimit(KEYS[1])
+redis.call('HINCRBY', KEYS[1], 'pages', 1)
+return page`
 
 /** KEYS reserved   ARGV floor   reply a position greater than the floor, than now, and than every one it gave before */
 export const RESERVE_SCRIPT = `${NOW_MICROS}${TEXT}
@@ -52,11 +73,12 @@ return position`
  *
  *     KEYS name, ids   ARGV content hash, life in ms, ids to remember, member, prefix of names   reply NEW | SAME | CLASH
  */
-export const NAME_SCRIPT = `${NOW_MICROS}${TEXT}
+export const NAME_SCRIPT = `${NOW_MICROS}${TEXT}${TOUCH}
 local known = redis.call('GET', KEYS[1])
 if known then
-  if known == ARGV[1] then return 'SAME' end
-  return 'CLASH'
+  if known ~= ARGV[1] then return 'CLASH' end
+  touch(KEYS[1])
+  return 'SAME'
 end
 local now = nowMicros()
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -72,11 +94,12 @@ end
 return 'NEW'`
 
 /**
- * Claims a fair part of the shards: see \`OnlineStore.claimShards\`. An owner is a field, its value \`until ms:shard,shard,\`.
+ * Claims a fair part of the shards: see `OnlineStore.claimShards`. An owner is a field, its value `until ms:shard,shard`.
  *
  *     KEYS claims   ARGV owner, ttl in ms, shard count   reply the shards it holds
  */
-export const CLAIM_SCRIPT = `${NOW_MICROS}${TEXT}
+export const CLAIM_SCRIPT = `${NOW_MICROS}${TEXT}${PASS_MEMORY_LIMIT}
+passMemoryLimit(KEYS[1])
 local owner, shardCount = ARGV[1], tonumber(ARGV[3])
 local now = math.floor(nowMicros() / 1000)
 local all = redis.call('HGETALL', KEYS[1])

@@ -3,7 +3,7 @@
  *
  * Every write has a record under its token, the client's write id or a random one. The link sends a script again when a
  * connection broke or a primary failed over before the reply, and a client repeats a request; the record makes the second run answer with
- * the outcomes of the first. That run writes too (it lengthens the record's life), because a WAIT counts only for a connection that
+ * the outcomes of the first. That run writes too (it sets the record's end anew, as it was), because a WAIT counts only for a connection that
  * has written since.
  *
  *     KEYS  state, outbox, record, ids, then the value of each row
@@ -12,19 +12,19 @@
  *     reply OK, first position, a letter per row (A applied, S superseded)
  *           | ROWS, entries waiting | BYTES, bytes waiting, bytes that came | CLASH | LOST
  *
- * Everything that can be refused is refused before the first change; out of memory (OOM) Redis refuses a script at its first write. About
+ * Everything is read, and refused where it must be, before the first change; at maxmemory (OOM) Redis refuses that change, and none after it. About
  * 15 µs a row of 2 KB. Keys of records that are forgotten are not among KEYS: they are of the same slot, and only \`pcall\` touches them.
  */
-import { NOW_MICROS, PUT_IF_NEWER, STREAM_ID } from './lua.ts'
+import { COMPARE_VERSIONS, NOW_MICROS, STREAM_ID, TOUCH } from './lua.ts'
 
-export const WRITE_SCRIPT = `${NOW_MICROS}${STREAM_ID}${PUT_IF_NEWER}
+export const WRITE_SCRIPT = `${NOW_MICROS}${STREAM_ID}${COMPARE_VERSIONS}${TOUCH}
 local state, outbox, record, ids = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local hash, life, idsMax, id = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
 local known = redis.call('GET', record)
 if known then
   local first, letters, knownHash = string.match(known, '^(%S+) (%S*) (.*)$')
   if knownHash ~= hash then return {'CLASH'} end
-  redis.call('PEXPIRE', record, life)
+  touch(record)
   return {'OK', first, letters}
 end
 local was = redis.call('HMGET', state, 'id', 'position', 'in', 'out')
@@ -38,18 +38,21 @@ if bytesIn - bytesOut + bytes > tonumber(ARGV[3]) then return {'BYTES', text(byt
 
 local now = nowMicros()
 local first = math.max(now, last + 1)
-local letters = {}
+local keys, names, rows = {}, {}, {}
 for i = 1, count do
-  local key, row, position = KEYS[4 + i], ARGV[9 + i], first + i - 1
-  local packed = struct.pack('>I8', position)
-  local accepted = string.sub(row, 1, 18) .. packed .. string.char(128) .. string.sub(packed, 2) .. string.sub(row, 35)
-  local name = string.sub(key, tagLength + 1)
-  letters[i] = putIfNewer(key, accepted)
-  bytesIn = bytesIn + #name + #row
-  redis.call('XADD', outbox, streamId(position), 'key', name, 'row', accepted, 'in', text(bytesIn))
+  local row, packed = ARGV[9 + i], struct.pack('>I8', first + i - 1)
+  keys[i] = KEYS[4 + i]
+  names[i] = string.sub(keys[i], tagLength + 1)
+  rows[i] = string.sub(row, 1, 18) .. packed .. string.char(128) .. string.sub(packed, 2) .. string.sub(row, 35)
+end
+local letters = compareVersions(keys, rows)
+if count > 0 then redis.call('HSET', state, 'position', text(first + count - 1), 'in', text(bytesIn + bytes)) end
+for i = 1, count do
+  bytesIn = bytesIn + #names[i] + #rows[i]
+  if letters[i] == 'A' then redis.call('SET', keys[i], rows[i]) end
+  redis.call('XADD', outbox, streamId(first + i - 1), 'key', names[i], 'row', rows[i], 'in', text(bytesIn))
 end
 letters = table.concat(letters)
-if count > 0 then redis.call('HSET', state, 'position', text(first + count - 1), 'in', text(bytesIn)) end
 redis.call('SET', record, text(first) .. ' ' .. letters .. ' ' .. hash, 'PX', life)
 if idsMax > 0 then
   redis.call('ZADD', ids, text(now), id)
