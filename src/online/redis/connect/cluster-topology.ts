@@ -46,6 +46,8 @@ export class ClusterTopology implements Topology {
   readonly #hooks: NodeHooks
   readonly #gapMs: number
   #holders: (SlotHolder | undefined)[] = []
+  /** The primaries among the holders. Kept, because every heartbeat asks for them and there are 16384 slots to look at. */
+  #owners: ReadonlySet<string> = new Set()
   #askedAtMs = Number.NEGATIVE_INFINITY
   #isRefreshDue = false
   #isSeeking = false
@@ -75,7 +77,7 @@ export class ClusterTopology implements Topology {
   }
 
   primaries(): RedisNode[] {
-    return [...this.#owners()].flatMap((name) => this.node(name) ?? [])
+    return [...this.#owners].flatMap((name) => this.node(name) ?? [])
   }
 
   uncoveredSlots(): number {
@@ -163,11 +165,8 @@ export class ClusterTopology implements Topology {
 
   #track(): void {
     const { members, link } = this.#options
-    members.track(link.replicaReads ? new Set(members.nodes.keys()) : this.#owners())
-  }
-
-  #owners(): Set<string> {
-    return new Set(this.#holders.flatMap((holder) => holder?.primary ?? []))
+    this.#owners = new Set(this.#holders.flatMap((holder) => holder?.primary ?? []))
+    members.track(link.replicaReads ? new Set(members.nodes.keys()) : this.#owners)
   }
 
   async #vouch(node: RedisNode, sinceMs: number, isWanted: () => boolean): Promise<number | undefined> {
