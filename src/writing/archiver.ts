@@ -2,9 +2,8 @@
  * Moves rows from the outbox to the offline store: when they have waited `interval`, when a batch is full, or when
  * somebody waits for them.
  *
- * One pass at a time goes over many shards: pages of all are read side by side, the rows of a view become one commit
- * whatever their shards, then each shard advances and trims. What arrives during a pass is for the next one, so many
- * writers that wait share one commit (group commit). A round's pages are all that is held in memory.
+ * One pass at a time goes over many shards (`archive-rounds.ts`). What arrives during a pass is for the next one, so many
+ * writers that wait share one commit (group commit).
  *
  * Of several instances each goes over the shards it has claimed, and over others only when somebody here waits for their
  * rows: then it archives them itself at once, because another instance cannot be asked, and the commit sees to it that
@@ -16,36 +15,24 @@
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import type { Shard } from '../domain/entity-key.ts'
 import { asTwinstoreError, TwinstoreError } from '../domain/errors.ts'
-import { NO_POSITION, type Position } from '../domain/version.ts'
-import { boundedParallel } from '../lib/bounded-parallel.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { OfflineStore, OutboxBatch } from '../offline/offline-store.ts'
+import type { OfflineStore } from '../offline/offline-store.ts'
 import type { OnlineStore } from '../online/online-store.ts'
 import { waitFor } from './abort.ts'
+import { ArchiveRounds, type RoundLimits } from './archive-rounds.ts'
 import { type ArchivedRow, ArchiveWaiters, type FlushScope } from './archive-waiters.ts'
-import { type BackoffLimits, backoffMs } from './backoff.ts'
+import { backoffMs } from './backoff.ts'
 import { liftPositions } from './position-floors.ts'
 import { ShardClaims } from './shard-claims.ts'
-import { type OutboxPage, type PageLimits, ShardDrain } from './shard-drain.ts'
+import { ShardDrain } from './shard-drain.ts'
 import { type BlockedView, type SetAsideRow, ViewAppends } from './view-appends.ts'
 import { type EarlierViews, ViewLookup } from './view-lookup.ts'
 
-export interface ArchiverLimits {
+export interface ArchiverLimits extends RoundLimits {
   /** `archive-interval`: the longest a row waits for others before its commit, milliseconds. */
   readonly intervalMs: number
-  /**
-   * `archive-batch-rows` and `archive-batch-bytes`: what the shards of a pass share for the rows they hold in memory; so
-   * many pending rows start a pass. Each shard has a part of at least one row.
-   */
-  readonly batchRows: number
-  readonly batchBytes: number
-  /** `archive-shards-at-once`: outboxes read or trimmed side by side. */
-  readonly shardsAtOnce: number
-  /** `offline-short-jobs-max`: appends side by side, which is what the offline engine does at a time. */
-  readonly viewsAtOnce: number
   /** `archive-lease`: how long a claim stands, milliseconds. */
   readonly leaseMs: number
-  readonly retry: BackoffLimits
 }
 
 export interface ArchiverParts {
@@ -113,15 +100,12 @@ export function createArchiver(parts: ArchiverParts): Archiver {
   return new OutboxArchiver(parts)
 }
 
-interface ReadPage extends OutboxPage {
-  readonly drain: ShardDrain
-}
-
 class OutboxArchiver implements Archiver {
   readonly #parts: ArchiverParts
   readonly #views: ViewLookup
   readonly #appends: ViewAppends
   readonly #drains: readonly ShardDrain[]
+  readonly #rounds: ArchiveRounds
   readonly #claims: ShardClaims
   readonly #waiters = new ArchiveWaiters()
   /** Messages of faults that were told and are still there. */
@@ -155,6 +139,8 @@ class OutboxArchiver implements Archiver {
       },
     })
     this.#drains = Array.from({ length: online.shardCount }, (_, shard) => new ShardDrain(shard as Shard, online))
+    const tellTailLost = (shard: Shard) => this.#tellTailLost(shard)
+    this.#rounds = new ArchiveRounds({ ...parts, appends: this.#appends, waiters: this.#waiters, tellTailLost })
     const onClaimed = (gained: readonly Shard[]) => this.#claimed(gained)
     this.#claims = new ShardClaims({ online, clock, owner, leaseMs: limits.leaseMs, onClaimed })
   }
@@ -291,7 +277,7 @@ class OutboxArchiver implements Archiver {
     }
     try {
       if (due) await this.#liftClaimed()
-      await this.#drain(this.#wanted(flushes.scope, now))
+      await this.#rounds.run(this.#wanted(flushes.scope, now), () => this.#state === 'running')
       flushes.settle(this.#appends.blocked.values(), (scope) => this.#inScope(scope))
       this.#note(retrying)
     } catch (error) {
@@ -320,90 +306,6 @@ class OutboxArchiver implements Archiver {
     })
   }
 
-  /**
-   * In rounds until the shards are empty, or what is left came after the pass began and nobody waits for it: endless
-   * writers must neither keep the pass on one shard nor make it commit a handful of rows at a time. Shards that are done
-   * leave their part of the limits to the others.
-   */
-  async #drain(drains: readonly ShardDrain[]): Promise<void> {
-    const { limits } = this.#parts
-    const begun = new Map<ShardDrain, Position>()
-    let active = drains
-    while (active.length > 0 && this.#state === 'running') {
-      const share = {
-        rows: Math.max(1, Math.floor(limits.batchRows / active.length)),
-        bytes: Math.max(1, Math.floor(limits.batchBytes / active.length)),
-      }
-      const waiting = new Map(active.map((drain) => [drain, this.#waiters.ofShard(drain.shard)]))
-      const pages = await this.#readPages(active, share)
-      await this.#appendPages(pages)
-      const advanced = await boundedParallel(pages, limits.shardsAtOnce, (page) => this.#advance(page))
-      active = advanced.flatMap(({ drain, entries, last }) => {
-        const emptied = entries.length === 0
-        const waiters = waiting.get(drain)!
-        for (const { row, resolve } of waiters) {
-          // An empty outbox has no row of those acknowledged before it was read: another instance archived them.
-          const gone = emptied && !drain.isStuck(row.storageId) && last >= row.position
-          if (gone || drain.isArchived(row.storageId, row.position)) resolve()
-        }
-        if (!begun.has(drain)) begun.set(drain, last)
-        const needed = Math.max(begun.get(drain)!, ...waiters.map(({ row }) => row.position))
-        const done = emptied || drain.cursor >= needed
-        return done ? [] : [drain]
-      })
-    }
-  }
-
-  /** A page of each shard that answers. */
-  async #readPages(drains: readonly ShardDrain[], share: PageLimits): Promise<readonly ReadPage[]> {
-    const pages = await boundedParallel(drains, this.#parts.limits.shardsAtOnce, (drain) =>
-      this.#attempt(drain, async () => {
-        const page = await drain.read(share)
-        if (await drain.isTailLost(page.last)) await this.#tailLost(drain.shard, drain.cursor)
-        return { drain, ...page }
-      }),
-    )
-    return pages.filter((page) => page !== undefined)
-  }
-
-  /** One commit per view for all pages. */
-  async #appendPages(pages: readonly ReadPage[]): Promise<void> {
-    const { storeId } = this.#parts.online
-    const views = new Map<string, OutboxBatch[]>()
-    for (const { drain, entries } of pages) {
-      for (const [storageId, rows] of drain.uncommitted(entries)) {
-        const batches = views.get(storageId) ?? []
-        views.set(storageId, batches)
-        batches.push({ source: { storeId, shard: drain.shard }, entries: rows })
-      }
-    }
-    await boundedParallel([...views], this.#parts.limits.viewsAtOnce, ([storageId, batches]) =>
-      this.#appends.append(storageId, batches),
-    )
-  }
-
-  /** Goes past a page; one whose trim failed counts as the last of its shard. */
-  async #advance(page: ReadPage): Promise<ReadPage> {
-    const { drain, entries } = page
-    const advanced = await this.#attempt(drain, async () => {
-      await drain.advance(entries, (storageId) => this.#appends.blocked.has(storageId))
-      drain.worked()
-      return page
-    })
-    return advanced ?? { ...page, entries: [], last: NO_POSITION }
-  }
-
-  /** The result of the work, or undefined when the shard's node fails it. */
-  async #attempt<T>(drain: ShardDrain, work: () => Promise<T>): Promise<T | undefined> {
-    const { clock, limits, random } = this.#parts
-    try {
-      return await work()
-    } catch (error) {
-      drain.failed(asTwinstoreError(error), clock.monotonicMs(), limits.retry, random())
-      return undefined
-    }
-  }
-
   async #liftClaimed(): Promise<void> {
     const shards = [...this.#unlifted].filter((shard) => this.#claims.held.has(shard))
     this.#unlifted.clear()
@@ -422,12 +324,6 @@ class OutboxArchiver implements Archiver {
     const { online, offline, definitions, limits } = this.#parts
     const views = [...definitions.current.registry.views.values()]
     for (const shard of await liftPositions({ online, offline, ...limits }, views, shards)) this.#tellTailLost(shard)
-  }
-
-  /** The rows go first: once positions are lifted, or a write has passed them, nothing tells that they are lost. */
-  async #tailLost(shard: Shard, cursor: Position): Promise<void> {
-    this.#tellTailLost(shard)
-    await this.#parts.online.raisePositions(shard, cursor)
   }
 
   #tellTailLost(shard: Shard): void {
