@@ -191,7 +191,7 @@ test('a reader that stalls stops the server, and leaving it disposes of the file
   await disposed.promise
 
   disposed = deferred()
-  const stalled = await client.exportFeatures({ view: 'airport_daily', deadlineMs: 300 })
+  const stalled = await client.exportFeatures({ view: 'airport_daily', deadlineMs: 2000 })
   await disposed.promise
   expect((await refused(collect(stalled)))[0]).toBe('DEADLINE_EXCEEDED')
   expect(await edge.spooledFiles()).toEqual([])
