@@ -61,6 +61,10 @@ test('relations between options are checked', () => {
   expect(() => load({ flags: { 'value-bytes-max': '8MiB' } })).toThrow(
     /value-bytes-max must not be above row-bytes-max/,
   )
+  expect(() => load({ flags: { 'cache-ttl': '5s' } })).not.toThrow()
+  expect(() => load({ flags: { 'cache-ttl': '5s', 'hedge-after': '20ms' } })).toThrow(
+    /replica-lag-max and fetch-timeout together must not be above cache-ttl/,
+  )
 })
 
 test('a YAML file that cannot be read or is no mapping is named', () => {
