@@ -95,6 +95,8 @@ test('nobody there, a server that hangs, one that is too old, one that talks non
   expect(await refusal(at([hanging]), { connectTimeoutMs: 200 })).toContain(
     'did not answer within 200 ms (redis-connect-timeout)',
   )
+  const mute = await hostile((socket, request) => !request.includes('INFO') && socket.write('+PONG\r\n'))
+  expect(await refusal(at([mute]), { connectTimeoutMs: 200 })).toContain('did not say within 200 ms what it is')
   const old = await hostile((socket, request) =>
     socket.write(request.includes('INFO') ? bulk('redis_version:6.0.16\r\n') : '+PONG\r\n'),
   )

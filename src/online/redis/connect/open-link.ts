@@ -109,9 +109,17 @@ async function visit<T>(
 ): Promise<T> {
   const connection = await openConnection(address, options)
   // A node that hangs after the login would keep the visit waiting.
-  const limit = options.clock.after(options.connectTimeoutMs, () => connection.close())
+  let isLate = false
+  const limit = options.clock.after(options.connectTimeoutMs, () => {
+    isLate = true
+    connection.close()
+  })
   try {
     return await use(connection)
+  } catch (error) {
+    if (!isLate) throw error
+    const late = `${addressName(address)} did not say within ${options.connectTimeoutMs} ms what it is`
+    throw new LinkFault('not-ready', `${late} (redis-connect-timeout)`)
   } finally {
     limit.cancel()
     connection.close()
