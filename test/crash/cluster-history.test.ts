@@ -30,7 +30,7 @@ const CALM_MS = BOUNDS.settleMs + 2 * BOUNDS.convergedMs
 const FLAGS = [
   `--cache-ttl ${BOUNDS.cacheTtlMs}ms --cache-stale-if-error ${BOUNDS.staleMs}ms --fetch-timeout 1s`,
   '--redis-wait-replicas 1 --redis-wait-timeout 1s --redis-write-timeout 4s',
-  '--redis-heartbeat 100ms --redis-silence-max 700ms --redis-topology-interval 500ms',
+  '--redis-heartbeat 100ms --redis-silence-max 700ms --redis-topology-interval 500ms --redis-connect-timeout 10s',
   '--outbox-rows-max 1600 --write-rows-max 100 --archive-interval 100ms --archive-lease 1500ms',
   '--archive-retry-min 50ms --archive-retry-max 500ms --log-level fatal',
 ].flatMap((line) => line.split(' '))
@@ -42,7 +42,10 @@ afterEach(async () => {
 
 test.each([
   { name: 'reads from primaries', flags: [] },
-  { name: 'reads hedged to replicas', flags: ['--hedge-after', '5ms', '--hedge-budget', '100'] },
+  {
+    name: 'reads hedged to replicas',
+    flags: ['--hedge-after', '5ms', '--hedge-budget', '100', '--replica-lag-max', '3s'],
+  },
 ])(
   'three instances over a Cluster keep G1, G2 and G3: $name',
   { timeout: RUN_MS + 240_000 },
