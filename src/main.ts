@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { createAdminHandlers } from './api/admin-handlers.ts'
 import { createGrpcServer, type GrpcServer } from './api/grpc/server.ts'
 import { createOfflineHandlers } from './api/offline-handlers.ts'
@@ -92,6 +93,8 @@ export interface ServerAsWorker {
   /** What another worker has applied; undefined for the one that applies definitions and syncs. */
   readonly definitions: ServedDefinitions | undefined
   readonly changes: ChangeChannel
+  /** The supervisor listens; called once, with what takes the connections it hands over. */
+  connections(accept: (connection: Duplex) => void): void
 }
 
 /** Starts a server. Rejects with a `TwinstoreError` that says what to do, having released everything. */
@@ -165,7 +168,7 @@ async function start(
     clock,
     limits: writeLimits(config),
   })
-  const parts = { definitions, online, offline, objects, serving, writes, archiver, syncer, log }
+  const parts = { definitions, online, offline, objects, serving, writes, archiver, syncer, log, worker }
   const server = buildGrpcServer(config, folders, applied, parts)
   hooks.signal.throwIfAborted()
   const address = await server.start()
@@ -356,6 +359,7 @@ interface ServerParts extends ArchiverNeeds {
   readonly writes: WriteService
   readonly archiver: Archiver
   readonly syncer: Syncer
+  readonly worker: ServerAsWorker | undefined
 }
 
 function buildGrpcServer(
@@ -367,6 +371,7 @@ function buildGrpcServer(
   const { definitions, online, offline, objects, serving, archiver, syncer, log } = parts
   return createGrpcServer({
     address: config.grpc,
+    connections: parts.worker?.connections,
     clock,
     serving,
     writes: parts.writes,

@@ -52,11 +52,14 @@ async function serveAsWorker(config: Config): Promise<void> {
   worker.stop.addEventListener('abort', () => stopping.abort())
   if (worker.stop.aborted) stopping.abort()
   // A terminal sends its interrupt to the workers too.
-  const stopSignals = onStopSignal(() => stopping.abort())
+  const stopSignals = onStopSignal(() => {
+    worker.leaving()
+    stopping.abort()
+  })
   try {
-    const onReady = ({ address, project, fingerprint, sourceDir }: RunningServer) =>
-      worker.ready({ address, project, fingerprint, sourceDir })
-    await serveUntil({ ...config, grpc: worker.address }, stopping.signal, { onReady, onStopping: () => {} }, worker)
+    const onReady = ({ project, fingerprint, sourceDir }: RunningServer) =>
+      worker.ready({ project, fingerprint, sourceDir })
+    await serveUntil(config, stopping.signal, { onReady, onStopping: () => {} }, worker)
   } finally {
     stopSignals()
     worker.leave()

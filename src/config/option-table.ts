@@ -280,6 +280,15 @@ export const OPTIONS = {
     description:
       'Most changed keys of an embedded online store that wait to be told to one other worker; beyond it that worker drops its whole row cache.',
   },
+  'worker-accepts-max': {
+    group: 'Main',
+    kind: 'count',
+    default: 128,
+    min: 1,
+    max: 65_536,
+    description:
+      'Most connections handed to a worker that it has not taken up yet; the others get the next ones, and when all are so far behind, connections are closed.',
+  },
   'redis-username': {
     group: 'Redis',
     kind: 'text',

@@ -154,5 +154,6 @@ export function supervisorSlice(config: Config) {
     address: config.grpc,
     restartsMax: config['worker-restarts-max'],
     changedKeysMax: config['worker-changes-max'],
+    untakenMax: config['worker-accepts-max'],
   }
 }

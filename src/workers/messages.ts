@@ -10,8 +10,6 @@ export interface ServedDefinitions {
 
 /** What a worker says once it serves. */
 export interface Ready extends ServedDefinitions {
-  /** With the real port. */
-  readonly address: string
   readonly project: string
 }
 
@@ -20,8 +18,6 @@ export interface Start {
   readonly kind: 'start'
   /** From 1; a worker that takes the place of another one has its number. */
   readonly number: number
-  /** Where to listen, as all workers name it: node:cluster gives those that name the same address the same port. */
-  readonly address: string
   readonly changedKeysMax: number
   /** Given to all but the first worker, which applies the definitions and syncs. */
   readonly definitions?: ServedDefinitions
@@ -32,7 +28,19 @@ export interface Changed {
   readonly changed: Invalidation
 }
 
-export type ToWorker = Start | Changed | { readonly kind: 'stop' }
+/** `connection` comes with the socket. */
+export type ToWorker =
+  | Start
+  | Changed
+  | { readonly kind: 'connection'; readonly id: number }
+  | { readonly kind: 'stop' }
 
-/** `joined` is the first message: node:cluster drops those that come before a worker listens. */
-export type FromWorker = { readonly kind: 'joined' } | Changed | { readonly kind: 'ready'; readonly ready: Ready }
+/**
+ * `joined` is the first message: node:cluster drops those that come before a worker listens. `leaving` asks for no more
+ * connections.
+ */
+export type FromWorker =
+  | { readonly kind: 'joined' | 'leaving' }
+  | { readonly kind: 'ready'; readonly ready: Ready }
+  | { readonly kind: 'taken'; readonly id: number }
+  | Changed

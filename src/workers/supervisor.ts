@@ -2,30 +2,32 @@
  * Runs the workers of a server: starts them, hands them connections in turn, starts another one for each that ends, and
  * ends when they all have.
  *
- * The supervisor opens no store. It holds the listening socket, which node:cluster shares (docs/decisions/010-workers.md), and
- * passes changed keys from each worker to the others. The first worker starts alone, because it applies the
+ * The supervisor opens no store. It holds the listening socket (`connection-dealer.ts`) and passes changed keys from each worker to the others. The first worker starts alone, because it applies the
  * definitions and syncs; the rest serve what it applied. A supervisor that is killed takes the socket with it, and its
  * workers drain and end.
  */
 import cluster, { type Worker } from 'node:cluster'
-import { TwinstoreError } from '../domain/errors.ts'
+import { asTwinstoreError, TwinstoreError } from '../domain/errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Invalidation } from '../online/online-store.ts'
 import { ChangeQueue } from './change-queue.ts'
+import { ConnectionDealer } from './connection-dealer.ts'
 import type { FromWorker, Ready, ToWorker } from './messages.ts'
 import { RestartBudget } from './restart-budget.ts'
 
 export interface SupervisorOptions {
   readonly workers: number
-  /** `host:port`; port 0 takes a free one, the same for all workers. */
+  /** `host:port`; port 0 takes a free one. */
   readonly address: string
   /** Option `worker-restarts-max`. */
   readonly restartsMax: number
   /** Option `worker-changes-max`. */
   readonly changedKeysMax: number
+  /** Option `worker-accepts-max`. */
+  readonly untakenMax: number
   readonly clock: Pick<Clock, 'monotonicMs'>
-  /** Called once, when all workers serve. */
-  readonly onReady: (ready: Ready) => void
+  /** Called once, when all workers serve; the address with the real port. */
+  readonly onReady: (ready: Ready & { readonly address: string }) => void
   /** What happens to workers, in lines for people. */
   readonly onEvent: (event: string) => void
 }
@@ -37,7 +39,7 @@ export interface Supervisor {
   kill(): void
   /**
    * The exit code when all have ended: 0 after `stop`, else that of a worker that failed and has said why. Rejects with
-   * RESOURCE_EXHAUSTED when workers ended more often than `restartsMax`.
+   * RESOURCE_EXHAUSTED when workers ended more often than `restartsMax`, with FAILED_PRECONDITION when the address is taken.
    */
   readonly ended: Promise<number>
 }
@@ -61,6 +63,7 @@ class WorkerGroup {
   readonly ended: Promise<number>
   readonly #options: SupervisorOptions
   readonly #restarts: RestartBudget
+  readonly #dealer: ConnectionDealer
   readonly #members = new Map<number, Member>()
   #end!: { resolve(exitCode: number): void; reject(error: TwinstoreError): void }
   /** What the first worker said, which holds for all. */
@@ -69,17 +72,16 @@ class WorkerGroup {
   #stopping = false
   #exitCode = 0
   #error: TwinstoreError | undefined
-  /** Where workers are told to listen. */
-  #address: string
+  /** With the real port. */
+  #address = ''
 
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.#restarts = new RestartBudget(options.restartsMax)
-    this.#address = options.address
+    this.#dealer = new ConnectionDealer(options.untakenMax)
     this.ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })
-    cluster.schedulingPolicy = cluster.SCHED_RR
     // Row keys are strings of any bytes, which JSON would make longer.
     cluster.setupPrimary({ serialization: 'advanced' })
     this.#fork(1)
@@ -87,6 +89,7 @@ class WorkerGroup {
 
   stop(): void {
     this.#stopping = true
+    this.#dealer.close()
     for (const member of this.#members.values()) send(member.worker, { kind: 'stop' })
   }
 
@@ -102,21 +105,35 @@ class WorkerGroup {
     )
     const member: Member = { number, worker, changes, serving: false }
     this.#members.set(number, member)
-    worker.on('message', (message: FromWorker) => {
-      if (message.kind === 'changed') this.#relay(number, message.changed)
-      else if (message.kind === 'ready') this.#becameReady(member, message.ready)
-      else this.#tellStart(member)
-    })
+    worker.on('message', (message: FromWorker) => this.#hear(member, message))
     worker.once('exit', (code: number | null, signal: string | null) => this.#exited(member, code, signal))
     // A process that cannot be started has no exit.
     worker.on('error', () => worker.process.pid === undefined && this.#exited(member, null, 'no process'))
+  }
+
+  #hear(member: Member, message: FromWorker): void {
+    switch (message.kind) {
+      case 'joined':
+        this.#tellStart(member)
+        break
+      case 'changed':
+        this.#relay(member.number, message.changed)
+        break
+      case 'ready':
+        void this.#becameReady(member, message.ready)
+        break
+      case 'taken':
+        this.#dealer.taken(member.number, message.id)
+        break
+      case 'leaving':
+        this.#dealer.pass(member.number)
+    }
   }
 
   #tellStart({ number, worker }: Member): void {
     send(worker, {
       kind: 'start',
       number,
-      address: this.#address,
       changedKeysMax: this.#options.changedKeysMax,
       ...(this.#ready === undefined ? {} : { definitions: this.#ready }),
     })
@@ -128,25 +145,38 @@ class WorkerGroup {
     for (const { number, changes } of this.#members.values()) if (number !== from) changes.add(changed)
   }
 
-  #becameReady(member: Member, ready: Ready): void {
-    member.serving = true
-    const isFirst = this.#ready === undefined
-    this.#ready ??= ready
-    if (this.#stopping) return
-    if (ready.address !== this.#ready.address) {
-      // The last worker that listened ended while this one started, and with it the port that was free by chance.
-      member.worker.process.kill('SIGKILL')
-      return
+  async #becameReady(member: Member, ready: Ready): Promise<void> {
+    if (this.#ready === undefined) {
+      this.#ready = ready
+      await this.#listen()
+      for (let number = 2; number <= this.#options.workers && !this.#stopping; number++) this.#fork(number)
     }
-    if (isFirst) for (let number = 2; number <= this.#options.workers; number++) this.#fork(number)
-    const servingCount = [...this.#members.values()].filter((other) => other.serving).length
+    // It may have ended while the address was taken.
+    if (this.#stopping || this.#members.get(member.number) !== member) return
+    member.serving = true
+    this.#dealer.add(member.number, ({ id, socket }, failed) => {
+      const message: ToWorker = { kind: 'connection', id }
+      member.worker.send(message, socket, { keepOpen: true }, (error) => error !== null && failed())
+    })
+    const servingCount = [...this.#members.values()].filter(({ serving }) => serving).length
     if (this.#announced || servingCount < this.#options.workers) return
     this.#announced = true
-    this.#options.onReady(this.#ready)
+    this.#options.onReady({ ...this.#ready, address: this.#address })
+  }
+
+  async #listen(): Promise<void> {
+    try {
+      this.#address = await this.#dealer.listen(this.#options.address)
+      if (this.#stopping) this.#dealer.close()
+    } catch (error) {
+      this.#error = asTwinstoreError(error)
+      this.stop()
+    }
   }
 
   #exited(member: Member, code: number | null, signal: string | null): void {
     this.#members.delete(member.number)
+    this.#dealer.remove(member.number)
     const how = signal ?? `exit code ${code}`
     if (this.#stopping) {
       if (code !== 0) this.#failed(member, code, how)
@@ -167,7 +197,6 @@ class WorkerGroup {
     const { clock, restartsMax, onEvent } = this.#options
     // It may have committed rows and told nobody.
     this.#relay(number, 'all')
-    if (![...this.#members.values()].some(({ serving }) => serving)) this.#address = this.#ready!.address
     if (this.#restarts.spend(clock.monotonicMs())) {
       onEvent(`worker ${number} ended (${how}): starting another`)
       this.#fork(number)

@@ -1,5 +1,6 @@
 /** The worker's end of the channel to its supervisor. */
 import cluster, { type Worker } from 'node:cluster'
+import type { Socket } from 'node:net'
 import { TwinstoreError } from '../domain/errors.ts'
 import type { Invalidation } from '../online/online-store.ts'
 import { ChangeQueue } from './change-queue.ts'
@@ -8,12 +9,14 @@ import type { ChangeChannel } from './shared-watch.ts'
 
 export interface WorkerPart {
   readonly number: number
-  /** Where to listen. */
-  readonly address: string
   /** What to serve; undefined for the worker that applies the definitions. */
   readonly definitions: ServedDefinitions | undefined
   readonly changes: ChangeChannel
+  /** To be called before `ready`: what takes the connections that the supervisor hands over. */
+  connections(accept: (connection: Socket) => void): void
   ready(ready: Ready): void
+  /** Asks for no more connections. */
+  leaving(): void
   /** Aborted when the supervisor asks for an end, or is gone: nobody would accept connections any more. */
   readonly stop: AbortSignal
   /** Closes the channel, which keeps the process alive. */
@@ -38,22 +41,35 @@ export function joinSupervisor(): Promise<WorkerPart> {
       stop.abort()
       reject(new TwinstoreError('CANCELLED', 'the supervisor ended before this worker began'))
     })
-    worker.on('message', (message: ToWorker) => {
-      if (message.kind === 'stop') stop.abort()
-      else if (message.kind === 'changed') for (const listener of [...listeners]) listener(message.changed)
-      else {
-        const { number, address, definitions, changedKeysMax } = message
-        resolve({
-          number,
-          address,
-          definitions,
-          changes: channelOf(worker, listeners, changedKeysMax),
-          ready: (ready) => send(worker, { kind: 'ready', ready }),
-          stop: stop.signal,
-          leave: () => {
-            if (worker.isConnected()) worker.disconnect()
-          },
-        })
+    let accept: (connection: Socket) => void = (connection) => connection.destroy()
+    worker.on('message', (message: ToWorker, connection?: Socket) => {
+      switch (message.kind) {
+        case 'stop':
+          stop.abort()
+          break
+        case 'changed':
+          for (const listener of [...listeners]) listener(message.changed)
+          break
+        case 'connection':
+          // Undefined if the client has closed it on the way.
+          if (connection !== undefined) accept(connection)
+          send(worker, { kind: 'taken', id: message.id })
+          break
+        case 'start':
+          resolve({
+            number: message.number,
+            definitions: message.definitions,
+            changes: channelOf(worker, listeners, message.changedKeysMax),
+            connections: (own) => {
+              accept = own
+            },
+            ready: (ready) => send(worker, { kind: 'ready', ready }),
+            leaving: () => send(worker, { kind: 'leaving' }),
+            stop: stop.signal,
+            leave: () => {
+              if (worker.isConnected()) worker.disconnect()
+            },
+          })
       }
     })
     send(worker, { kind: 'joined' })

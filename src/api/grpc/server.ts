@@ -1,4 +1,5 @@
 /** The gRPC edge: every service on one port, its limits, and a drain that ends in bounded time. */
+import type { Duplex } from 'node:stream'
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -29,6 +30,8 @@ export interface GrpcLimits {
 export interface GrpcServerOptions {
   /** `host:port`; port 0 takes a free one. */
   readonly address: string
+  /** Given where another process listens on the address: called once, with what takes the connections it hands over. */
+  readonly connections?: ((accept: (connection: Duplex) => void) => void) | undefined
   readonly serving: ServingService
   readonly writes: WriteService
   readonly offline: OfflineHandlers
@@ -64,14 +67,25 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   server.addService(rawService('Admin'), adminMethods(options.admin, context))
   const health = addHealth(server)
   addReflection(server)
+  let draining = false
 
   return {
     async start() {
+      if (options.connections !== undefined) {
+        const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+        options.connections((connection) => {
+          if (draining) connection.destroy()
+          else injector.injectConnection(connection)
+        })
+        health.setServing(true)
+        return options.address
+      }
       const port = await bind(server, options.address)
       health.setServing(true)
       return `${options.address.slice(0, options.address.lastIndexOf(':'))}:${port}`
     },
     drain(deadlineMs) {
+      draining = true
       health.setServing(false)
       health.endWatches()
       return shutDown(server, deadlineMs, clock)
