@@ -96,6 +96,7 @@ describe('at its memory limit', () => {
           write(keyOf(`airport-${index}`), 1, Buffer.alloc(2_000, 1)),
         )
         const outcomes = await store.write(batch)
+        await store.claimMark('pairing', 'one')
         await redis.command('CONFIG', 'SET', 'maxmemory', 1)
         await expect(store.write(batch)).rejects.toEqual(full)
         await expect(store.seed(batch)).rejects.toEqual(full)

@@ -108,8 +108,9 @@ test('nobody there', async () => {
   expect(await refusal('redis://127.0.0.1:1')).toMatch(/\(5\)[\s\S]*127\.0\.0\.1:1\b/)
 })
 
-test('a Redis without memory refuses writes by name, reads go on; with room again writes do too', async () => {
-  const server = await serve(`redis://127.0.0.1:${redis.port}/2`)
+test('a Redis without memory refuses writes by name; reads, archiving and starts go on; with room again writes do too', async () => {
+  const flags = ['--offline', `file:${join(dir, 'no-memory')}`]
+  const server = await serve(`redis://127.0.0.1:${redis.port}/2`, ...flags)
   const client = connect(server.address, { attemptsMax: 1 })
   const write = (attempt: bigint) =>
     client.writeFeatures('ledger', [{ account: 1n, attempt, amount: 1, event_timestamp: attempt * 1_000_000n }])
@@ -121,6 +122,9 @@ test('a Redis without memory refuses writes by name, reads go on; with room agai
     expect(refused).toMatchObject({ code: 'RESOURCE_EXHAUSTED', message: expect.stringContaining('maxmemory') })
     const read = await client.getFeatures({ service: 'balances', entities: [{ account: 1n }], consistency: 'FRESH' })
     expect(read.rows[0]!.values['ledger__attempt']).toBe(1n)
+    const again = await serve(`redis://127.0.0.1:${redis.port}/2`, ...flags)
+    expect(await again.stop()).toBe(0)
+    await until('the outbox to be archived', 20_000, async () => Number((await client.status()).outbox.rows) === 0)
     await redis.command('CONFIG', 'SET', 'maxmemory', '0')
     await write(3n)
   } finally {

@@ -130,8 +130,12 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Online
 
     async claimMark(name, value) {
       checkOpen()
+      const read = async () => text(await calls.command(keys.tag, 'HGET', keys.marks, name))
+      // First, because at its memory limit Redis refuses HSETNX of what is there as well.
+      const known = await read()
+      if (known !== undefined) return known
       await calls.change(keys.tag, 'HSETNX', keys.marks, name, value)
-      return text(await calls.command(keys.tag, 'HGET', keys.marks, name)) ?? value
+      return (await read()) ?? value
     },
 
     watch: (listener) => link.watch((changed) => listener(changed === 'all' ? 'all' : changed.map(rowKeyOf))),
