@@ -113,5 +113,10 @@ export function splitRowKey(key: RowKey): { readonly storageId: string; readonly
 
 /** The shard of an entity: MurmurHash3 (x86, 32 bits, seed 0) of the key's bytes, modulo the store's fixed count. */
 export function shardOf(key: EntityKey, shardCount: number): Shard {
-  return (shardCount === 1 ? 0 : murmur3(Buffer.from(key, 'latin1')) % shardCount) as Shard
+  return (shardCount === 1 ? 0 : murmur3(key) % shardCount) as Shard
+}
+
+/** The shard of the row's entity, without cutting the key out of it. */
+export function shardOfRow(key: RowKey, shardCount: number): Shard {
+  return (shardCount === 1 ? 0 : murmur3(key, 0, key.indexOf('/') + 1) % shardCount) as Shard
 }

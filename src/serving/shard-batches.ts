@@ -1,4 +1,4 @@
-import { type RowKey, shardOf, splitRowKey } from '../domain/entity-key.ts'
+import { shardOfRow } from '../domain/entity-key.ts'
 import type { Flight } from './flight.ts'
 
 /**
@@ -10,7 +10,7 @@ export function shardBatches(flights: readonly Flight[], shardCount: number, bat
   const batches: Flight[][] = []
   const open = new Map<number, Flight[]>()
   for (const flight of flights) {
-    const shard = shardCount === 1 ? 0 : shardOfRow(flight.fill.key, shardCount)
+    const shard = shardOfRow(flight.fill.key, shardCount)
     const batch = open.get(shard)
     if (batch !== undefined && batch.length < batchKeysMax) batch.push(flight)
     else {
@@ -20,8 +20,4 @@ export function shardBatches(flights: readonly Flight[], shardCount: number, bat
     }
   }
   return batches
-}
-
-function shardOfRow(key: RowKey, shardCount: number): number {
-  return shardOf(splitRowKey(key).entityKey, shardCount)
 }

@@ -1,5 +1,5 @@
 /** Applies rows inside one transaction: positions, values, outbox and write id change together. */
-import { type RowKey, shardOf, splitRowKey } from '../../domain/entity-key.ts'
+import { type RowKey, shardOfRow } from '../../domain/entity-key.ts'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { WriteStatus } from '../../domain/outcome.ts'
 import { acceptRow, compareRowVersions, ROW_HEADER_BYTES, rowPosition } from '../../domain/row-codec.ts'
@@ -59,7 +59,7 @@ export function applyWrite(
     const bytes = write.keys[index]!
     const accepted = acceptRow(row, position)
     const status = putIfGreater(env, bytes, accepted)
-    putOutboxEntry(env, shardOf(splitRowKey(key).entityKey, shardCount), bytes, accepted, position)
+    putOutboxEntry(env, shardOfRow(key, shardCount), bytes, accepted, position)
     if (status === 'APPLIED') changed.push(key)
     outcomes.push({ status, position })
     last = position

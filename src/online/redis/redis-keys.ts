@@ -2,7 +2,7 @@
  * The names of the store's keys. All keys of a shard have the tag `{project:shard}`, so that one script may touch them; see
  * docs/decisions/011. Only values begin with the tag: that prefix is what connections track.
  */
-import { type RowKey, type Shard, shardOf, splitRowKey } from '../../domain/entity-key.ts'
+import { type RowKey, type Shard, shardOfRow } from '../../domain/entity-key.ts'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { HashTag } from './redis-link.ts'
 
@@ -76,7 +76,7 @@ export function rowKeyOf(valueKey: Buffer): RowKey {
 export function byShard(keys: readonly RowKey[], shardCount: number): ReadonlyMap<Shard, readonly number[]> {
   const groups = new Map<Shard, number[]>()
   for (const [index, key] of keys.entries()) {
-    const shard = shardOf(splitRowKey(key).entityKey, shardCount)
+    const shard = shardOfRow(key, shardCount)
     const group = groups.get(shard)
     if (group === undefined) groups.set(shard, [index])
     else group.push(index)
