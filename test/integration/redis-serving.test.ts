@@ -114,7 +114,12 @@ async function instance(project: string, { cache, fetch }: InstanceOptions = {})
 
 const newProject = (): string => `s${randomUUID().slice(0, 8)}`
 
-async function writeAll({ store }: Instance): Promise<void> {
+/**
+ * By an instance of its own, before the one of the test is there: to that one no news of these rows is on its way, which
+ * would take them out of L1 again at whatever moment it is read from its socket.
+ */
+async function writeAll(project: string): Promise<void> {
+  const { store } = await instance(project)
   await store.write(IDS.map((id, index) => ({ key: keyOfId(id), row: rowOf(counter, [index]) })))
 }
 
@@ -144,8 +149,8 @@ const numbersOf = (ids: readonly string[]): number[] => ids.map((id) => IDS.inde
 
 test('a paused node costs its own slots alone, and only until it is given up; then they are answered at once', async () => {
   const project = newProject()
+  await writeAll(project)
   const one = await instance(project, { cache: { ttlMs: 1 } })
-  await writeAll(one)
   expect(await read(one, IDS)).toEqual(numbersOf(IDS))
   const { node, there, elsewhere } = await split(project)
   node.pause()
@@ -170,8 +175,8 @@ test('a paused node costs its own slots alone, and only until it is given up; th
 test('a replica answers for a paused primary, before it is given up and after', async () => {
   const project = newProject()
   const fetch = { hedgeAfterMs: 20, hedgeBudgetPercent: 100, replicaLagMaxMs: 1 }
+  await writeAll(project)
   const one = await instance(project, { cache: { ttlMs: 1, staleIfErrorMs: 0 }, fetch })
-  await writeAll(one)
   const { node, there } = await split(project)
   await until('the replica has the rows', 5000, async () => {
     const rows = await one.store.readMany(there.map(keyOfId), { mayLag: true })
