@@ -24,6 +24,7 @@ import {
   offlineStoreSlice,
   redisLinkSlice,
   redisStoreSlice,
+  scheduleSlice,
   servingSlice,
   supervisorSlice,
   tableSlice,
@@ -56,6 +57,8 @@ import { valuePrefix } from './online/redis/redis-keys.ts'
 import { openRedisStore } from './online/redis/redis-store.ts'
 import { faultLog } from './serving/fault-log.ts'
 import { createServing, type Serving } from './serving/serving.ts'
+import { homeShard } from './upkeep/home-shard.ts'
+import { createSchedule, type Schedule, type ScheduledTask } from './upkeep/schedule.ts'
 import type { ServedDefinitions } from './workers/messages.ts'
 import { type ChangeChannel, sharedWatch } from './workers/shared-watch.ts'
 import { type Supervisor, type SupervisorOptions, startWorkers } from './workers/supervisor.ts'
@@ -173,6 +176,9 @@ async function start(
   hooks.signal.throwIfAborted()
   const address = await server.start()
   onClose(() => server.drain(config['drain-timeout']))
+  const schedule = buildSchedule(config, scheduledTasks(), parts)
+  schedule.start()
+  onClose(() => schedule.stop())
   log.debug('serving', { address, fingerprint: applied.definitions.registry.fingerprint })
   const { project, fingerprint } = applied.definitions.registry
   return { address, project, fingerprint, sourceDir: applied.sourceDir, stop: closeAll }
@@ -351,6 +357,29 @@ async function firstSync(config: Config, syncer: Syncer, hooks: StartHooks): Pro
     signal: hooks.signal,
     onProgress: (view, { step, fraction }) => hooks.onSyncProgress(view, step, fraction),
     onResult: hooks.onSynced,
+  })
+}
+
+/** What repeats by itself; each task is built beside the part whose work it does. */
+function scheduledTasks(): readonly ScheduledTask[] {
+  return []
+}
+
+function buildSchedule(
+  config: Config,
+  tasks: readonly ScheduledTask[],
+  { definitions, online, archiver, log }: ServerParts,
+): Schedule {
+  return createSchedule({
+    tasks,
+    clock,
+    random: Math.random,
+    isMine: (name) => {
+      const view = definitions.current.registry.views.get(name)
+      return view !== undefined && archiver.holds(homeShard(view, online.shardCount))
+    },
+    ...scheduleSlice(config),
+    onFault: (task, error) => log.error('a scheduled task failed and will be tried again', { task: task.name, error }),
   })
 }
 

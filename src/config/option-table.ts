@@ -420,6 +420,40 @@ export const OPTIONS = {
     description:
       'How long an instance keeps its shards for archiving without saying so again; the shards of a killed one are taken over after it.',
   },
+  'schedule-running-max': {
+    group: 'Scheduled work',
+    kind: 'count',
+    default: 1,
+    min: 1,
+    max: 100,
+    description:
+      'Scheduled tasks (syncs, compactions, comparisons, statistics) that an instance runs at the same time.',
+  },
+  'schedule-look-interval': {
+    group: 'Scheduled work',
+    kind: 'duration',
+    default: SECOND,
+    min: 10,
+    max: MINUTE,
+    description: 'How often an instance looks whether a task of the views that are its own is due.',
+  },
+  'schedule-retry-min': {
+    group: 'Scheduled work',
+    kind: 'duration',
+    default: 10 * SECOND,
+    min: 10,
+    max: HOUR,
+    description: 'Delay before a scheduled task that failed is tried again; it doubles with each further failure.',
+  },
+  'schedule-retry-max': {
+    group: 'Scheduled work',
+    kind: 'duration',
+    default: 15 * MINUTE,
+    min: 10,
+    max: DAY,
+    description:
+      'Longest delay before a scheduled task that failed is tried again; never longer than its own interval.',
+  },
   'log-faults-max': {
     group: 'Reading',
     kind: 'count',

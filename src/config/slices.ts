@@ -120,6 +120,14 @@ export function archiverLimits(config: Config) {
   }
 }
 
+export function scheduleSlice(config: Config) {
+  return {
+    runningMax: config['schedule-running-max'],
+    lookEveryMs: config['schedule-look-interval'],
+    retry: { minMs: config['schedule-retry-min'], maxMs: config['schedule-retry-max'] },
+  }
+}
+
 export function offlineApiSlice(config: Config) {
   return {
     chunkBytes: config['chunk-bytes'],

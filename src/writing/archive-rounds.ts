@@ -7,12 +7,12 @@
 import type { Shard } from '../domain/entity-key.ts'
 import { asTwinstoreError } from '../domain/errors.ts'
 import { NO_POSITION, type Position } from '../domain/version.ts'
+import type { BackoffLimits } from '../lib/backoff.ts'
 import { boundedParallel } from '../lib/bounded-parallel.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { OutboxBatch } from '../offline/offline-store.ts'
 import type { OnlineStore } from '../online/online-store.ts'
 import type { ArchiveWaiters } from './archive-waiters.ts'
-import type { BackoffLimits } from './backoff.ts'
 import type { OutboxPage, PageLimits, ShardDrain } from './shard-drain.ts'
 import type { ViewAppends } from './view-appends.ts'
 

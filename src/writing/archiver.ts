@@ -15,13 +15,13 @@
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import type { Shard } from '../domain/entity-key.ts'
 import { asTwinstoreError, TwinstoreError } from '../domain/errors.ts'
+import { backoffMs } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { OfflineStore } from '../offline/offline-store.ts'
 import type { OnlineStore } from '../online/online-store.ts'
 import { waitFor } from './abort.ts'
 import { ArchiveRounds, type RoundLimits } from './archive-rounds.ts'
 import { type ArchivedRow, ArchiveWaiters, type FlushScope } from './archive-waiters.ts'
-import { backoffMs } from './backoff.ts'
 import { liftPositions } from './position-floors.ts'
 import { ShardClaims } from './shard-claims.ts'
 import { ShardDrain } from './shard-drain.ts'
@@ -89,6 +89,8 @@ export interface Archiver {
    */
   flush(signal?: AbortSignal, storageIds?: readonly string[]): Promise<void>
   status(): ArchiverStatus
+  /** Whether this instance has claimed the shard. Another one may have by now. */
+  holds(shard: Shard): boolean
   /**
    * A last flush of the claimed shards, for at most so long, then no more passes and no more claims. False if rows may be
    * left in their outbox, for other instances or the next start.
@@ -195,6 +197,10 @@ class OutboxArchiver implements Archiver {
       unreachable,
       rowsSetAside: this.#rowsSetAside,
     }
+  }
+
+  holds(shard: Shard): boolean {
+    return this.#state === 'running' && this.#claims.held.has(shard)
   }
 
   async stop(deadlineMs: number): Promise<boolean> {

@@ -12,9 +12,9 @@
 import { type Shard, splitRowKey } from '../domain/entity-key.ts'
 import type { TwinstoreError } from '../domain/errors.ts'
 import { NO_POSITION, type Position } from '../domain/version.ts'
+import { type BackoffLimits, backoffMs } from '../lib/backoff.ts'
 import type { OnlineStore, OutboxEntry } from '../online/online-store.ts'
 import { ArchivedTail } from './archived-tail.ts'
-import { type BackoffLimits, backoffMs } from './backoff.ts'
 
 export interface PageLimits {
   readonly rows: number

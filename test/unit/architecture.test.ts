@@ -30,6 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   online: ['domain', 'lib'],
   serving: ['domain', 'lib', 'online/online-store.ts'],
   writing: ['domain', 'lib', 'online/online-store.ts', 'offline/offline-store.ts'],
+  upkeep: ['domain', 'lib', 'online/online-store.ts', 'offline/offline-store.ts', 'writing'],
   observe: ['domain', 'lib'],
   'api/grpc': ['api', 'domain', 'lib', 'serving', 'writing', 'offline/offline-store.ts', 'definitions'],
   api: ['domain', 'lib', 'serving', 'writing', 'offline/offline-store.ts', 'definitions'],

@@ -1,7 +1,7 @@
 export interface BackoffLimits {
-  /** `archive-retry-min`: delay before the first retry, milliseconds. */
+  /** Delay before the first retry, milliseconds. */
   readonly minMs: number
-  /** `archive-retry-max`: the longest delay between retries, milliseconds. */
+  /** The longest delay between retries, milliseconds. */
   readonly maxMs: number
 }
 
