@@ -13,7 +13,7 @@ import { changesBetween } from './stored/changes.ts'
 import { type Content, contentOf, contentText, fingerprintOf, registryOf } from './stored/content.ts'
 import { nextLayouts } from './stored/layout.ts'
 import { appendEntry, type LogEntry, readNewestEntry, snapshotPath } from './stored/registry-log.ts'
-import { readContent } from './stored/snapshots.ts'
+import { borrowBundle, readContent } from './stored/snapshots.ts'
 
 export interface ApplyRequest {
   /** The folder or file with the definitions. */
@@ -101,7 +101,7 @@ async function tryApply(
     changes,
     fingerprint,
     definitionsDir: loaded.definitionsDir,
-    ...(loaded.code === undefined ? {} : { bundleFile: await objects.localFile(snapshotPath(fingerprint, 'mjs')) }),
+    ...(loaded.code === undefined ? {} : { bundleFile: await borrowBundle(objects, fingerprint) }),
   }
 }
 

@@ -46,7 +46,7 @@ export function objectStoreContract(name: string, make: MakeObjectStore): void {
     test('an object that is not there reads as undefined, is deleted without error and has no local file', async () => {
       expect(await store.read('none/at/all')).toBeUndefined()
       await store.delete('none/at/all')
-      await expect(store.localFile('none/at/all')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+      await expect(store.borrow('none/at/all')).rejects.toMatchObject({ code: 'NOT_FOUND' })
       expect(await pathsOf('')).toEqual([])
     })
 
@@ -63,7 +63,10 @@ export function objectStoreContract(name: string, make: MakeObjectStore): void {
       for (const [path, write] of Object.entries(ways)) {
         await write(path)
         expect(await store.read(path)).toEqual(bytes)
-        expect(await readFile(await store.localFile(path))).toEqual(bytes)
+        const borrowed = await store.borrow(path)
+        expect(await readFile(borrowed.file)).toEqual(bytes)
+        await borrowed.release()
+        await borrowed.release()
         expect(await (await place.again()).read(path)).toEqual(bytes)
       }
     })
@@ -177,7 +180,7 @@ export function objectStoreContract(name: string, make: MakeObjectStore): void {
         await expect(store.put(path, Buffer.from('.'))).rejects.toMatchObject(refused)
         await expect(store.putIfAbsent(path, Buffer.from('.'))).rejects.toMatchObject(refused)
         await expect(store.delete(path)).rejects.toMatchObject(refused)
-        await expect(store.localFile(path)).rejects.toMatchObject(refused)
+        await expect(store.borrow(path)).rejects.toMatchObject(refused)
       },
     )
   })

@@ -157,7 +157,7 @@ test('what was uploaded before a crash and not committed is seen by no reader an
     read: (path) => objects.read(path),
     list: (prefix, startAfter) => objects.list(prefix, startAfter),
     upload: (file, path) => objects.upload(file, path),
-    localFile: (path) => objects.localFile(path),
+    borrow: (path) => objects.borrow(path),
     delete: (path) => objects.delete(path),
     put: (path, bytes) => objects.put(path, bytes),
     putIfAbsent: () => Promise.reject(new Error('the process ends here')),
@@ -281,6 +281,40 @@ test('history opens only the files that can hold the entity', async () => {
   }
   expect(await values(again({ engine: counting }))).toEqual([1n])
   expect(scanned).toEqual([1])
+})
+
+test('files are on loan while a job reads them and given back after it, also when it or a file fails', async () => {
+  const { objects, store, again } = await opened()
+  await store.append(view, outbox([entry(1)]))
+  await store.append(view, outbox([entry(2)]))
+  let onLoan = 0
+  let failing = ''
+  const lending: ObjectStore = Object.assign(Object.create(objects) as ObjectStore, {
+    async borrow(path: string) {
+      if (path.endsWith(failing)) throw new Error('not to be had')
+      const { file } = await objects.borrow(path)
+      onLoan++
+      return { file, release: async () => void onLoan-- }
+    },
+  })
+  const during: number[] = []
+  const looking: OfflineEngine = {
+    run(kind, input, options) {
+      during.push(onLoan)
+      return bench.engine.run(kind, input, options)
+    },
+    close: async () => {},
+  }
+  const lent = again({ objects: lending, engine: looking })
+  failing = 'no file'
+  expect(await values(lent)).toEqual([2n, 1n])
+  expect(await latestRows(lent)).toHaveLength(1)
+  await expect(lent.export(view, { format: 'csv', columns: ['none'] })).rejects.toThrow()
+  expect(during).toEqual([2, 2, 2])
+  failing = '.parquet'
+  await expect(values(lent)).rejects.toThrow('not to be had')
+  await expect(lent.latest(view, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELLED' })
+  expect(onLoan).toBe(0)
 })
 
 test('the log has one line per file with partition value and exact statistics', async () => {

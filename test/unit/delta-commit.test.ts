@@ -410,7 +410,7 @@ function delegating(store: ObjectStore): ObjectStore {
     upload: (file, path) => store.upload(file, path),
     list: (prefix, startAfter) => store.list(prefix, startAfter),
     delete: (path) => store.delete(path),
-    localFile: (path) => store.localFile(path),
+    borrow: (path) => store.borrow(path),
   }
 }
 

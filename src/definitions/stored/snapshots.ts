@@ -36,8 +36,16 @@ async function loadEntry(objects: ObjectStore, entry: LogEntry): Promise<StoredD
   const registry = registryOf(content, entry.layouts, entry.project, entry.fingerprint)
   const { appliedMicros } = entry
   if (!entry.hasCode) return { definitions: { registry, computes: new Map() }, appliedMicros }
-  const bundleFile = await objects.localFile(snapshotPath(entry.fingerprint, 'mjs'))
+  const bundleFile = await borrowBundle(objects, entry.fingerprint)
   return { definitions: { registry, computes: await loadComputes(bundleFile) }, bundleFile, appliedMicros }
+}
+
+/**
+ * A local file with the code of stored definitions. It is never given back: the module made from it stays with this process too,
+ * and jobs of any later request may load it again.
+ */
+export async function borrowBundle(objects: ObjectStore, fingerprint: string): Promise<string> {
+  return (await objects.borrow(snapshotPath(fingerprint, 'mjs'))).file
 }
 
 /** Content and code are checked against the fingerprint, so that a damaged file is never taken for what was applied. */

@@ -15,7 +15,7 @@ import { TwinstoreError } from '../../domain/errors.ts'
 import { compareUtf8 } from '../../lib/utf8-order.ts'
 import { DurableFolders, syncPath, writeDurably } from './durable-file.ts'
 import { checkPath, checkPrefix } from './object-path.ts'
-import type { ObjectInfo, ObjectStore } from './object-store.ts'
+import type { BorrowedFile, ObjectInfo, ObjectStore } from './object-store.ts'
 import { sweepStaging } from './staging-sweep.ts'
 
 const STAGING = '.staging'
@@ -112,10 +112,11 @@ class FolderObjects implements ObjectStore {
     })
   }
 
-  async localFile(path: string): Promise<string> {
+  /** The object's own file: nothing is copied, and nothing here removes an object while it is read. */
+  async borrow(path: string): Promise<BorrowedFile> {
     const file = this.fileOf(path)
     const found = await answering(this.location, path, () => absentAsUndefined(stat(file)))
-    if (found?.isFile()) return file
+    if (found?.isFile()) return { file, release: () => Promise.resolve() }
     throw new TwinstoreError('NOT_FOUND', `${this.location}: there is no object ${path}`)
   }
 

@@ -9,6 +9,14 @@ export interface ObjectInfo {
   readonly modifiedMs: number
 }
 
+/** A local file with the bytes of an immutable object, on loan to this process. */
+export interface BorrowedFile {
+  /** Only to be read. Its name ends as the object's does, so that what goes by the ending (`.mjs`) works. */
+  readonly file: string
+  /** Ends the loan; the file may be gone afterwards. Never fails; a second call does nothing. */
+  release(): Promise<void>
+}
+
 export interface ObjectStore {
   /** How people name it: `file:/var/lib/twinstore/offline`. */
   readonly location: string
@@ -34,8 +42,11 @@ export interface ObjectStore {
   /** Removes the object; not an error if there is none. */
   delete(path: string): Promise<void>
 
-  /** A local file with the object's bytes, for engines that read files. It stays valid while the object exists. */
-  localFile(path: string): Promise<string>
+  /**
+   * Lends a local file with the object's bytes, for engines that read files: the object's own, or a copy in a bounded cache. It stays
+   * until it is released, as long as the object exists. NOT_FOUND if there is no such object.
+   */
+  borrow(path: string): Promise<BorrowedFile>
 
   /** A folder for files on their way to `upload`, on the same file system where that matters. */
   readonly stagingDir: string

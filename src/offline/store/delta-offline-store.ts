@@ -32,10 +32,18 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
   const { engine } = options
   const syncing = new Set<string>()
 
-  const scan = async (view: FeatureView, version: number | undefined, filter: FileFilter) => {
+  /** Runs `job` over those files of the view's table that can hold what it looks for; says at which version. */
+  const scan = async <T>(
+    view: FeatureView,
+    version: number | undefined,
+    filter: FileFilter,
+    job: (table: TableScan) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T & { readonly tableVersion: number }> => {
     const state = await tables.at(view, version)
-    const table: TableScan = { view, files: await tables.dataFiles(view, pruneFiles(view, state.files, filter)) }
-    return { table, tableVersion: state.version }
+    const files = pruneFiles(view, state.files, filter)
+    const output = await tables.withFiles(view, files, (files) => job({ view, files }), signal)
+    return { ...output, tableVersion: state.version }
   }
 
   return {
@@ -60,17 +68,14 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
       }
     },
     latest: (view, jobOptions = {}) => readLatest(parts, view, jobOptions),
-    async history(view, request, jobOptions) {
-      const { table, tableVersion } = await scan(view, undefined, historyFilter(request))
-      const output = await engine.run('history', historyInput(table, request), jobOptions)
-      return { ...output, tableVersion }
+    history(view, request, jobOptions) {
+      const job = (table: TableScan) => engine.run('history', historyInput(table, request), jobOptions)
+      return scan(view, undefined, historyFilter(request), job, jobOptions?.signal)
     },
-    async export(view, request, jobOptions) {
-      const { table, tableVersion } = await scan(view, request.tableVersion, exportFilter(request))
-      const dataset = await spool.keep((outputFile) =>
-        engine.run('export', exportInput(table, request, outputFile), jobOptions),
-      )
-      return { ...dataset, tableVersion }
+    export(view, request, jobOptions) {
+      const job = (table: TableScan) =>
+        spool.keep((outputFile) => engine.run('export', exportInput(table, request, outputFile), jobOptions))
+      return scan(view, request.tableVersion, exportFilter(request), job, jobOptions?.signal)
     },
     trainingSet: (service, request, jobOptions = {}) => joinTrainingSet(parts, service, request, jobOptions),
     async status(view) {

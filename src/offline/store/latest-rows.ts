@@ -5,6 +5,7 @@ import { TwinstoreError } from '../../domain/errors.ts'
 import type { FeatureView } from '../../domain/registry.ts'
 import type { RowWrite } from '../../online/online-store.ts'
 import type { JobOptions } from '../engine.ts'
+import type { TableScan } from '../table-jobs.ts'
 import type { StoreParts } from './store-parts.ts'
 
 const READ_BYTES = 1 << 20
@@ -19,11 +20,12 @@ export interface LatestRows {
 
 export async function readLatest(parts: StoreParts, view: FeatureView, options: JobOptions): Promise<LatestRows> {
   const { version, files } = await parts.tables.at(view)
-  const table = { view, files: await parts.tables.dataFiles(view, files) }
-  const spooled = await parts.spool.keep(async (outputFile) => ({
-    ...(await parts.engine.run('latest', { table, outputFile }, options)),
-    outputFile,
-  }))
+  const spool = (table: TableScan) =>
+    parts.spool.keep(async (outputFile) => ({
+      ...(await parts.engine.run('latest', { table, outputFile }, options)),
+      outputFile,
+    }))
+  const spooled = await parts.tables.withFiles(view, files, (files) => spool({ view, files }), options.signal)
   return {
     tableVersion: version,
     rows: spooled.rows,

@@ -10,11 +10,11 @@ import { TwinstoreError } from '../../domain/errors.ts'
 import { fileChecksum } from '../../lib/file-checksum.ts'
 import type { AddFile } from '../delta/actions.ts'
 import { checksumOf } from '../delta/data-file.ts'
-import type { ObjectStore } from '../objects/object-store.ts'
+import type { BorrowedFile, ObjectStore } from '../objects/object-store.ts'
 
 export interface SoundFiles {
-  /** The local file of the object at `path`; DATA_LOSS naming it if it is not the file that the log describes. */
-  local(path: string, file: AddFile): Promise<string>
+  /** Lends the local file of the object at `path`; DATA_LOSS naming it if it is not the file that the log describes. */
+  borrow(path: string, file: AddFile): Promise<BorrowedFile>
 }
 
 export function createSoundFiles(objects: ObjectStore, verifiedFilesMax: number): SoundFiles {
@@ -25,28 +25,33 @@ export function createSoundFiles(objects: ObjectStore, verifiedFilesMax: number)
     verified.add(identity)
   }
 
+  /** Undefined, or what is wrong with the local file. */
+  async function problemOf(path: string, local: string, file: AddFile): Promise<string | undefined> {
+    const { size, mtimeMs } = await stat(local)
+    if (size !== file.size) return `has ${size} bytes, its table's log says ${file.size}`
+    const checksum = checksumOf(file)
+    const identity = `${path}@${mtimeMs}`
+    if (checksum === undefined || verified.has(identity)) return undefined
+    const found = await fileChecksum(local)
+    if (found !== checksum) return `has checksum ${found}, its table's log says ${checksum}`
+    remember(identity)
+    return undefined
+  }
+
   return {
-    async local(path, file) {
-      const { local, bytes, modifiedMs } = await localWithSize(objects, path).catch((cause: unknown) => {
-        if (isAbsent(cause)) throw damaged(objects, path, 'is gone', cause)
-        throw cause
-      })
-      if (bytes !== file.size) throw damaged(objects, path, `has ${bytes} bytes, its table's log says ${file.size}`)
-      const checksum = checksumOf(file)
-      const identity = `${path}@${modifiedMs}`
-      if (checksum === undefined || verified.has(identity)) return local
-      const found = await fileChecksum(local)
-      if (found !== checksum) throw damaged(objects, path, `has checksum ${found}, its table's log says ${checksum}`)
-      remember(identity)
-      return local
+    async borrow(path, file) {
+      let borrowed: BorrowedFile | undefined
+      try {
+        borrowed = await objects.borrow(path)
+        const problem = await problemOf(path, borrowed.file, file)
+        if (problem === undefined) return borrowed
+        throw damaged(objects, path, problem)
+      } catch (error) {
+        await borrowed?.release()
+        throw isAbsent(error) ? damaged(objects, path, 'is gone', error) : error
+      }
     },
   }
-}
-
-async function localWithSize(objects: ObjectStore, path: string) {
-  const local = await objects.localFile(path)
-  const { size, mtimeMs } = await stat(local)
-  return { local, bytes: size, modifiedMs: mtimeMs }
 }
 
 function isAbsent(error: unknown): boolean {

@@ -6,6 +6,7 @@ import type { Action } from '../delta/actions.ts'
 import type { Snapshot } from '../delta/snapshot.ts'
 import type { JobOptions } from '../engine.ts'
 import type { SyncResult } from '../offline-store.ts'
+import type { DataFile } from '../table-jobs.ts'
 import type { StoreParts } from './store-parts.ts'
 import { discardFiles, inStagingFolder, uploadFiles } from './written-files.ts'
 
@@ -22,10 +23,11 @@ export async function syncView(
   }
   const read = await parts.tables.ensure(view)
   refuseOldPosition(view, read, position)
-  const existing = await parts.tables.dataFiles(view, read.files)
   const sql = await parts.resolveSource(view)
   const { files, rowsRead, rowsAdded } = await inStagingFolder(parts, async (outputDir) => {
-    const output = await parts.engine.run('sync', { view, sql, existing, position, outputDir }, options)
+    const run = (existing: readonly DataFile[]) =>
+      parts.engine.run('sync', { view, sql, existing, position, outputDir }, options)
+    const output = await parts.tables.withFiles(view, read.files, run, options.signal)
     return { ...output, files: await uploadFiles(parts, view, output.files) }
   })
   if (rowsAdded === 0) return { tableVersion: read.version, rowsRead, rowsAdded }

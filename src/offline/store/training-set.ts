@@ -6,6 +6,7 @@ import type { JobOptions } from '../engine.ts'
 import type { Dataset, Pin, TrainingSetRequest } from '../offline-store.ts'
 import type { TableScan } from '../table-jobs.ts'
 import type { StoreParts } from './store-parts.ts'
+import type { TableFiles, TableState } from './view-tables.ts'
 
 export async function joinTrainingSet(
   parts: StoreParts,
@@ -15,10 +16,14 @@ export async function joinTrainingSet(
 ): Promise<Dataset & { readonly pin: Pin }> {
   const { registry } = request
   const onDemandViews = onDemandViewsOf(service, registry)
-  const { tables, versions } = await tablesOf(parts, service, onDemandViews, request)
-  const { spineRows, spineSha256, ...dataset } = await parts.spool.keep((outputFile) =>
-    parts.engine.run('trainingSet', { ...jobInput(service, request), tables, onDemandViews, outputFile }, options),
-  )
+  const states = await statesOf(parts, service, onDemandViews, request)
+  const join = (scans: readonly TableScan[]) => {
+    const tables = Object.fromEntries(scans.map((scan) => [scan.view.name, scan]))
+    return parts.spool.keep((outputFile) =>
+      parts.engine.run('trainingSet', { ...jobInput(service, request), tables, onDemandViews, outputFile }, options),
+    )
+  }
+  const { spineRows, spineSha256, ...dataset } = await parts.tables.withScans(states, join, options.signal)
   const pin: Pin = {
     pinFormat: 1,
     service: service.name,
@@ -26,7 +31,7 @@ export async function joinTrainingSet(
     mode: request.mode,
     format: request.format,
     timestampColumn: request.timestampColumn,
-    tables: versions,
+    tables: Object.fromEntries(states.map(({ view, version }) => [view.name, version])),
     spine: { sha256: spineSha256, rows: spineRows },
     output: { sha256: dataset.sha256, rows: dataset.rows },
     engine: parts.engineName,
@@ -52,26 +57,24 @@ function onDemandViewsOf(service: FeatureService, registry: Registry): Readonly<
   return Object.fromEntries(names.map((name) => [name, registry.onDemandViews.get(name)!]))
 }
 
-async function tablesOf(
+/** The tables that are joined, at the versions asked for; in the order of names, so that equal pins are equal texts. */
+async function statesOf(
   parts: StoreParts,
   service: FeatureService,
   onDemandViews: Readonly<Record<string, OnDemandView>>,
   { registry, tableVersions }: TrainingSetRequest,
-): Promise<{ readonly tables: Record<string, TableScan>; readonly versions: Record<string, number> }> {
+): Promise<readonly (TableFiles & TableState)[]> {
   const uses = [
     ...service.members.flatMap((member) => (member.kind === 'view' ? [member.use] : [])),
     ...Object.values(onDemandViews).flatMap((view) => view.inputs),
   ]
-  const tables: Record<string, TableScan> = {}
-  const versions: Record<string, number> = {}
-  // In the order of names, so that equal pins are equal texts.
+  const states: (TableFiles & TableState)[] = []
   for (const name of [...new Set(uses.map((use) => use.view))].sort()) {
     const view = registry.views.get(name)!
     const state = await parts.tables.at(view, pinnedVersion(name, tableVersions))
-    tables[name] = { view, files: await parts.tables.dataFiles(view, state.files) }
-    versions[name] = state.version
+    states.push({ view, files: state.files, version: state.version })
   }
-  return { tables, versions }
+  return states
 }
 
 function pinnedVersion(view: string, pinned: TrainingSetRequest['tableVersions']): number | undefined {

@@ -1,4 +1,5 @@
-/** The Delta tables of views, and their snapshots as scans over local files. */
+/** The Delta tables of views, and their files as local files, lent for as long as a job reads them. */
+import { TwinstoreError } from '../../domain/errors.ts'
 import type { FeatureView } from '../../domain/registry.ts'
 import { boundedParallel } from '../../lib/bounded-parallel.ts'
 import type { AddFile } from '../delta/actions.ts'
@@ -7,7 +8,8 @@ import { ensureTable, tablePath } from '../delta/ensure-table.ts'
 import { PARTITION_COLUMN } from '../delta/schema.ts'
 import type { Snapshot } from '../delta/snapshot.ts'
 import type { ObjectStore } from '../objects/object-store.ts'
-import type { DataFile } from '../table-jobs.ts'
+import type { DataFile, TableScan } from '../table-jobs.ts'
+import { withLoans } from './loans.ts'
 import { createSoundFiles } from './sound-files.ts'
 
 /** The version of a view's table before it is made. */
@@ -25,7 +27,28 @@ export interface ViewTables {
   ensure(view: FeatureView): Promise<Snapshot>
   /** The table at a version, undefined: the newest. NOT_FOUND for a version it does not have. */
   at(view: FeatureView, version?: number): Promise<TableState>
-  dataFiles(view: FeatureView, files: readonly AddFile[]): Promise<DataFile[]>
+  /**
+   * Lends files of the view's table to `use`. They are there until what it gives is settled, and no longer. DATA_LOSS for one
+   * that is not what the table's log says. An aborted `signal` ends the fetching.
+   */
+  withFiles<T>(
+    view: FeatureView,
+    files: readonly AddFile[],
+    use: (files: readonly DataFile[]) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T>
+  /** The same for files of several tables, in their order. */
+  withScans<T>(
+    tables: readonly TableFiles[],
+    use: (scans: readonly TableScan[]) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T>
+}
+
+/** Those files of a view's table that a question is about. */
+export interface TableFiles {
+  readonly view: FeatureView
+  readonly files: readonly AddFile[]
 }
 
 export interface ViewTablesOptions {
@@ -50,6 +73,22 @@ export function openViewTables(options: ViewTablesOptions): ViewTables {
     return found
   }
 
+  const withScans = <T>(
+    wanted: readonly TableFiles[],
+    use: (scans: readonly TableScan[]) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> =>
+    withLoans(async (loans) => {
+      const files = wanted.flatMap(({ view, files }) => files.map((file) => ({ view, file })))
+      const lent = await boundedParallel(files, filesAtOnce, async ({ view, file }): Promise<DataFile> => {
+        if (signal?.aborted) throw new TwinstoreError('CANCELLED', 'cancelled while its files were fetched')
+        const path = await loans.take(soundFiles.borrow(`${tablePath(view)}/${file.path}`, file))
+        return { path, eventDate: file.partitionValues[PARTITION_COLUMN] ?? '' }
+      })
+      const next = lent.values()
+      return use(wanted.map(({ view, files }) => ({ view, files: files.map(() => next.next().value!) })))
+    })
+
   return {
     table,
     ensure: (view) => ensureTable(table(view), view, { nowMs: Math.floor(tableOptions.clock.nowMicros() / 1000) }),
@@ -58,10 +97,7 @@ export function openViewTables(options: ViewTablesOptions): ViewTables {
       if (version !== undefined) return table(view).snapshotAt(version)
       return (await table(view).snapshot()) ?? { version: NO_TABLE, files: [] }
     },
-    dataFiles: (view, files) =>
-      boundedParallel(files, filesAtOnce, async (file) => ({
-        path: await soundFiles.local(`${tablePath(view)}/${file.path}`, file),
-        eventDate: file.partitionValues[PARTITION_COLUMN] ?? '',
-      })),
+    withFiles: (view, files, use, signal) => withScans([{ view, files }], (scans) => use(scans[0]!.files), signal),
+    withScans,
   }
 }
