@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { createAdminHandlers } from './api/admin-handlers.ts'
 import { createGrpcServer, type GrpcServer } from './api/grpc/server.ts'
+import { statusName } from './api/grpc/status.ts'
 import { createOfflineHandlers } from './api/offline-handlers.ts'
 import type { Config } from './config/option-table.ts'
 import { packageVersion } from './config/package-version.ts'
@@ -41,7 +42,11 @@ import { TwinstoreError } from './domain/errors.ts'
 import type { Definitions } from './domain/registry.ts'
 import { systemClock as clock } from './lib/clock.ts'
 import { keepAlive } from './lib/keep-alive.ts'
+import { CallCounts } from './observe/call-counts.ts'
 import { createLog, type Log } from './observe/log.ts'
+import { createMetrics, type Metrics } from './observe/metrics.ts'
+import { startMetricsEndpoint } from './observe/metrics-endpoint.ts'
+import { registerServerMetrics } from './observe/server-metrics.ts'
 import { engineName } from './offline/duckdb/engine-name.ts'
 import { createProcessEngine } from './offline/duckdb/process-engine.ts'
 import { openFolderObjects } from './offline/objects/folder-objects.ts'
@@ -82,6 +87,8 @@ export interface StartHooks {
 export interface RunningServer {
   /** With the real port. */
   readonly address: string
+  /** Of `/metrics`, with the real port; undefined if they are not served. */
+  readonly metricsAddress: string | undefined
   readonly project: string
   readonly fingerprint: string
   /** What relative paths of source files start from. */
@@ -171,9 +178,12 @@ async function start(
     clock,
     limits: writeLimits(config),
   })
-  const parts = { definitions, online, offline, objects, serving, writes, archiver, syncer, log, worker }
+  const calls = new CallCounts()
+  const parts = { definitions, online, offline, objects, serving, writes, archiver, syncer, log, worker, calls }
   const server = buildGrpcServer(config, folders, applied, parts)
+  const metrics = buildMetrics(config, parts)
   hooks.signal.throwIfAborted()
+  const metricsAddress = await serveMetrics(config, parts, metrics, onClose)
   const address = await server.start()
   onClose(() => server.drain(config['drain-timeout']))
   const schedule = buildSchedule(config, scheduledTasks(), parts)
@@ -181,7 +191,7 @@ async function start(
   onClose(() => schedule.stop())
   log.debug('serving', { address, fingerprint: applied.definitions.registry.fingerprint })
   const { project, fingerprint } = applied.definitions.registry
-  return { address, project, fingerprint, sourceDir: applied.sourceDir, stop: closeAll }
+  return { address, metricsAddress, project, fingerprint, sourceDir: applied.sourceDir, stop: closeAll }
 }
 
 function openObjects(config: Config, folders: StoreFolders): Promise<ObjectStore> {
@@ -389,6 +399,7 @@ interface ServerParts extends ArchiverNeeds {
   readonly archiver: Archiver
   readonly syncer: Syncer
   readonly worker: ServerAsWorker | undefined
+  readonly calls: CallCounts
 }
 
 function buildGrpcServer(
@@ -430,5 +441,53 @@ function buildGrpcServer(
     }),
     limits: grpcLimits(config),
     onError: (error) => log.error('a call failed', { error }),
+    onEnded: (method, code, durationMs) => parts.calls.ended(method, code, durationMs),
   })
+}
+
+/** Every part's numbers; registering costs nothing until somebody scrapes. */
+function buildMetrics(config: Config, { definitions, online, serving, archiver, calls, log }: ServerParts): Metrics {
+  const metrics = createMetrics((name, error) => log.warn('a metric could not be read', { name, error }))
+  const startedMs = clock.monotonicMs()
+  registerServerMetrics(metrics, {
+    version: packageVersion(),
+    fingerprint: () => definitions.current.registry.fingerprint,
+    uptimeSeconds: () => (clock.monotonicMs() - startedMs) / 1000,
+    serving: () => serving.stats(),
+    outboxDepth: () => online.outboxDepth(),
+    archiver: () => archiver.status(),
+    limits: {
+      cacheBytes: config['cache-bytes'],
+      outboxRows: config['outbox-rows-max'],
+      outboxBytes: config['outbox-bytes-max'],
+    },
+  })
+  calls.register(metrics, statusName)
+  return metrics
+}
+
+/** Of several workers, each has its own numbers and so its own port: worker 1 the one that is given, the others those after it. */
+async function serveMetrics(
+  config: Config,
+  { online, offline, worker }: ServerParts,
+  metrics: Metrics,
+  onClose: (close: () => Promise<unknown>) => void,
+): Promise<string | undefined> {
+  if (config.metrics === '') return undefined
+  metrics.process()
+  const endpoint = await startMetricsEndpoint({
+    address: addressOfWorker(config.metrics, worker?.number ?? 1),
+    text: () => metrics.text(),
+    health: () => Promise.all([online.health(), offline.health()]),
+    timeoutMs: config['metrics-timeout'],
+    clock,
+  })
+  onClose(() => endpoint.close())
+  return endpoint.address
+}
+
+function addressOfWorker(address: string, number: number): string {
+  const at = address.lastIndexOf(':')
+  const port = Number(address.slice(at + 1))
+  return port === 0 ? address : `${address.slice(0, at)}:${port + number - 1}`
 }

@@ -36,8 +36,10 @@ async function serveAlone(config: Config): Promise<void> {
   const stopSignals = onStopSignal(() => stopping.abort())
   try {
     await serveUntil(config, stopping.signal, {
-      onReady: ({ address, project, fingerprint }) =>
-        print(`ready grpc ${address} (project ${project}, definitions ${fingerprint})`),
+      onReady: ({ address, metricsAddress, project, fingerprint }) => {
+        const metrics = metricsAddress === undefined ? '' : ` metrics ${metricsAddress}`
+        print(`ready grpc ${address}${metrics} (project ${project}, definitions ${fingerprint})`)
+      },
       onStopping: () => note('stopping: finishing calls under way and archiving the outbox'),
     })
   } finally {

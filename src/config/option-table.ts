@@ -55,6 +55,13 @@ export const OPTIONS = {
     default: '127.0.0.1:50051',
     description: 'Address that the gRPC server listens on.',
   },
+  metrics: {
+    group: 'Main',
+    kind: 'address',
+    default: '',
+    description:
+      'Address that /metrics (Prometheus) and /health are served on over HTTP; of several workers, each listens one port further. Empty: none.',
+  },
   project: {
     group: 'Main',
     kind: 'text',
@@ -704,6 +711,14 @@ export const OPTIONS = {
     min: 10,
     max: MINUTE,
     description: 'Least time between two progress messages of one call.',
+  },
+  'metrics-timeout': {
+    group: 'Edge',
+    kind: 'duration',
+    default: 10 * SECOND,
+    min: 100,
+    max: 10 * MINUTE,
+    description: 'How long gathering the metrics of one scrape, or an answer about health, may take.',
   },
   'stream-window': {
     group: 'Edge',

@@ -18,7 +18,7 @@ export interface TextOption extends OptionBase {
   readonly placeholder: string
 }
 
-/** `host:port`; port 0 lets the system choose. */
+/** `host:port`; port 0 lets the system choose. Empty, where that is the default: none. */
 export interface AddressOption extends OptionBase {
   readonly kind: 'address'
   readonly default: string
@@ -65,7 +65,9 @@ export function parseOption(spec: OptionSpec, raw: unknown): Parsed {
     case 'text':
       return { ok: true, value: text }
     case 'address':
-      return isAddress(text) ? { ok: true, value: text } : bad(`${JSON.stringify(text)} is not host:port`)
+      return isAddress(text) || (text === '' && spec.default === '')
+        ? { ok: true, value: text }
+        : bad(`${JSON.stringify(text)} is not host:port`)
     case 'choice':
       return spec.choices.includes(text)
         ? { ok: true, value: text }

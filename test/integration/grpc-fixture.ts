@@ -145,6 +145,8 @@ export interface Edge {
   readonly spoolDir: string
   /** Errors that were handed to the log. */
   readonly logged: readonly { readonly error: TwinstoreError; readonly method: string }[]
+  /** Calls that ended, with the gRPC status code. */
+  readonly ended: readonly { readonly method: string; readonly code: number }[]
   readonly flushes: readonly (readonly string[] | undefined)[]
   spooledFiles(): Promise<string[]>
   /** A data set in the spool folder with this content. */
@@ -155,6 +157,7 @@ export interface Edge {
 export async function startEdge(script: Script = {}): Promise<Edge> {
   const spoolDir = await mkdtemp(join(tmpdir(), 'twinstore-grpc-'))
   const logged: { error: TwinstoreError; method: string }[] = []
+  const ended: { method: string; code: number }[] = []
   const flushes: (readonly string[] | undefined)[] = []
   const offline = scripted<OfflineStore>(script.offline ?? {})
   const definitions = { current: { registry, computes: new Map() } }
@@ -192,6 +195,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
     limits: { ...limits, ...script.limits },
     clock: systemClock,
     onError: (error, method) => logged.push({ error, method }),
+    onEnded: (method, code) => ended.push({ method, code }),
   })
   const address = await server.start()
   const client = new Client(address, credentials.createInsecure(), {
@@ -204,6 +208,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
     client,
     spoolDir,
     logged,
+    ended,
     flushes,
     spooledFiles: () => readdir(spoolDir),
     dataset: (content, more) => datasetFile(spoolDir, content, more),

@@ -7,6 +7,8 @@ const COMMAND = new URL('../../dist/cli/main.js', import.meta.url).pathname
 
 export interface ServerProcess {
   readonly address: string
+  /** Of `/metrics`; undefined unless they are served. */
+  readonly metricsAddress: string | undefined
   readonly process: ChildProcess
   /** SIGTERM and a drain; resolves to the exit code. */
   stop(): Promise<number | null>
@@ -35,8 +37,8 @@ export async function startServerProcess(options: StartOptions): Promise<ServerP
     stderr += text
   })
   const ended = once(child, 'exit')
-  const address = await Promise.race([
-    readyAddress(child),
+  const { address, metricsAddress } = await Promise.race([
+    readyAddresses(child),
     ended.then(([code, signal]) => {
       throw new Error(`the server ended before it was ready (${signal ?? code}):\n${stderr}`)
     }),
@@ -48,6 +50,7 @@ export async function startServerProcess(options: StartOptions): Promise<ServerP
   }
   return {
     address,
+    metricsAddress,
     process: child,
     stop: () => end('SIGTERM'),
     kill: async () => {
@@ -57,10 +60,10 @@ export async function startServerProcess(options: StartOptions): Promise<ServerP
   }
 }
 
-async function readyAddress(child: ChildProcess): Promise<string> {
+async function readyAddresses(child: ChildProcess): Promise<Pick<ServerProcess, 'address' | 'metricsAddress'>> {
   for await (const line of createInterface({ input: child.stdout! })) {
-    const ready = /^ready grpc (\S+)/.exec(line)
-    if (ready) return ready[1]!
+    const ready = /^ready grpc (\S+)(?: metrics (\S+))?/.exec(line)
+    if (ready) return { address: ready[1]!, metricsAddress: ready[2] }
   }
   return new Promise(() => {})
 }

@@ -56,6 +56,7 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   'cli-progress': ['cli'],
   yaml: ['config'],
   pino: ['observe'],
+  'prom-client': ['observe'],
 }
 
 /** What reads the world outside; only these areas may name it. */

@@ -5,12 +5,13 @@
  * plus one HTTP/2 window per call; past that the handler is not asked for more.
  */
 import { once } from 'node:events'
-import type {
-  handleBidiStreamingCall,
-  handleServerStreamingCall,
-  handleUnaryCall,
-  ServerDuplexStream,
-  ServerWritableStream,
+import {
+  type handleBidiStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+  status,
 } from '@grpc/grpc-js'
 import type { TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -21,6 +22,8 @@ export interface MethodContext {
   readonly clock: Clock
   /** Told of faults that operators should see, with the method's path. Causes go here and nowhere else. */
   readonly onError: (error: TwinstoreError, method: string) => void
+  /** Told of every call that ended: its method's path, the gRPC status code, and how long it took. */
+  readonly onEnded: (method: string, code: number, durationMs: number) => void
 }
 
 export type ByteStream = ServerDuplexStream<Buffer, Buffer>
@@ -37,18 +40,24 @@ export function unaryMethod(
   options: UnaryOptions = {},
 ): handleUnaryCall<Buffer, Buffer> {
   return (call, reply) => {
+    const beganMs = context.clock.monotonicMs()
+    const ended = (code: status) => context.onEnded(call.getPath(), code, context.clock.monotonicMs() - beganMs)
     if (remainingMs(call, context.clock) <= 0) {
       reply(callStatus(deadlineExceeded()))
+      ended(status.DEADLINE_EXCEEDED)
       return
     }
     const scope = openUnaryScope(call, context.clock, options.leavesTimeToAnswer)
     const fail = (error: unknown): void => {
       scope.close()
-      reply(failure(error, scope, call.getPath(), context))
+      const answer = failure(error, scope, call.getPath(), context)
+      reply(answer)
+      ended(answer.code)
     }
     const succeed = (answer: Buffer): void => {
       scope.close()
       reply(null, answer)
+      ended(status.OK)
     }
     try {
       const answer = handle(call.request, scope.signal)
@@ -86,16 +95,21 @@ export async function runStream(
   context: MethodContext,
   work: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
+  const beganMs = context.clock.monotonicMs()
   const scope = openStreamScope(call, context.clock)
+  let code = status.OK
   try {
     await work(scope.signal)
     scope.close()
     call.end()
   } catch (error) {
     scope.close()
+    const answer = failure(error, scope, call.getPath(), context)
+    code = answer.code
     // grpc-js takes the status of a failed stream as an `error` event and sends it after what was written.
-    if (!call.destroyed) call.emit('error', failure(error, scope, call.getPath(), context))
+    if (!call.destroyed) call.emit('error', answer)
   }
+  context.onEnded(call.getPath(), code, context.clock.monotonicMs() - beganMs)
 }
 
 async function writeAll(

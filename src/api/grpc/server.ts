@@ -39,6 +39,7 @@ export interface GrpcServerOptions {
   readonly limits: GrpcLimits
   readonly clock: Clock
   readonly onError: MethodContext['onError']
+  readonly onEnded: MethodContext['onEnded']
 }
 
 export interface GrpcServer {
@@ -55,7 +56,7 @@ export interface GrpcServer {
 
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const { clock, limits } = options
-  const context: MethodContext = { clock, onError: options.onError }
+  const context: MethodContext = { clock, onError: options.onError, onEnded: options.onEnded }
   // grpc-js prints to stderr what it also tells us; the log is ours.
   setLogVerbosity(logVerbosity.NONE)
   const server = new Server(serverOptions(limits))

@@ -29,6 +29,11 @@ export interface CallStatus {
   readonly details: string
 }
 
+/** `OK`, `NOT_FOUND` and so on; a number that gRPC does not know as itself. */
+export function statusName(code: number): string {
+  return status[code] ?? String(code)
+}
+
 export function callStatus(error: TwinstoreError): CallStatus {
   return { code: STATUS[error.code], details: sendable(error.message) }
 }

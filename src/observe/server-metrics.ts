@@ -1,0 +1,106 @@
+/** What a server says of itself, its cache, the online store's reads, the outbox and the archiver. */
+import { singleFlight } from '../lib/single-flight.ts'
+import type { MetricSpec, Metrics } from './metrics.ts'
+
+export interface ServerNumbers {
+  readonly version: string
+  readonly fingerprint: () => string
+  readonly uptimeSeconds: () => number
+  readonly serving: () => {
+    readonly hits: number
+    readonly misses: number
+    readonly staleServed: number
+    readonly cacheEntries: number
+    readonly cacheBytes: number
+    readonly batches: number
+    readonly fetchedKeys: number
+    readonly joinedKeys: number
+    readonly unavailableKeys: number
+    readonly hedges: number
+    readonly hedgedKeys: number
+  }
+  readonly outboxDepth: () => Promise<{ readonly rows: number; readonly bytes: number }>
+  readonly archiver: () => {
+    readonly failures: number
+    readonly blocked: readonly unknown[]
+    readonly unreachable: readonly unknown[]
+    readonly rowsSetAside: number
+  }
+  readonly limits: { readonly cacheBytes: number; readonly outboxRows: number; readonly outboxBytes: number }
+}
+
+export function registerServerMetrics(metrics: Metrics, numbers: ServerNumbers): void {
+  const { serving, archiver, limits } = numbers
+  // Both metrics of the outbox are read at the same time, and asked of the store once.
+  const outboxDepth = singleFlight(numbers.outboxDepth)
+  const gauge = (name: string, help: string, read: MetricSpec['read']) => metrics.gauge({ name, help, read })
+  const counter = (name: string, help: string, read: MetricSpec['read']) => metrics.counter({ name, help, read })
+
+  metrics.gauge({
+    name: 'twinstore_build_info',
+    help: 'Always 1; the labels say what runs',
+    labels: ['version', 'fingerprint'],
+    read: () => [{ labels: { version: numbers.version, fingerprint: numbers.fingerprint() }, value: 1 }],
+  })
+  gauge('twinstore_uptime_seconds', 'Since the server began to serve', numbers.uptimeSeconds)
+
+  counter('twinstore_cache_hits_total', 'Rows answered from the row cache', () => serving().hits)
+  counter('twinstore_cache_misses_total', 'Rows that the row cache did not have', () => serving().misses)
+  counter(
+    'twinstore_cache_stale_served_total',
+    'Expired rows that stood in while the online store did not answer',
+    () => serving().staleServed,
+  )
+  gauge('twinstore_cache_entries', 'Rows in the row cache, missing ones among them', () => serving().cacheEntries)
+  gauge('twinstore_cache_bytes', 'Memory of the row cache', () => serving().cacheBytes)
+  gauge('twinstore_cache_bytes_max', 'Its limit, option cache-bytes', () => limits.cacheBytes)
+
+  counter('twinstore_fetch_batches_total', 'Batches of rows asked of the online store', () => serving().batches)
+  counter('twinstore_fetch_keys_total', 'Rows asked of the online store', () => serving().fetchedKeys)
+  counter(
+    'twinstore_fetch_joined_keys_total',
+    'Rows that another request was already waiting for',
+    () => serving().joinedKeys,
+  )
+  counter(
+    'twinstore_fetch_unavailable_keys_total',
+    'Rows that the online store did not answer for',
+    () => serving().unavailableKeys,
+  )
+  counter('twinstore_fetch_hedges_total', 'Batches asked of a replica too, being late', () => serving().hedges)
+  counter('twinstore_fetch_hedged_keys_total', 'Rows in those batches', () => serving().hedgedKeys)
+
+  metrics.gauge({
+    name: 'twinstore_outbox_rows',
+    help: 'Rows accepted online and not yet in the offline history, of all instances',
+    read: async () => (await outboxDepth()).rows,
+  })
+  metrics.gauge({
+    name: 'twinstore_outbox_bytes',
+    help: 'Bytes of those rows',
+    read: async () => (await outboxDepth()).bytes,
+  })
+  gauge('twinstore_outbox_rows_max', 'Option outbox-rows-max; beyond it writes are refused', () => limits.outboxRows)
+  gauge('twinstore_outbox_bytes_max', 'Option outbox-bytes-max; beyond it writes are refused', () => limits.outboxBytes)
+
+  gauge(
+    'twinstore_archiver_failures',
+    'Attempts that failed since one succeeded; 0 while archiving works',
+    () => archiver().failures,
+  )
+  gauge(
+    'twinstore_archiver_blocked_views',
+    'Views whose rows stay in the outbox because of a fault',
+    () => archiver().blocked.length,
+  )
+  gauge(
+    'twinstore_archiver_unreachable_shards',
+    'Shards whose outbox does not answer this instance',
+    () => archiver().unreachable.length,
+  )
+  counter(
+    'twinstore_archiver_rows_set_aside_total',
+    'Rows that could not be read and were set aside',
+    () => archiver().rowsSetAside,
+  )
+}

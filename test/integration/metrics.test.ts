@@ -1,0 +1,141 @@
+/** What a server says of itself over HTTP, and that docs/metrics.md says the same of it. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { connect as connectSocket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connect } from '../../src/client/index.ts'
+import { TwinstoreError } from '../../src/domain/errors.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { startMetricsEndpoint } from '../../src/observe/metrics-endpoint.ts'
+import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
+
+const FLIGHTS = new URL('../../examples/flights', import.meta.url).pathname
+const PAGE = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
+
+let dir: string
+let server: ServerProcess
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'twinstore-metrics-'))
+  const flags = ['--metrics', '127.0.0.1:0', '--sync-on-start', 'never', '--source-dir', dir]
+  server = await startServerProcess({ dataDir: join(dir, 'data'), definitions: FLIGHTS, flags })
+})
+afterAll(async () => {
+  await server.stop()
+  rmSync(dir, { recursive: true })
+})
+
+async function scrape(path = '/metrics', init: RequestInit = {}) {
+  const response = await fetch(`http://${server.metricsAddress}${path}`, init)
+  return { status: response.status, text: await response.text(), type: response.headers.get('content-type') }
+}
+
+/** `name{labels}` to value. */
+function samplesOf(text: string): ReadonlyMap<string, number> {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]))
+}
+
+test('what clients do is counted', async () => {
+  const client = connect(server.address)
+  await client.writeFeatures('airport_status', [{ airport: 'ATL', closed: true, expected_delay_minutes: 5 }])
+  const request = { service: 'predict_delay', entities: [{ origin: 'ATL', destination: 'ORD' }] }
+  for (let count = 0; count < 3; count++) await client.getFeatures(request)
+  await expect(client.getFeatures({ ...request, service: 'nothing' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  client.close()
+  const { status, text, type } = await scrape()
+  expect([status, type]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8'])
+  const samples = samplesOf(text)
+  expect(samples.get('twinstore_grpc_calls_total{method="Serving/WriteFeatures",code="OK"}')).toBe(1)
+  expect(samples.get('twinstore_grpc_calls_total{method="Serving/GetFeatures",code="OK"}')).toBe(3)
+  expect(samples.get('twinstore_grpc_calls_total{method="Serving/GetFeatures",code="NOT_FOUND"}')).toBe(1)
+  expect(samples.get('twinstore_grpc_call_duration_seconds_count{method="Serving/GetFeatures"}')).toBe(4)
+  // Four rows a request: two airports, the route, the status.
+  expect(samples.get('twinstore_cache_misses_total')).toBe(4)
+  expect(samples.get('twinstore_cache_hits_total')).toBe(8)
+  expect(samples.get('twinstore_outbox_rows_max')).toBe(1_000_000)
+  expect(samples.get('nodejs_eventloop_lag_p99_seconds')).toBeGreaterThanOrEqual(0)
+})
+
+test('every metric of Twinstore is on the page with its type and labels, and nothing else is', async () => {
+  const { text } = await scrape()
+  const types = [...text.matchAll(/^# TYPE (twinstore_\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`)
+  const rows = [...PAGE.matchAll(/^\| `(twinstore_\w+)` \| (\w+) \| ([^|]*?) ?\|/gm)]
+  expect(rows.map(([, name, type]) => `${name} ${type}`).sort()).toEqual(types.sort())
+  const labelsOf = new Map(
+    rows.map(([, name, , labels]) => [name, [...labels!.matchAll(/`(\w+)`/g)].map((l) => l[1]!)]),
+  )
+  for (const sample of samplesOf(text).keys()) {
+    const [, name, labels = ''] = /^(twinstore_\w+)(?:\{(.*)\})?$/.exec(sample) ?? []
+    if (name === undefined) continue
+    const known = labelsOf.get(name) ?? labelsOf.get(name.replace(/_(bucket|sum|count)$/, ''))
+    const names = [...labels.matchAll(/(?:^|,)(\w+)="/g)].map((label) => label[1]!).filter((label) => label !== 'le')
+    expect(names, sample).toEqual(known)
+  }
+})
+
+test('only GET of the two paths is answered', async () => {
+  expect(await scrape('/health')).toMatchObject({ status: 200, text: 'healthy\n' })
+  expect(await scrape('/metrics?x=1')).toMatchObject({ status: 200 })
+  expect(await scrape('/')).toMatchObject({ status: 404 })
+  expect(await scrape('/metrics/')).toMatchObject({ status: 404 })
+  for (const method of ['POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS']) {
+    expect((await scrape('/metrics', { method })).status, method).toBe(405)
+  }
+})
+
+/** What comes back for raw bytes until the other side closes. */
+function exchange(address: string, bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const at = address.lastIndexOf(':')
+    const socket = connectSocket(Number(address.slice(at + 1)), address.slice(0, at))
+    let answer = ''
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      answer += text
+    })
+    socket.on('close', () => resolve(answer)).on('error', reject)
+    socket.write(bytes)
+  })
+}
+
+test('garbage and a head that is too large end the connection with a status', async () => {
+  const address = server.metricsAddress!
+  expect(await exchange(address, 'no such protocol\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /)
+  const head = `GET /metrics HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(64 * 1024)}\r\n\r\n`
+  expect(await exchange(address, head)).toMatch(/^HTTP\/1\.1 431 /)
+  expect((await scrape()).status).toBe(200)
+})
+
+test('what hangs is given up', async () => {
+  const endpoint = await startMetricsEndpoint({
+    address: '127.0.0.1:0',
+    text: () => new Promise(() => {}),
+    health: () => Promise.reject(new TwinstoreError('UNAVAILABLE', 'the online store is down')),
+    timeoutMs: 100,
+    clock: systemClock,
+  })
+  try {
+    const metrics = await fetch(`http://${endpoint.address}/metrics`)
+    expect([metrics.status, await metrics.text()]).toEqual([
+      503,
+      'the metrics were not gathered within 100 ms (option metrics-timeout)\n',
+    ])
+    const health = await fetch(`http://${endpoint.address}/health`)
+    expect([health.status, await health.text()]).toEqual([503, 'the online store is down\n'])
+  } finally {
+    await endpoint.close()
+  }
+})
+
+test('an address in use is a clear refusal', async () => {
+  const address = server.metricsAddress!
+  const failing = startMetricsEndpoint({
+    address,
+    text: async () => '',
+    health: async () => undefined,
+    timeoutMs: 100,
+    clock: systemClock,
+  })
+  await expect(failing).rejects.toThrow(TwinstoreError)
+  await expect(failing).rejects.toThrow(`cannot listen on the metrics address ${address} (option metrics)`)
+})
