@@ -18,6 +18,7 @@ import { redisLocation } from './config/redis-location.ts'
 import {
   adminApiSlice,
   archiverLimits,
+  checkpointSlice,
   engineSlice,
   grpcLimits,
   lmdbSlice,
@@ -150,7 +151,7 @@ async function start(
   const online = await openOnline(config, folders, applied.definitions.registry.project, worker)
   onClose(() => online.close())
   await pairStores(online, await offlineStoreId(objects), objects.location)
-  const offline = openOffline(config, folders, objects, applied.sourceDir, onClose)
+  const offline = openOffline(config, folders, objects, applied.sourceDir, log, onClose)
   for (const view of applied.definitions.registry.views.values()) await offline.prepare(view)
 
   const serving = buildServing(config, definitions, online, log)
@@ -289,6 +290,7 @@ function openOffline(
   folders: StoreFolders,
   objects: ObjectStore,
   sourceDir: string,
+  log: Log,
   onClose: (close: () => Promise<unknown>) => void,
 ): OfflineStore {
   const module = new URL('./offline/duckdb/job-process.js', import.meta.url)
@@ -301,6 +303,11 @@ function openOffline(
     engineName: engineName(),
     resolveSource: (view) => resolveSource(view.source!, sourceDir),
     table: { clock, engineInfo: `Twinstore/${packageVersion()}`, ...tableSlice(config) },
+    checkpoints: {
+      ...checkpointSlice(config),
+      onFault: (error) =>
+        log.warn('a checkpoint of a table was not written or not read; its log does without', { error }),
+    },
     spoolDir: join(folders.work, 'spool'),
     ...offlineStoreSlice(config),
   })

@@ -560,6 +560,24 @@ export const OPTIONS = {
     max: 256,
     description: "Entries of a table's log read side by side.",
   },
+  'checkpoint-every': {
+    group: 'Upkeep of the offline tables',
+    kind: 'count',
+    default: 50,
+    min: 0,
+    max: 1_000_000,
+    description:
+      'Versions of a table between two checkpoints of its log, which spare readers the entries before them; 0: none are written.',
+  },
+  'vacuum-age': {
+    group: 'Upkeep of the offline tables',
+    kind: 'duration',
+    default: 7 * DAY,
+    min: HOUR,
+    max: 3650 * DAY,
+    description:
+      'How long files stay that no table needs any more. Longer than any read and any upload takes: they may still be using them.',
+  },
   'sync-seed-rows': {
     group: 'Archiving',
     kind: 'count',

@@ -70,6 +70,10 @@ export function tableSlice(config: Config) {
   return { commitAttemptsMax: config['commit-attempts-max'], logReadsMax: config['log-reads-max'] }
 }
 
+export function checkpointSlice(config: Config) {
+  return { everyVersions: config['checkpoint-every'], tombstoneAgeMs: config['vacuum-age'] }
+}
+
 export function servingSlice(config: Config) {
   return {
     cache: {

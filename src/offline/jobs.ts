@@ -1,4 +1,5 @@
 /** Every columnar job by its name; inputs and outputs are plain data that a child process can be sent. */
+import type { CheckpointReadJob, CheckpointWriteJob } from './checkpoint-jobs.ts'
 import type { ExportJob, TrainingSetJob } from './dataset-jobs.ts'
 import type { AppendJob, HistoryJob, LatestJob, SyncJob } from './table-jobs.ts'
 
@@ -9,4 +10,6 @@ export interface Jobs {
   readonly history: HistoryJob
   readonly export: ExportJob
   readonly trainingSet: TrainingSetJob
+  readonly checkpointWrite: CheckpointWriteJob
+  readonly checkpointRead: CheckpointReadJob
 }

@@ -189,12 +189,15 @@ describe('replay', () => {
   function expected(
     history: readonly (readonly Change[])[],
   ): Pick<Snapshot, 'files' | 'txns'> & { description: unknown } {
-    const backwards = history.flat().reverse()
+    const backwards = history
+      .flatMap((changes, index) => changes.map((one) => ({ ...one, version: index + 1 })))
+      .reverse()
     const files: AddFile[] = []
     const txns = new Map<string, number>()
     for (const name of ['a', 'b', 'c', 'd', 'e']) {
       const file = backwards.find((one) => one.name === name && (one.kind === 'add' || one.kind === 'remove'))
-      if (file?.kind === 'add') files.push({ ...fileAt(name), size: file.size })
+      const tags = { 'twinstore.version': String(file?.version) }
+      if (file?.kind === 'add') files.push({ ...fileAt(name), size: file.size, dataChange: false, tags })
       const txn = backwards.find((one) => one.name === name && one.kind === 'txn')
       if (txn) txns.set(name, txn.size)
     }

@@ -6,8 +6,26 @@
  */
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { ObjectStore } from '../objects/object-store.ts'
+import {
+  type Checkpoint,
+  completeCheckpoints,
+  LAST_CHECKPOINT,
+  lastCheckpointVersion,
+  versionDigits,
+} from './checkpoint-files.ts'
 import { parseEntry } from './log-entry.ts'
 import type { LogEntry } from './snapshot.ts'
+
+/** What a listing of the log shows, from some version on. */
+export interface LogListing {
+  readonly from: number
+  readonly newest: number
+  /** The complete ones, the newest first. */
+  readonly checkpoints: readonly Checkpoint[]
+}
+
+/** The first stretch of versions in which an older checkpoint is looked for; each further one reaches back 16 times as far. */
+const CHECKPOINT_REACH = 256
 
 export class DeltaLog {
   readonly table: string
@@ -23,17 +41,48 @@ export class DeltaLog {
 
   /** The newest version that the store shows, looking from `from` on; undefined if it shows none. */
   async newestVersion(from: number): Promise<number | undefined> {
-    const startAfter = from === 0 ? undefined : this.path(from - 1)
+    return (await this.listing(from))?.newest
+  }
+
+  /**
+   * The end of the log, from the checkpoint on that `_last_checkpoint` points to; the whole log if it points to nothing.
+   * Undefined if there is no log.
+   */
+  async end(): Promise<LogListing | undefined> {
+    const pointer = await this.objects.read(this.file(LAST_CHECKPOINT))
+    const from = pointer === undefined ? undefined : lastCheckpointVersion(pointer)
+    const found = from === undefined ? undefined : await this.listing(from)
+    if (found !== undefined) return found
+    const whole = await this.listing(0)
+    if (whole === undefined && pointer !== undefined) await this.missing(0)
+    return whole
+  }
+
+  /** What is listed from `from` on; undefined if that is nothing. */
+  async listing(from: number): Promise<LogListing | undefined> {
     let newest: number | undefined
-    let pointsToCheckpoint = false
-    for await (const { path } of this.objects.list(`${this.table}/_delta_log/`, startAfter)) {
-      const name = path.slice(path.lastIndexOf('/') + 1)
+    const names: string[] = []
+    for await (const name of this.names(from)) {
       const version = versionOf(name)
-      if (version !== undefined && version >= from) newest = Math.max(newest ?? 0, version)
-      pointsToCheckpoint ||= name === '_last_checkpoint'
+      if (version === undefined || version < from) continue
+      newest = Math.max(newest ?? 0, version)
+      names.push(name)
     }
-    if (newest === undefined && from === 0 && pointsToCheckpoint) await this.missing(0)
-    return newest
+    return newest === undefined ? undefined : { from, newest, checkpoints: completeCheckpoints(names) }
+  }
+
+  /** The complete checkpoints up to `version`, the newest first, as far back as one has to look to find any. */
+  async checkpointsUpTo(version: number): Promise<readonly Checkpoint[]> {
+    for (let reach = CHECKPOINT_REACH; ; reach *= 16) {
+      const from = Math.max(0, version - reach)
+      const names: string[] = []
+      for await (const name of this.names(from)) {
+        if (name > `${versionDigits(version)}~`) break
+        names.push(name)
+      }
+      const found = completeCheckpoints(names)
+      if (found.length > 0 || from === 0) return found
+    }
   }
 
   /** The entries from `first` to `last`; throws if one is missing or damaged. */
@@ -59,17 +108,29 @@ export class DeltaLog {
     return this.objects.putIfAbsent(this.path(version), entry)
   }
 
-  private path(version: number): string {
-    return `${this.table}/_delta_log/${String(version).padStart(20, '0')}.json`
+  private async *names(from: number): AsyncIterable<string> {
+    const folder = this.file('')
+    const startAfter = from === 0 ? undefined : this.path(from - 1)
+    for await (const { path } of this.objects.list(folder, startAfter)) yield path.slice(folder.length)
   }
 
+  private path(version: number): string {
+    return this.file(`${versionDigits(version)}.json`)
+  }
+
+  private file(name: string): string {
+    return `${this.table}/_delta_log/${name}`
+  }
+
+  /** With a checkpoint about, the entry was probably cleaned up; without, it was certainly lost. */
   private async missing(version: number): Promise<never> {
-    for await (const { path } of this.objects.list(`${this.table}/_delta_log/`)) {
-      if (!/\.checkpoint\.|_last_checkpoint$/.test(path)) continue
+    for await (const name of this.names(0)) {
+      if (!/\.checkpoint\./.test(name) && name !== LAST_CHECKPOINT) continue
       throw new TwinstoreError(
         'FAILED_PRECONDITION',
-        `${this.path(version)} is missing and the table has a checkpoint (${path}) in its stead, which Twinstore cannot ` +
-          'read; restore the log entries, and keep other engines from cleaning them up',
+        `${this.path(version)} is missing, and the checkpoint ${this.file(name)} does not stand in for it: it is damaged, of ` +
+          'a kind that Twinstore does not read, or of another version; restore the log entries, and keep other engines from ' +
+          'cleaning them up',
       )
     }
     throw new TwinstoreError('DATA_LOSS', `${this.path(version)} is missing; restore it from a backup`)

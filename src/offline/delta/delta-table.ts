@@ -10,10 +10,12 @@ import { TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { ObjectStore } from '../objects/object-store.ts'
 import type { Action } from './actions.ts'
+import { type CheckpointOptions, Checkpoints } from './checkpoints.ts'
 import { conflictOf } from './conflicts.ts'
-import { DeltaLog } from './delta-log.ts'
+import { DeltaLog, type LogListing } from './delta-log.ts'
 import { commitInfoOf, serializeEntry } from './log-entry.ts'
 import { checkWritable } from './protocol-support.ts'
+import { actionsIn } from './row-versions.ts'
 import { replay, type Snapshot } from './snapshot.ts'
 
 export interface DeltaTableOptions {
@@ -24,6 +26,8 @@ export interface DeltaTableOptions {
   readonly commitAttemptsMax: number
   /** Log entries read at the same time (option `log-reads-max`). */
   readonly logReadsMax: number
+  /** Undefined: none are written, and of those that are there nothing is read. */
+  readonly checkpoints?: CheckpointOptions
 }
 
 export interface CommitRequest {
@@ -54,22 +58,31 @@ export interface DeltaTable {
   snapshotAt(version: number): Promise<Snapshot>
   /** ABORTED when it lost too often. An error leaves the outcome open: read the table again before deciding anew. */
   commit(request: CommitRequest): Promise<CommitResult>
+  /** Resolves when nothing is done in the background any more. */
+  settled(): Promise<void>
 }
 
 export function openDeltaTable(objects: ObjectStore, path: string, options: DeltaTableOptions): DeltaTable {
-  return new LoggedTable(new DeltaLog(objects, path, options.logReadsMax), options)
+  const { checkpoints, clock, logReadsMax } = options
+  return new LoggedTable(
+    new DeltaLog(objects, path, logReadsMax),
+    checkpoints && new Checkpoints(objects, path, clock, checkpoints),
+    options,
+  )
 }
 
 class LoggedTable implements DeltaTable {
   readonly path: string
   private readonly log: DeltaLog
+  private readonly checkpoints: Checkpoints | undefined
   private readonly options: DeltaTableOptions
   /** The newest snapshot seen; the next one is read from here on. */
   private newest: Snapshot | undefined
 
-  constructor(log: DeltaLog, options: DeltaTableOptions) {
+  constructor(log: DeltaLog, checkpoints: Checkpoints | undefined, options: DeltaTableOptions) {
     this.path = log.table
     this.log = log
+    this.checkpoints = checkpoints
     this.options = options
   }
 
@@ -80,10 +93,10 @@ class LoggedTable implements DeltaTable {
       if (newest !== undefined) return this.extend(known, newest)
       // The entry it was made from is gone: the table was replaced or damaged, and only its whole log can tell.
     }
-    const newest = await this.log.newestVersion(0)
-    if (newest !== undefined) {
+    const end = await this.log.end()
+    if (end !== undefined) {
       this.newest = undefined
-      return this.extend(undefined, newest)
+      return this.extend(await this.checkpointed(end), end.newest)
     }
     if (known !== undefined) throw this.vanished(known)
     return undefined
@@ -96,7 +109,8 @@ class LoggedTable implements DeltaTable {
       throw new TwinstoreError('NOT_FOUND', `Delta table ${this.path} has no version ${version}: ${versions}`)
     }
     if (version === newest.version) return newest
-    return replay(this.path, undefined, await this.log.read(0, version))!
+    const base = await this.checkpoints?.newest(await this.log.checkpointsUpTo(version))
+    return replay(this.path, base, await this.log.read((base?.version ?? -1) + 1, version))!
   }
 
   async commit(request: CommitRequest): Promise<CommitResult> {
@@ -105,7 +119,8 @@ class LoggedTable implements DeltaTable {
     for (let attempt = 0; attempt < this.options.commitAttemptsMax; attempt++) {
       const version = (read?.version ?? -1) + 1
       const snapshot = this.result(read, version, actions)
-      if (await this.put(version, txnId, this.entry(request, txnId, actions))) {
+      if (await this.put(version, txnId, this.entry(request, version, txnId, actions))) {
+        this.checkpoints?.committed(snapshot)
         return { committed: true, snapshot: this.remember(snapshot) }
       }
       const winners = await this.log.read(version, (await this.log.newestVersion(version)) ?? version)
@@ -124,6 +139,18 @@ class LoggedTable implements DeltaTable {
       `Delta table ${this.path}: other writers came first ${this.options.commitAttemptsMax} times in a row ` +
         '(option commit-attempts-max); try again',
     )
+  }
+
+  async settled(): Promise<void> {
+    await this.checkpoints?.settled()
+  }
+
+  /** The snapshot of the newest checkpoint that can be read; undefined if the log has to be read from its beginning. */
+  private async checkpointed(end: LogListing): Promise<Snapshot | undefined> {
+    if (this.checkpoints === undefined) return undefined
+    const found = await this.checkpoints.newest(end.checkpoints)
+    if (found !== undefined || end.from === 0) return found
+    return this.checkpoints.newest(await this.log.checkpointsUpTo(end.from - 1))
   }
 
   /** A folder that is not mounted or was moved away looks empty; a new table made there would part the history in two. */
@@ -157,7 +184,7 @@ class LoggedTable implements DeltaTable {
     return result
   }
 
-  private entry(request: CommitRequest, txnId: string, actions: readonly Action[]): Buffer {
+  private entry(request: CommitRequest, version: number, txnId: string, actions: readonly Action[]): Buffer {
     const commitInfo = {
       timestamp: Math.floor(this.options.clock.nowMicros() / 1000),
       operation: request.operation,
@@ -166,7 +193,7 @@ class LoggedTable implements DeltaTable {
       engineInfo: this.options.engineInfo,
       txnId,
     }
-    return serializeEntry(commitInfo, actions)
+    return serializeEntry(commitInfo, actionsIn(version, actions))
   }
 
   /**

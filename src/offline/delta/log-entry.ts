@@ -23,7 +23,12 @@ import {
 /** The entry of a commit; `commitInfo` comes first and gets the count of the others. */
 export function serializeEntry(commitInfo: CommitInfo, actions: readonly Action[]): Buffer {
   const all: readonly Action[] = [{ commitInfo: { ...commitInfo, actionCount: actions.length } }, ...actions]
-  return Buffer.from(`${all.map((action) => JSON.stringify(withUriPath(action))).join('\n')}\n`, 'utf8')
+  return Buffer.from(`${all.map(actionLine).join('\n')}\n`, 'utf8')
+}
+
+/** An action as a line of JSON. */
+export function actionLine(action: Action): string {
+  return JSON.stringify(withUriPath(action))
 }
 
 /** The known actions of an entry. `file` is for messages: DATA_LOSS naming file and line if it is damaged. */
@@ -34,7 +39,7 @@ export function parseEntry(file: string, bytes: Uint8Array): readonly Action[] {
   for (const [index, line] of lines.entries()) {
     if (line.trim() === '') continue
     lineCount++
-    const action = parseLine(`${file} line ${index + 1}`, line)
+    const action = parseActionLine(`${file} line ${index + 1}`, line)
     if (action !== undefined) actions.push(action)
   }
   if (lineCount === 0) throw new TwinstoreError('DATA_LOSS', `${file} is empty; restore it from a backup`)
@@ -61,7 +66,8 @@ function decodeText(file: string, bytes: Uint8Array): string {
   }
 }
 
-function parseLine(place: string, line: string): Action | undefined {
+/** Undefined for an action that is not known. `place` is for messages: DATA_LOSS naming it if the line is damaged. */
+export function parseActionLine(place: string, line: string): Action | undefined {
   try {
     return parseAction(asObject(JSON.parse(line), 'the action'))
   } catch (error) {

@@ -1,17 +1,21 @@
 /**
  * The state of a Delta table at a version: what is left when the actions of the log are replayed in order ("Action
  * Reconciliation" in the protocol). Pure: entries in, snapshot out, and extending an older snapshot by the newer entries
- * gives exactly what replaying everything gives. A checkpoint, once it is read, is one more way to get the older snapshot.
+ * gives exactly what replaying everything gives. A checkpoint (`checkpoint-content.ts`) is one more way to get the older snapshot.
  */
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { Action, AddFile, Metadata, Protocol, RemoveFile } from './actions.ts'
 import { checkReadable } from './protocol-support.ts'
+import { addedIn, withKnownVersions } from './row-versions.ts'
 
 export interface Snapshot {
   readonly version: number
   readonly protocol: Protocol
   readonly metadata: Metadata
-  /** Sorted by path, so that equal tables have equal snapshots however they were come by. */
+  /**
+   * Sorted by path, and without `dataChange`, which is about the commit that added a file: so that equal tables have equal
+   * snapshots however they were come by.
+   */
   readonly files: readonly AddFile[]
   /** Files that were removed, sorted by path: a checkpoint must carry them for others' vacuum. */
   readonly tombstones: readonly RemoveFile[]
@@ -40,11 +44,12 @@ export function replay(table: string, base: Snapshot | undefined, entries: reado
     version = entry.version
     for (const action of removesFirst(entry.actions)) {
       if ('add' in action) {
-        files.set(action.add.path, action.add)
+        const added = withKnownVersions(addedIn(version, action.add), files.get(action.add.path))
+        files.set(action.add.path, { ...added, dataChange: false })
         tombstones.delete(action.add.path)
       } else if ('remove' in action) {
         files.delete(action.remove.path)
-        tombstones.set(action.remove.path, action.remove)
+        tombstones.set(action.remove.path, { ...action.remove, dataChange: false })
       } else if ('txn' in action) txns.set(action.txn.appId, action.txn.version)
       else if ('metaData' in action) metadata = action.metaData
       else if ('protocol' in action) protocol = action.protocol
@@ -75,5 +80,9 @@ function removesFirst(actions: readonly Action[]): readonly Action[] {
 }
 
 function sorted<T extends { readonly path: string }>(files: ReadonlyMap<string, T>): readonly T[] {
-  return [...files.values()].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+  return [...files.values()].sort(byPath)
+}
+
+export function byPath(a: { readonly path: string }, b: { readonly path: string }): number {
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0
 }

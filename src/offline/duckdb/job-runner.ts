@@ -5,6 +5,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { JobKind, JobOptions, OfflineEngine } from '../engine.ts'
 import type { Jobs } from '../jobs.ts'
 import { runAppend } from './append-job.ts'
+import { runCheckpointRead, runCheckpointWrite } from './checkpoint-jobs.ts'
 import { runExport } from './export-job.ts'
 import { runHistory } from './history-job.ts'
 import type { Job, JobSettings } from './job.ts'
@@ -23,6 +24,8 @@ function jobTable({ sliceValuesMax }: JobSettings): JobTable {
     history: runHistory,
     export: runExport,
     trainingSet: createTrainingSetJob({ loadComputes, sliceValuesMax }),
+    checkpointWrite: runCheckpointWrite,
+    checkpointRead: runCheckpointRead,
   }
 }
 

@@ -22,7 +22,7 @@ export interface ProcessEngineSettings {
   readonly module: URL
   /** Where children put their spill folders. */
   readonly spillDir: string
-  /** Of each short job (append, history, latest). */
+  /** Of each short job (append, history, latest, checkpoints). */
   readonly shortLimits: ChildLimits
   /** Of each long job (sync, export, training set). */
   readonly longLimits: ChildLimits
@@ -36,7 +36,7 @@ export interface ProcessEngineSettings {
   readonly cancelGraceMs: number
 }
 
-const SHORT_JOBS: ReadonlySet<JobKind> = new Set(['append', 'history', 'latest'])
+const SHORT_JOBS: ReadonlySet<JobKind> = new Set(['append', 'history', 'latest', 'checkpointWrite', 'checkpointRead'])
 
 export function createProcessEngine(settings: ProcessEngineSettings, clock: Clock): OfflineEngine {
   const waiting = { waitingMax: settings.queueMax, waitingOption: 'offline-queue-max' }

@@ -12,8 +12,9 @@ import type { Position } from '../../domain/version.ts'
 import type { Action } from '../delta/actions.ts'
 import type { Snapshot } from '../delta/snapshot.ts'
 import type { AppendResult, OutboxBatch, OutboxSource } from '../offline-store.ts'
+import { inStagingFolder } from '../staging-folder.ts'
 import type { StoreParts } from './store-parts.ts'
-import { discardFiles, inStagingFolder, uploadFiles } from './written-files.ts'
+import { discardFiles, uploadFiles } from './written-files.ts'
 
 export async function appendBatches(
   parts: StoreParts,
@@ -60,7 +61,7 @@ async function commitBatches(
   read: Snapshot,
 ): Promise<{ readonly committed: boolean; readonly snapshot: Snapshot }> {
   const rows = batches.flatMap(({ entries }) => entries.map(({ key, row }) => ({ key, row })))
-  const files = await inStagingFolder(parts, async (outputDir) => {
+  const files = await inStagingFolder(parts.objects, async (outputDir) => {
     const output = await parts.engine.run('append', { view, rows, outputDir })
     return uploadFiles(parts, view, output.files)
   })

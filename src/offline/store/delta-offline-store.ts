@@ -26,10 +26,11 @@ export type { DeltaOfflineStoreOptions } from './store-parts.ts'
 
 /** The engine is the caller's: it is closed after the store. */
 export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): OfflineStore {
-  const tables = openViewTables(options)
+  const { engine, checkpoints } = options
+  const table = { ...options.table, ...(checkpoints && { checkpoints: { engine, ...checkpoints } }) }
+  const tables = openViewTables({ ...options, table })
   const spool = openSpool(options.spoolDir, options.spoolBytesMax)
   const parts: StoreParts = { ...options, tables, spool }
-  const { engine } = options
   const syncing = new Set<string>()
 
   /** Runs `job` over those files of the view's table that can hold what it looks for; says at which version. */
@@ -88,7 +89,10 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
       // Whether the store answers is all that is asked; there need not be such an object.
       await options.objects.read('health')
     },
-    close: () => spool.close(),
+    async close() {
+      await tables.settled()
+      await spool.close()
+    },
   }
 }
 

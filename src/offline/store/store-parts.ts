@@ -1,4 +1,5 @@
 import type { FeatureView } from '../../domain/registry.ts'
+import type { CheckpointOptions } from '../delta/checkpoints.ts'
 import type { DeltaTableOptions } from '../delta/delta-table.ts'
 import type { OfflineEngine } from '../engine.ts'
 import type { ObjectStore } from '../objects/object-store.ts'
@@ -12,7 +13,9 @@ export interface DeltaOfflineStoreOptions {
   readonly engineName: string
   /** A view's source SQL with local paths put in. */
   readonly resolveSource: (view: FeatureView) => Promise<string>
-  readonly table: DeltaTableOptions
+  readonly table: Omit<DeltaTableOptions, 'checkpoints'>
+  /** Undefined: none are written, and of those that are there nothing is read. */
+  readonly checkpoints?: Omit<CheckpointOptions, 'engine'>
   /** Where finished data sets wait until they are sent. */
   readonly spoolDir: string
   /** Option `spool-bytes-max`. */

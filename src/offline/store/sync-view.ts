@@ -6,9 +6,10 @@ import type { Action } from '../delta/actions.ts'
 import type { Snapshot } from '../delta/snapshot.ts'
 import type { JobOptions } from '../engine.ts'
 import type { SyncResult } from '../offline-store.ts'
+import { inStagingFolder } from '../staging-folder.ts'
 import type { DataFile } from '../table-jobs.ts'
 import type { StoreParts } from './store-parts.ts'
-import { discardFiles, inStagingFolder, uploadFiles } from './written-files.ts'
+import { discardFiles, uploadFiles } from './written-files.ts'
 
 const APP_ID = 'sync'
 
@@ -24,7 +25,7 @@ export async function syncView(
   const read = await parts.tables.ensure(view)
   refuseOldPosition(view, read, position)
   const sql = await parts.resolveSource(view)
-  const { files, rowsRead, rowsAdded } = await inStagingFolder(parts, async (outputDir) => {
+  const { files, rowsRead, rowsAdded } = await inStagingFolder(parts.objects, async (outputDir) => {
     const run = (existing: readonly DataFile[]) =>
       parts.engine.run('sync', { view, sql, existing, position, outputDir }, options)
     const output = await parts.tables.withFiles(view, read.files, run, options.signal)

@@ -43,6 +43,8 @@ export interface ViewTables {
     use: (scans: readonly TableScan[]) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T>
+  /** Resolves when nothing is done in the background any more. */
+  settled(): Promise<void>
 }
 
 /** Those files of a view's table that a question is about. */
@@ -99,5 +101,8 @@ export function openViewTables(options: ViewTablesOptions): ViewTables {
     },
     withFiles: (view, files, use, signal) => withScans([{ view, files }], (scans) => use(scans[0]!.files), signal),
     withScans,
+    async settled() {
+      await Promise.all([...opened.values()].map((one) => one.settled()))
+    },
   }
 }

@@ -1,7 +1,5 @@
 /** Files that a job wrote, on their way into a table. */
 import { randomUUID } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { FeatureView } from '../../domain/registry.ts'
 import { boundedParallel } from '../../lib/bounded-parallel.ts'
 import { fileChecksum } from '../../lib/file-checksum.ts'
@@ -12,17 +10,6 @@ import type { WrittenFile } from '../table-jobs.ts'
 import type { StoreParts } from './store-parts.ts'
 
 type Parts = Pick<StoreParts, 'objects' | 'filesAtOnce' | 'table'>
-
-/** Gives `work` a folder for the files it writes; it is gone afterwards. */
-export async function inStagingFolder<T>(parts: Parts, work: (dir: string) => Promise<T>): Promise<T> {
-  const dir = join(parts.objects.stagingDir, randomUUID())
-  await mkdir(dir, { recursive: true })
-  try {
-    return await work(dir)
-  } finally {
-    await rm(dir, { recursive: true, force: true })
-  }
-}
 
 /** Takes the files into the object store. They belong to no table until a commit says so. */
 export async function uploadFiles(

@@ -1,0 +1,94 @@
+/**
+ * A snapshot as the actions of a checkpoint, and back. The actions are those that are left after reconciliation: files and
+ * tombstones with `dataChange` false, every application's progress, one protocol and one metadata.
+ *
+ * A checkpoint has a checksum of its own, over the actions rather than the bytes of the Parquet file: what comes out of it
+ * is what went in, or it is not used. Other engines' have none.
+ */
+import { crc32 } from 'node:zlib'
+import { TwinstoreError } from '../../domain/errors.ts'
+import type { Action, AddFile, Metadata, Protocol, RemoveFile } from './actions.ts'
+import { actionLine, parseActionLine } from './log-entry.ts'
+import { checkReadable } from './protocol-support.ts'
+import { byPath, type Snapshot } from './snapshot.ts'
+
+export interface CheckpointContent {
+  /** A line of JSON per action. */
+  readonly text: string
+  /** The bytes of its longest line, with its end. */
+  readonly lineBytesMax: number
+  readonly actionCount: number
+  readonly addCount: number
+  readonly checksum: string
+}
+
+/** Tombstones of files removed before `tombstonesFromMs` are left out; nobody needs to know of them any more. */
+export function checkpointContent(snapshot: Snapshot, tombstonesFromMs: number): CheckpointContent {
+  const tombstones = snapshot.tombstones.filter((file) => (file.deletionTimestamp ?? 0) >= tombstonesFromMs)
+  const actions: readonly Action[] = [
+    { protocol: snapshot.protocol },
+    { metaData: snapshot.metadata },
+    ...[...snapshot.txns].map(([appId, version]) => ({ txn: { appId, version } })),
+    ...tombstones.map((remove) => ({ remove: { ...remove, dataChange: false } })),
+    ...snapshot.files.map((add) => ({ add })),
+  ]
+  // As they will be read, whatever order their fields have here.
+  const lines = actions.map((action) => actionLine(parseActionLine('a checkpoint', actionLine(action))!))
+  const checksum = createChecksum(snapshot.version)
+  for (const line of lines) checksum.add(line)
+  return {
+    text: `${lines.join('\n')}\n`,
+    lineBytesMax: lines.reduce((most, line) => Math.max(most, Buffer.byteLength(line) + 1), 0),
+    actionCount: lines.length,
+    addCount: snapshot.files.length,
+    checksum: checksum.hex(),
+  }
+}
+
+/**
+ * The snapshot that a checkpoint's actions stand for. `place` is for messages: DATA_LOSS naming it if the actions are not the
+ * ones that were written, FAILED_PRECONDITION for a protocol that is not supported.
+ */
+export async function checkpointSnapshot(
+  table: string,
+  version: number,
+  place: string,
+  lines: AsyncIterable<string>,
+  checksum: string | undefined,
+): Promise<Snapshot> {
+  let protocol: Protocol | undefined
+  let metadata: Metadata | undefined
+  const files: AddFile[] = []
+  const tombstones: RemoveFile[] = []
+  const txns = new Map<string, number>()
+  const found = createChecksum(version)
+  for await (const line of lines) {
+    const action = parseActionLine(place, line)
+    if (action === undefined) continue
+    found.add(actionLine(action))
+    if ('add' in action) files.push({ ...action.add, dataChange: false })
+    else if ('remove' in action) tombstones.push({ ...action.remove, dataChange: false })
+    else if ('txn' in action) txns.set(action.txn.appId, action.txn.version)
+    else if ('metaData' in action) metadata = action.metaData
+    else if ('protocol' in action) protocol = action.protocol
+  }
+  if (protocol === undefined || metadata === undefined) {
+    throw new TwinstoreError('DATA_LOSS', `${place} has no ${protocol === undefined ? 'protocol' : 'metaData'} action`)
+  }
+  if (checksum !== undefined && checksum !== found.hex()) {
+    throw new TwinstoreError('DATA_LOSS', `${place} has checksum ${found.hex()}, it was written with ${checksum}`)
+  }
+  checkReadable(table, protocol, metadata)
+  return { version, protocol, metadata, files: files.sort(byPath), tombstones: tombstones.sort(byPath), txns }
+}
+
+/** Of a checkpoint's version and its actions, so that one under the name of another version is noticed too. */
+function createChecksum(version: number) {
+  let value = crc32(`${version}\n`)
+  return {
+    add(line: string): void {
+      value = crc32(`${line}\n`, value)
+    },
+    hex: () => value.toString(16).padStart(8, '0'),
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Writes and reads checkpoints of a table's log, so that a first look at the table reads one file and the entries after it.
+ *
+ * They save work and decide nothing: the log is the table. One is written after the commit it stands for, beside what goes on,
+ * and if that fails the next one is due as if nothing had been; one that is damaged is passed over for an older one or the
+ * whole log. Which of several processes writes one needs no arrangement: whoever commits a version divisible by `everyVersions`.
+ */
+import { createReadStream } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { asTwinstoreError, type TwinstoreError } from '../../domain/errors.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { OfflineEngine } from '../engine.ts'
+import type { BorrowedFile, ObjectStore } from '../objects/object-store.ts'
+import { inStagingFolder } from '../staging-folder.ts'
+import { checkpointContent, checkpointSnapshot } from './checkpoint-content.ts'
+import { type Checkpoint, checkpointName, LAST_CHECKPOINT, lastCheckpointVersion } from './checkpoint-files.ts'
+import type { Snapshot } from './snapshot.ts'
+
+export interface CheckpointOptions {
+  readonly engine: Pick<OfflineEngine, 'run'>
+  /** Option `checkpoint-every`; 0: none are written. */
+  readonly everyVersions: number
+  /** How long a removed file stays known; no shorter than files are kept by vacuum. */
+  readonly tombstoneAgeMs: number
+  /** Told of a checkpoint that could not be written or read. Nothing else comes of it. */
+  readonly onFault: (fault: TwinstoreError) => void
+}
+
+export class Checkpoints {
+  private readonly objects: ObjectStore
+  private readonly table: string
+  private readonly clock: Clock
+  private readonly options: CheckpointOptions
+  private writing: Promise<void> | undefined
+
+  constructor(objects: ObjectStore, table: string, clock: Clock, options: CheckpointOptions) {
+    this.objects = objects
+    this.table = table
+    this.clock = clock
+    this.options = options
+  }
+
+  /** Begins to write a checkpoint if one is due with this commit and none is being written. */
+  committed(snapshot: Snapshot): void {
+    const { everyVersions, onFault } = this.options
+    if (everyVersions === 0 || snapshot.version === 0 || snapshot.version % everyVersions !== 0) return
+    this.writing ??= this.write(snapshot)
+      .catch((error: unknown) => onFault(asTwinstoreError(error)))
+      .finally(() => {
+        this.writing = undefined
+      })
+  }
+
+  /** Resolves when no checkpoint is being written. */
+  async settled(): Promise<void> {
+    await this.writing
+  }
+
+  async write(snapshot: Snapshot): Promise<void> {
+    const nowMs = this.clock.nowMicros() / 1000
+    const content = checkpointContent(snapshot, nowMs - this.options.tombstoneAgeMs)
+    const bytes = await inStagingFolder(this.objects, async (dir) => {
+      const actionsFile = join(dir, 'actions.json')
+      const outputFile = join(dir, 'checkpoint.parquet')
+      await writeFile(actionsFile, content.text)
+      const { lineBytesMax, checksum } = content
+      const input = { actionsFile, outputFile, lineBytesMax, checksum }
+      const written = await this.options.engine.run('checkpointWrite', input)
+      await this.objects.upload(outputFile, this.path(checkpointName(snapshot.version)))
+      return written.bytes
+    })
+    // A slower process must not point back to an older one; that it may all the same costs a longer listing.
+    const pointed = await this.objects.read(this.path(LAST_CHECKPOINT))
+    if (pointed !== undefined && (lastCheckpointVersion(pointed) ?? -1) >= snapshot.version) return
+    const last = {
+      version: snapshot.version,
+      size: content.actionCount,
+      sizeInBytes: bytes,
+      numOfAddFiles: content.addCount,
+    }
+    await this.objects.put(this.path(LAST_CHECKPOINT), Buffer.from(JSON.stringify(last)))
+  }
+
+  /** The newest of these that can be read; undefined if none can. `checkpoints` come newest first. */
+  async newest(checkpoints: readonly Checkpoint[]): Promise<Snapshot | undefined> {
+    for (const checkpoint of checkpoints) {
+      try {
+        return await this.read(checkpoint)
+      } catch (error) {
+        this.options.onFault(asTwinstoreError(error))
+      }
+    }
+    return undefined
+  }
+
+  private async read({ version, names }: Checkpoint): Promise<Snapshot> {
+    const borrowed: BorrowedFile[] = []
+    try {
+      for (const name of names) borrowed.push(await this.objects.borrow(this.path(name)))
+      const files = borrowed.map(({ file }) => file)
+      return await inStagingFolder(this.objects, async (dir) => {
+        const outputFile = join(dir, 'actions.json')
+        const { checksum } = await this.options.engine.run('checkpointRead', { files, outputFile })
+        const lines = createInterface({ input: createReadStream(outputFile), crlfDelay: Number.POSITIVE_INFINITY })
+        return await checkpointSnapshot(this.table, version, this.path(names[0]!), lines, checksum)
+      })
+    } finally {
+      await Promise.all(borrowed.map((one) => one.release()))
+    }
+  }
+
+  private path(name: string): string {
+    return `${this.table}/_delta_log/${name}`
+  }
+}
