@@ -5,6 +5,7 @@
  * store; they do not differ in what is promised here.
  */
 import type { RowKey, Shard } from '../domain/entity-key.ts'
+import type { TwinstoreError } from '../domain/errors.ts'
 import type { RowResult, WriteStatus } from '../domain/outcome.ts'
 import type { Position } from '../domain/version.ts'
 
@@ -57,6 +58,20 @@ export interface ShardClaim {
   readonly ttlMs: number
 }
 
+declare const scanCursorBrand: unique symbol
+
+/** Where a page of a scan begins. It means nothing to callers, and is good for the store that gave it while it is open. */
+export type ScanCursor = string & { readonly [scanCursorBrand]: true }
+
+export interface KeyPage {
+  /** May be none though there is a next page. */
+  readonly keys: readonly RowKey[]
+  /** Undefined after the last page. */
+  readonly next: ScanCursor | undefined
+  /** Why the keys of a shard were not all listed; the next page goes on with the shard after it. */
+  readonly fault?: TwinstoreError
+}
+
 export interface OutboxDepth {
   readonly rows: number
   readonly bytes: number
@@ -90,6 +105,20 @@ export interface OnlineStore {
 
   /** Stores rows that the offline store already holds, with the positions in them: no outbox; the greater version wins. */
   seed(rows: readonly RowWrite[]): Promise<readonly WriteStatus[]>
+
+  /**
+   * Puts sound rows over damaged ones, for repair: as `seed`, but a stored row of the same version is replaced too, and so is
+   * one that is not sound (`rowFault`) whatever version it seems to have. A sound row of a greater version stays
+   * (SUPERSEDED), also one that is written at the same moment. A key at most once in a call.
+   */
+  mend(rows: readonly RowWrite[]): Promise<readonly WriteStatus[]>
+
+  /**
+   * The keys of a view's rows, about `limit` in a page, in no order; `cursor` undefined begins. Every key that is there from the
+   * first page to the last is listed, perhaps more than once. Where that cannot be kept for a shard (its node does not
+   * answer, was replaced, or hands the shard over), the page says so in `fault` and goes on; it never rejects for one shard.
+   */
+  scanKeys(storageId: string, cursor: ScanCursor | undefined, limit: number): Promise<KeyPage>
 
   /**
    * Entries of a shard with a position above `after`, oldest first, up to either limit (at least one entry if any). Rows

@@ -11,6 +11,7 @@ import { modelContract } from './online-store-model.ts'
 import { outboxContract } from './online-store-outbox.ts'
 import { positionContract } from './online-store-positions.ts'
 import { readContract } from './online-store-reads.ts'
+import { repairContract } from './online-store-repair.ts'
 import { writeContract } from './online-store-writes.ts'
 
 export type { ContractLimits, MakeStore, StoreUnderTest } from './online-store-fixture.ts'
@@ -31,6 +32,7 @@ export function onlineStoreContract(name: string, makeStore: MakeStore): void {
     describe('outbox', () => outboxContract(make))
     describe('positions and marks', () => positionContract(make))
     describe('claims and last positions', () => claimContract(make))
+    describe('repair', () => repairContract(make))
     describe('against a model', () => modelContract(make))
   })
 }

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { RowKey } from '../../src/domain/entity-key.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
-import type { OnlineStore } from '../../src/online/online-store.ts'
+import type { KeyPage, OnlineStore } from '../../src/online/online-store.ts'
 import { contentOf, keyOf, keysOfOneShard, shardOfKey, wholeOutbox, write } from '../contract/online-store-fixture.ts'
 import { loopback, openStore } from '../contract/redis-fixture.ts'
 import { hashSlot } from '../support/redis/hash-slot.mjs'
@@ -97,4 +97,52 @@ test('while a shard is moved to another node: reads answer from both, writes wai
   const late = (await wholeOutbox(store)).filter(({ row }) => contentOf(row) === 'late')
   expect(late.map(({ key }) => key).toSorted()).toEqual(own.toSorted())
   expect((await store.readMany(own)).map(contentOf)).toEqual(own.map(() => 'before'))
+})
+
+async function pages(store: OnlineStore): Promise<KeyPage[]> {
+  const found = [await store.scanKeys('airport_daily', undefined, 1000)]
+  for (let next = found[0]!.next; next !== undefined; next = found.at(-1)!.next) {
+    found.push(await store.scanKeys('airport_daily', next, 1000))
+  }
+  return found
+}
+
+test('while a shard is moved its keys are not taken for all that there are; those of the others are listed', async () => {
+  const store = await open('listed', 30_000)
+  await store.write(batch(1, 'x'))
+  const own = KEYS.filter((key) => shardOfKey(store, key) === shardOfKey(store, KEYS[0]!))
+  const slot = hashSlot(`{listed:${shardOfKey(store, KEYS[0]!)}}`)
+  const from = await cluster.primaryOf(slot)
+  const to = cluster.nodes.find(({ port }) => port !== from.port)!
+  for await (const _ of cluster.moveSlotInSteps(slot, to.port, 2)) {
+    const found = await pages(store)
+    expect(found.flatMap(({ fault }) => fault?.code ?? [])).toEqual(['UNAVAILABLE'])
+    const listed = new Set(found.flatMap(({ keys }) => keys))
+    expect(KEYS.filter((key) => !own.includes(key) && !listed.has(key))).toEqual([])
+  }
+  const found = await until('the move to be known', 30_000, async () => {
+    const found = await pages(store)
+    return found.every(({ fault }) => fault === undefined) && found
+  })
+  expect(found.flatMap(({ keys }) => keys).toSorted()).toEqual(KEYS.toSorted())
+})
+
+test('a node that is gone, or was another process between two pages, ends the listing of its shard, and of no other', async () => {
+  const store = await open('replaced', 500)
+  await store.write(batch(1, 'x'))
+  const node = await cluster.primaryOf('{replaced:0}')
+  const { next: before } = await store.scanKeys('airport_daily', undefined, 1)
+  await node.kill()
+  const [first, ...rest] = await pages(store)
+  expect(first).toMatchObject({ keys: [], fault: { code: 'UNAVAILABLE' } })
+  expect(rest.some(({ fault, keys }) => fault === undefined && keys.length > 0)).toBe(true)
+  await node.restart()
+  await cluster.waitHealthy()
+  await until('the node to answer', 30_000, async () => {
+    const found = await pages(store)
+    return found.every(({ fault }) => fault === undefined)
+  })
+  const { fault, next } = await store.scanKeys('airport_daily', before, 1000)
+  expect(fault).toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('lost or replaced') })
+  expect(next).toBeDefined()
 })

@@ -12,17 +12,27 @@
  */
 import { randomUUID } from 'node:crypto'
 import { TwinstoreError } from '../../domain/errors.ts'
+import type { WriteStatus } from '../../domain/outcome.ts'
 import { nextPosition, type Position } from '../../domain/version.ts'
-import type { Invalidation, OnlineStore } from '../online-store.ts'
+import type { Invalidation, OnlineStore, RowWrite } from '../online-store.ts'
 import { readAborted } from '../read-aborted.ts'
 import { releaseClaims, renewClaims } from './claims.ts'
 import { commitQueue } from './commit-queue.ts'
 import { openDurably } from './durability.ts'
 import { entryCount } from './environment.ts'
+import { listKeys } from './key-list.ts'
 import type { LmdbStoreOptions } from './lmdb-options.ts'
 import { readOutboxEntries, trimOutboxStep } from './outbox.ts'
 import { readRows } from './row-reader.ts'
-import { applySeed, applyWrite, prepareWrite, refuseFullStore } from './row-writer.ts'
+import {
+  applyWrite,
+  type PutRow,
+  prepareWrite,
+  putIfGreater,
+  putOverDamage,
+  putRows,
+  refuseFullStore,
+} from './row-writer.ts'
 import { readCounters, readOrCreateHeader, writeCounters } from './store-header.ts'
 import { keyBytes } from './value-key.ts'
 
@@ -54,6 +64,17 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineSt
     return await commits.run(rows, apply)
   }
 
+  /** Stores rows that have their positions. */
+  async function put(rows: readonly RowWrite[], putRow: PutRow): Promise<readonly WriteStatus[]> {
+    const keys = rows.map((row) => keyBytes(row.key))
+    const statuses = await change(rows.length, () => {
+      refuseFullStore(env, options)
+      return putRows(env, rows, keys, putRow)
+    })
+    notify(rows.filter((_, index) => statuses[index] === 'APPLIED').map((row) => row.key))
+    return statuses
+  }
+
   function notify(changed: Invalidation): void {
     if (changed.length > 0) for (const listener of [...listeners]) listener(changed)
   }
@@ -78,14 +99,14 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineSt
       return effect.outcomes
     },
 
-    async seed(rows) {
-      const keys = rows.map((row) => keyBytes(row.key))
-      const statuses = await change(rows.length, () => {
-        refuseFullStore(env, options)
-        return applySeed(env, rows, keys)
-      })
-      notify(rows.filter((_, index) => statuses[index] === 'APPLIED').map((row) => row.key))
-      return statuses
+    seed: (rows) => put(rows, putIfGreater),
+
+    mend: (rows) => put(rows, putOverDamage),
+
+    async scanKeys(storageId, cursor, limit) {
+      checkOpen()
+      env.refresh()
+      return listKeys(env, storageId, cursor, limit)
     },
 
     async readOutbox(shard, after, limits) {

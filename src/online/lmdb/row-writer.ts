@@ -2,7 +2,7 @@
 import { type RowKey, shardOfRow } from '../../domain/entity-key.ts'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { WriteStatus } from '../../domain/outcome.ts'
-import { acceptRow, compareRowVersions, ROW_HEADER_BYTES, rowPosition } from '../../domain/row-codec.ts'
+import { acceptRow, compareRowVersions, ROW_HEADER_BYTES, rowFault, rowPosition } from '../../domain/row-codec.ts'
 import { nextPosition } from '../../domain/version.ts'
 import type { RowOutcome, RowWrite, WriteOptions } from '../online-store.ts'
 import { type Environment, entryCount } from './environment.ts'
@@ -75,19 +75,32 @@ export function applyWrite(
 }
 
 /** Stores rows with the positions in them; future positions are greater than all of those, so that a later write wins. */
-export function applySeed(
+export function putRows(
   env: Environment,
   rows: readonly RowWrite[],
   keys: readonly Buffer[],
+  put: PutRow,
 ): readonly WriteStatus[] {
   const counters = readCounters(env)
-  const statuses = rows.map(({ row }, index) => putIfGreater(env, keys[index]!, row))
+  const statuses = rows.map(({ row }, index) => put(env, keys[index]!, row))
   const position = rows.reduce((greatest, { row }) => Math.max(greatest, rowPosition(row)), counters.position)
   if (position > counters.position) writeCounters(env, { ...counters, position })
   return statuses
 }
 
-function putIfGreater(env: Environment, key: Buffer, row: Buffer): WriteStatus {
+export type PutRow = (env: Environment, key: Buffer, row: Buffer) => WriteStatus
+
+/** Replaces what is damaged, and what has the same version. */
+export function putOverDamage(env: Environment, key: Buffer, row: Buffer): WriteStatus {
+  const found = env.values.getBinaryFast(key)
+  const stored = found?.subarray(0, found.length)
+  const stays = stored !== undefined && rowFault(stored) === undefined && compareRowVersions(row, stored) < 0
+  if (stays) return 'SUPERSEDED'
+  env.values.put(key, row)
+  return 'APPLIED'
+}
+
+export function putIfGreater(env: Environment, key: Buffer, row: Buffer): WriteStatus {
   const stored = env.values.getBinaryFast(key)
   // What is too short to hold a version cannot be compared, and has nothing worth keeping.
   const superseded = stored !== undefined && stored.length >= ROW_HEADER_BYTES && compareRowVersions(row, stored) <= 0

@@ -9,13 +9,14 @@ import { TwinstoreError } from '../../domain/errors.ts'
 import type { OnlineStore } from '../online-store.ts'
 import { RedisCalls, script } from './redis-calls.ts'
 import { openHeader, readHeader } from './redis-header.ts'
+import { RedisKeyScan } from './redis-key-scan.ts'
 import { rowKeyOf, type ShardKeys, storeKeys } from './redis-keys.ts'
 import type { RedisReply } from './redis-link.ts'
 import { outboxDepth, primaryPages, readOutboxEntries, replicatedPages } from './redis-outbox.ts'
 import { lastPosition, raisePosition, reservePosition } from './redis-positions.ts'
 import { readRows } from './redis-reader.ts'
 import type { RedisStoreOptions } from './redis-store-options.ts'
-import { seedRows, writeRows } from './redis-writer.ts'
+import { mendRows, seedRows, writeRows } from './redis-writer.ts'
 import { CLAIM_SCRIPT, TRIM_SCRIPT } from './scripts/position-scripts.ts'
 
 export type { RedisStoreOptions } from './redis-store-options.ts'
@@ -37,6 +38,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Online
   const { storeId, shardCount, shards } = header
   const writer = { calls, storeId, shards, options }
   const pages = options.replicas.count > 0 ? replicatedPages(calls) : primaryPages(calls)
+  const keyScan = new RedisKeyScan(calls, shards, link)
   let pendingBytes = 0
   let closing: Promise<void> | undefined
 
@@ -79,6 +81,13 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Online
     write: (rows, writeOptions = {}) => counted(rows, () => writeRows(writer, rows, writeOptions)),
 
     seed: (rows) => counted(rows, () => seedRows(writer, rows)),
+
+    mend: (rows) => counted(rows, () => mendRows(writer, rows)),
+
+    async scanKeys(storageId, cursor, limit) {
+      checkOpen()
+      return await keyScan.page(storageId, cursor, limit)
+    },
 
     async readOutbox(shard, after, limits) {
       return await readOutboxEntries(pages, shardOf(shard), after, limits)

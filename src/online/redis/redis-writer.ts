@@ -17,6 +17,7 @@ import { type RedisCalls, script } from './redis-calls.ts'
 import { redisError } from './redis-errors.ts'
 import { byShard, type ShardKeys, valueKey } from './redis-keys.ts'
 import type { RedisReply } from './redis-link.ts'
+import { mendShard } from './redis-mend.ts'
 import type { RedisStoreOptions } from './redis-store-options.ts'
 import { NAME_SCRIPT, SEED_SCRIPT } from './scripts/position-scripts.ts'
 import { WRITE_SCRIPT } from './scripts/write-script.ts'
@@ -156,9 +157,23 @@ async function writeShard(
 }
 
 /** Rows with positions of their own, no outbox. */
-export async function seedRows(
-  { calls, storeId, shards }: WriterParts,
+export function seedRows(parts: WriterParts, rows: readonly RowWrite[]): Promise<readonly WriteStatus[]> {
+  return storeRows(parts, rows, async (keys, ofShard) => {
+    const names = ofShard.map(({ key }) => valueKey(keys, key))
+    const args = [parts.storeId, ...ofShard.map(({ row }) => row)]
+    return (await parts.calls.run(keys.tag, SEED, [keys.state, ...names], args)) as RedisReply[]
+  })
+}
+
+export function mendRows(parts: WriterParts, rows: readonly RowWrite[]): Promise<readonly WriteStatus[]> {
+  return storeRows(parts, rows, (keys, ofShard) => mendShard(parts.calls, parts.storeId, keys, ofShard))
+}
+
+/** The rows of each shard by a script that replies OK and a letter per row, or LOST. */
+async function storeRows(
+  { shards }: WriterParts,
   rows: readonly RowWrite[],
+  store: (keys: ShardKeys, rows: readonly RowWrite[]) => Promise<readonly RedisReply[]>,
 ): Promise<readonly WriteStatus[]> {
   const statuses = new Array<WriteStatus>(rows.length)
   const groups = byShard(
@@ -168,9 +183,10 @@ export async function seedRows(
   await Promise.all(
     [...groups].map(async ([shard, indexes]) => {
       const keys = shards[shard]!
-      const names = indexes.map((index) => valueKey(keys, rows[index]!.key))
-      const seeded = indexes.map((index) => rows[index]!.row)
-      const reply = (await calls.run(keys.tag, SEED, [keys.state, ...names], [storeId, ...seeded])) as RedisReply[]
+      const reply = await store(
+        keys,
+        indexes.map((index) => rows[index]!),
+      )
       const [kind, letters] = reply.map(String)
       if (kind !== 'OK') throw lost(keys)
       for (const [at, index] of indexes.entries()) statuses[index] = statusOf(letters?.[at])

@@ -2,7 +2,7 @@
  * Small scripts on a shard's state and on the store's own keys. Each changes something whenever it runs, because a WAIT for replicas
  * counts from the last change of its connection.
  */
-import { COMPARE_VERSIONS, NOW_MICROS, PASS_MEMORY_LIMIT, STREAM_ID, TEXT, TOUCH } from './lua.ts'
+import { COMPARE_VERSIONS, IS_NEWER, NOW_MICROS, PASS_MEMORY_LIMIT, STREAM_ID, TEXT, TOUCH } from './lua.ts'
 
 /**
  * Rows with positions of their own; future positions are greater than all of them.
@@ -24,6 +24,32 @@ for i, key in ipairs(keys) do
   if letters[i] == 'A' then redis.call('SET', key, rows[i]) end
 end
 return {'OK', table.concat(letters)}`
+
+/**
+ * The same, also over a stored row of the same version, and over one with the SHA-1 that was seen to be damaged.
+ *
+ *     KEYS state, then the value of each row   ARGV store id, then for each row it and that SHA-1 or nothing   reply as above
+ */
+export const MEND_SCRIPT = `${TEXT}${IS_NEWER}
+local was = redis.call('HMGET', KEYS[1], 'id', 'position')
+if was[1] ~= ARGV[1] then return {'LOST'} end
+local greatest, letters = tonumber(was[2] or 0), {}
+for i = 1, #KEYS - 1 do
+  local row, damaged = ARGV[2 * i], ARGV[2 * i + 1]
+  local stored = redis.call('GET', KEYS[1 + i])
+  local stays = stored and #stored >= 34 and redis.sha1hex(stored) ~= damaged
+    and isNewer(string.sub(stored, 11, 26), string.sub(row, 11, 26))
+  letters[i] = stays and 'S' or 'A'
+  greatest = math.max(greatest, struct.unpack('>I8', row, 19))
+end
+redis.call('HSET', KEYS[1], 'position', text(greatest))
+for i, letter in ipairs(letters) do
+  if letter == 'A' then redis.call('SET', KEYS[1 + i], ARGV[2 * i]) end
+end
+return {'OK', table.concat(letters)}`
+
+/** KEYS state, a key of the shard that is never there   ARGV cursor, pattern, keys to look at   reply the next cursor, keys */
+export const SCAN_SCRIPT = `return redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])`
 
 /** KEYS state   ARGV floor   reply the position before */
 export const RAISE_SCRIPT = `${PASS_MEMORY_LIMIT}
