@@ -1,12 +1,23 @@
 /** Every columnar job by its name; inputs and outputs are plain data that a child process can be sent. */
 import type { CheckpointReadJob, CheckpointWriteJob } from './checkpoint-jobs.ts'
 import type { ExportJob, TrainingSetJob } from './dataset-jobs.ts'
-import type { AppendJob, HistoryJob, LatestJob, SyncJob } from './table-jobs.ts'
+import type {
+  AppendJob,
+  HistoryJob,
+  LatestJob,
+  LatestOfJob,
+  LatestSampleJob,
+  RestoreJob,
+  SyncJob,
+} from './table-jobs.ts'
 
 export interface Jobs {
   readonly append: AppendJob
   readonly sync: SyncJob
   readonly latest: LatestJob
+  readonly latestOf: LatestOfJob
+  readonly latestSample: LatestSampleJob
+  readonly restore: RestoreJob
   readonly history: HistoryJob
   readonly export: ExportJob
   readonly trainingSet: TrainingSetJob

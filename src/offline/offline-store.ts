@@ -5,6 +5,7 @@
  * to be in a result flushes the archiver first; this store knows nothing of the outbox.
  */
 import type { EntityKey, KeyValue, RowKey, Shard } from '../domain/entity-key.ts'
+import type { KeySample } from '../domain/key-sample.ts'
 import type { FeatureService, FeatureView, Registry } from '../domain/registry.ts'
 import type { Position } from '../domain/version.ts'
 import type { OutboxEntry, RowWrite } from '../online/online-store.ts'
@@ -93,6 +94,15 @@ export interface Pin {
   readonly engine: string
 }
 
+export type EntitySelection = { readonly sample: KeySample } | { readonly entities: readonly (readonly KeyValue[])[] }
+
+export interface SelectedRows {
+  readonly tableVersion: number
+  readonly rows: number
+  /** To be read once. */
+  readonly batches: AsyncIterable<readonly RowWrite[]>
+}
+
 export interface HistoryRequest {
   readonly entity: readonly KeyValue[]
   /** Only rows with an event timestamp up to this, microseconds. */
@@ -124,6 +134,15 @@ export interface OfflineStore {
     view: FeatureView,
     options?: JobOptions,
   ): Promise<{ readonly tableVersion: number; readonly rows: number; batches: AsyncIterable<readonly RowWrite[]> }>
+
+  /** The latest row of each entity of a sample, or of each that is named, at the table's newest version; in no order. */
+  latestOf(view: FeatureView, selection: EntitySelection, options?: JobOptions): Promise<SelectedRows>
+
+  /**
+   * Gives back to the history rows that it lost, with the positions in them; those that it has are left out. Only for rows
+   * that no outbox holds: the archiver would add them again.
+   */
+  restore(view: FeatureView, rows: readonly RowWrite[]): Promise<AppendResult>
 
   history(
     view: FeatureView,

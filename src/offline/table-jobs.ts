@@ -1,4 +1,5 @@
 /** The jobs that write and read one table. */
+import type { KeySample } from '../domain/key-sample.ts'
 import type { FeatureView } from '../domain/registry.ts'
 
 /** The resources of one job's DuckDB instance. */
@@ -71,6 +72,32 @@ export interface SyncJob {
 export interface LatestJob {
   readonly input: { readonly table: TableScan; readonly outputFile: string }
   readonly output: { readonly rows: number; readonly bytes: number }
+}
+
+/** The latest row of each entity that is named, in a spool file of the same form. */
+export interface LatestOfJob {
+  readonly input: {
+    readonly table: TableScan
+    /** Join-key values in canonical order; an int64 as a decimal string. */
+    readonly entities: readonly (readonly string[])[]
+    readonly outputFile: string
+  }
+  readonly output: LatestJob['output']
+}
+
+/** The latest row of each entity of a sample, in a spool file of the same form. */
+export interface LatestSampleJob {
+  readonly input: { readonly table: TableScan; readonly sample: KeySample; readonly outputFile: string }
+  readonly output: LatestJob['output']
+}
+
+/**
+ * Rows with positions of their own as Parquet files in `outputDir`, but those that `existing` has: of the same entity, event
+ * timestamp and write position.
+ */
+export interface RestoreJob {
+  readonly input: AppendJob['input'] & { readonly existing: readonly DataFile[] }
+  readonly output: { readonly files: readonly WrittenFile[] }
 }
 
 /** The rows of one entity as known at some time, newest version first. */

@@ -30,15 +30,19 @@ export async function runAppend(
   context: JobContext,
 ): Promise<AppendJob['output']> {
   if (input.rows.length === 0) return { files: [] }
-  const { view } = input
-  const columns = tableColumns(view).map((column) => `${identifier(column.name)} ${column.type}`)
-  await session.run(`CREATE TEMP TABLE appended (${columns.join(', ')})`)
-  await fill(session, input)
+  await makeAppended(session, input)
   context.progress('writing', 0.5)
-  return { files: await writeFiles(session, view, 'appended', input.outputDir) }
+  return { files: await writeFiles(session, input.view, 'appended', input.outputDir) }
 }
 
-async function fill(session: Session, { view, rows }: AppendJob['input']): Promise<void> {
+/** Makes the temporary table `appended`: the rows with the table's columns. */
+export async function makeAppended(session: Session, input: Pick<AppendJob['input'], 'view' | 'rows'>): Promise<void> {
+  const columns = tableColumns(input.view).map((column) => `${identifier(column.name)} ${column.type}`)
+  await session.run(`CREATE TEMP TABLE appended (${columns.join(', ')})`)
+  await fill(session, input)
+}
+
+async function fill(session: Session, { view, rows }: Pick<AppendJob['input'], 'view' | 'rows'>): Promise<void> {
   try {
     const appender = await session.connection.createAppender('appended')
     const types = Array.from({ length: appender.columnCount }, (_, index) => appender.columnType(index))

@@ -58,7 +58,7 @@ function conditions(input: ExportJob['input']): string[] {
  * The entities as a list of literals, so that DuckDB compares them with each file's and row group's minimum and maximum
  * before it reads them.
  */
-function entityCondition(view: FeatureView, entities: readonly (readonly string[])[]): string {
+export function entityCondition(view: FeatureView, entities: readonly (readonly string[])[]): string {
   if (entities.length === 0) return 'false'
   const perKey = view.joinKeys.map((key, position) => {
     const values = [...new Set(entities.map((entity) => keyLiteral(key.type, entity[position]!)))]

@@ -10,6 +10,8 @@ import { runExport } from './export-job.ts'
 import { runHistory } from './history-job.ts'
 import type { Job, JobSettings } from './job.ts'
 import { runLatest } from './latest-job.ts'
+import { runLatestOf, runLatestSample } from './latest-selection-jobs.ts'
+import { runRestore } from './restore-job.ts'
 import { openSession } from './session.ts'
 import { runSync } from './sync-job.ts'
 import { createTrainingSetJob } from './training-set-job.ts'
@@ -21,6 +23,9 @@ function jobTable({ sliceValuesMax }: JobSettings): JobTable {
     append: runAppend,
     sync: runSync,
     latest: runLatest,
+    latestOf: runLatestOf,
+    latestSample: runLatestSample,
+    restore: runRestore,
     history: runHistory,
     export: runExport,
     trainingSet: createTrainingSetJob({ loadComputes, sliceValuesMax }),

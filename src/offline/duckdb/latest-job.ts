@@ -20,7 +20,7 @@ export async function runLatest(
   let bytes = 0
   try {
     for await (const chunk of session.stream(latestSql(input.table))) {
-      const records = storedRows(input.table.view, chunk).map((row) => record(input.table.view, row))
+      const records = storedRows(input.table.view, chunk).map((row) => spoolRecord(input.table.view, row))
       bytes += await append(file, Buffer.concat(records))
       rows += records.length
       context.progress('reading latest rows')
@@ -44,7 +44,7 @@ export function latestSql(scan: TableScan): string {
     WHERE row(history.event_timestamp, history.write_position) = newest.newest_version`
 }
 
-function record(view: FeatureView, stored: StoredRow): Buffer {
+export function spoolRecord(view: FeatureView, stored: StoredRow): Buffer {
   const key = Buffer.from(rowKey(storageId(view), stored.key), 'latin1')
   const row = encodeRow(stored)
   const lengths = Buffer.allocUnsafe(8)

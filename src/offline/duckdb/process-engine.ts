@@ -22,9 +22,9 @@ export interface ProcessEngineSettings {
   readonly module: URL
   /** Where children put their spill folders. */
   readonly spillDir: string
-  /** Of each short job (append, history, latest, checkpoints). */
+  /** Of each short job (append, restore, history, latest, checkpoints). */
   readonly shortLimits: ChildLimits
-  /** Of each long job (sync, export, training set). */
+  /** Of each long job (sync, export, training set, sample). */
   readonly longLimits: ChildLimits
   /** Short jobs at a time, option `offline-short-jobs-max`. */
   readonly shortJobsMax: number
@@ -36,7 +36,15 @@ export interface ProcessEngineSettings {
   readonly cancelGraceMs: number
 }
 
-const SHORT_JOBS: ReadonlySet<JobKind> = new Set(['append', 'history', 'latest', 'checkpointWrite', 'checkpointRead'])
+const SHORT_JOBS: ReadonlySet<JobKind> = new Set([
+  'append',
+  'restore',
+  'history',
+  'latest',
+  'latestOf',
+  'checkpointWrite',
+  'checkpointRead',
+])
 
 export function createProcessEngine(settings: ProcessEngineSettings, clock: Clock): OfflineEngine {
   const waiting = { waitingMax: settings.queueMax, waitingOption: 'offline-queue-max' }

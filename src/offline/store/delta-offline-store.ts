@@ -16,6 +16,8 @@ import type { ExportRequest, HistoryRequest, OfflineStore } from '../offline-sto
 import type { HistoryJob, TableScan } from '../table-jobs.ts'
 import { appendBatches, archivedIn } from './append-entries.ts'
 import { readLatest } from './latest-rows.ts'
+import { readLatestOf } from './latest-selection.ts'
+import { restoreRows } from './restore-rows.ts'
 import { openSpool } from './spool.ts'
 import type { DeltaOfflineStoreOptions, StoreParts } from './store-parts.ts'
 import { syncView } from './sync-view.ts'
@@ -69,6 +71,8 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
       }
     },
     latest: (view, jobOptions = {}) => readLatest(parts, view, jobOptions),
+    latestOf: (view, selection, jobOptions = {}) => readLatestOf(parts, view, selection, jobOptions),
+    restore: (view, rows) => restoreRows(parts, view, rows),
     history(view, request, jobOptions) {
       const job = (table: TableScan) => engine.run('history', historyInput(table, request), jobOptions)
       return scan(view, undefined, historyFilter(request), job, jobOptions?.signal)

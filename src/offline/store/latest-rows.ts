@@ -33,7 +33,7 @@ export async function readLatest(parts: StoreParts, view: FeatureView, options: 
   }
 }
 
-async function* batchesOf(
+export async function* batchesOf(
   path: string,
   batchRows: number,
   dispose: () => Promise<void>,

@@ -1,0 +1,132 @@
+/** The latest rows of some entities, and rows that a table lost and gets back, over real Delta tables in a folder. */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type KeyValue, type Shard, splitRowKey } from '../../src/domain/entity-key.ts'
+import { isInSample } from '../../src/domain/key-sample.ts'
+import type { FeatureView } from '../../src/domain/registry.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
+import type { EntitySelection, OfflineStore } from '../../src/offline/offline-store.ts'
+import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
+import type { OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
+import { type Bench, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
+
+const DAY_MICROS = 86_400_000_000
+const SOURCE = { storeId: 'store-1', shard: 0 as Shard }
+
+let bench: Bench
+beforeAll(async () => {
+  bench = await openBench()
+})
+afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+
+/** Several stores on one folder, as instances have them. */
+async function openStores(count: number): Promise<OfflineStore[]> {
+  const dir = bench.newDir()
+  const objects = await openFolderObjects(join(dir, 'offline'))
+  return Array.from({ length: count }, () =>
+    openDeltaOfflineStore({
+      objects,
+      engine: bench.engine,
+      engineName: 'test',
+      resolveSource: async () => '',
+      table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 10, logReadsMax: 8 },
+      spoolDir: join(dir, 'spool'),
+      spoolBytesMax: 10_000_000,
+      filesAtOnce: 4,
+      verifiedFilesMax: 10,
+      latestBatchRows: 50,
+    }),
+  )
+}
+
+const view = viewOf(
+  { n: 'int64', text: 'string' },
+  {
+    joinKeys: [
+      { name: 'k', type: 'string' },
+      { name: 'part', type: 'int64' },
+    ],
+  },
+)
+
+const entry = (key: readonly KeyValue[], event: number, position: number): OutboxEntry =>
+  rowOf(view, { key, event, position, values: [BigInt(position), `row ${position}`] })
+
+/** Two versions of each of `count` entities, on two days; the newest version of each. */
+function entries(count: number): { readonly all: OutboxEntry[]; readonly newest: OutboxEntry[] } {
+  const keys = Array.from({ length: count }, (_, index): KeyValue[] => [`key-${index >> 1}`, BigInt(index & 1)])
+  const older = keys.map((key, index) => entry(key, index, 1 + index))
+  const newest = keys.map((key, index) => entry(key, DAY_MICROS + index, 100_000 + index))
+  return { all: [...older, ...newest], newest }
+}
+
+async function selected(store: OfflineStore, selection: EntitySelection, of: FeatureView = view): Promise<RowWrite[]> {
+  const { rows, batches } = await store.latestOf(of, selection)
+  const found: RowWrite[] = []
+  for await (const batch of batches) found.push(...batch)
+  expect(found).toHaveLength(rows)
+  return found.toSorted((a, b) => (a.key < b.key ? -1 : 1))
+}
+
+function plain(rows: readonly RowWrite[]): { key: string; row: Buffer }[] {
+  return rows.map(({ key, row }) => ({ key, row })).toSorted((a, b) => (a.key < b.key ? -1 : 1))
+}
+
+test('the parts of a sample are the latest rows of the entities that hash to them, and together are all', async () => {
+  const [store] = await openStores(1)
+  const { all, newest } = entries(400)
+  await store!.append(view, [{ source: SOURCE, entries: all }])
+  const parts = await Promise.all([0, 1, 2].map((part) => selected(store!, { sample: { parts: 3, part } })))
+  for (const [part, rows] of parts.entries()) {
+    const own = newest.filter(({ key }) => isInSample(splitRowKey(key).entityKey, { parts: 3, part }))
+    expect(own.length).toBeGreaterThan(50)
+    expect(rows).toEqual(plain(own))
+  }
+  expect(plain(parts.flat())).toEqual(plain(newest))
+  expect(await selected(store!, { sample: { parts: 1, part: 0 } })).toEqual(plain(newest))
+})
+
+test('of named entities the latest rows come, of others none; a view without a table has none', async () => {
+  const [store] = await openStores(1)
+  expect(await selected(store!, { sample: { parts: 2, part: 0 } })).toEqual([])
+  expect(await selected(store!, { entities: [['key-1', 0n]] })).toEqual([])
+  const { all, newest } = entries(40)
+  await store!.append(view, [{ source: SOURCE, entries: all }])
+  const wanted = [['key-3', 1n] as const, ["it's", 0n] as const, ['key-7', 0n] as const]
+  expect(await selected(store!, { entities: wanted })).toEqual(plain([newest[7]!, newest[14]!]))
+  expect(await selected(store!, { entities: [] })).toEqual([])
+})
+
+test('restored rows have the positions and values they had; what is there already is not added', async () => {
+  const [store, other] = await openStores(2)
+  const { all } = entries(20)
+  await store!.append(view, [{ source: SOURCE, entries: all }])
+  // Below the archived position, where an append would drop them.
+  const lost = [entry(['lost', 0n], 5, 77_000), entry(['lost', 0n], 2 * DAY_MICROS, 77_001)]
+  expect(await store!.restore(view, [...lost, all[3]!])).toMatchObject({ rowsAdded: 2 })
+  expect(await other!.restore(view, lost)).toMatchObject({ rowsAdded: 0 })
+  expect(await other!.status(view)).toMatchObject({ rows: 42 })
+  expect(await selected(other!, { entities: [['lost', 0n]] })).toEqual(plain([lost[1]!]))
+  const { rows } = await other!.history(view, { entity: ['lost', 0n], limit: 10 })
+  expect(rows.map(({ position, createdMicros, origin }) => [position, createdMicros, origin])).toEqual([
+    [77_001, 77_001, 'write'],
+    [77_000, 77_000, 'write'],
+  ])
+})
+
+test('several restores of the same rows beside appends add each row once', async () => {
+  const stores = await openStores(4)
+  const { all } = entries(10)
+  await stores[0]!.append(view, [{ source: SOURCE, entries: all }])
+  const lost = Array.from({ length: 5 }, (_, index) => entry([`lost-${index}`, 0n], index, 50_000 + index))
+  const [one, two, three] = await Promise.all([
+    stores[0]!.restore(view, lost),
+    stores[1]!.restore(view, lost),
+    stores[2]!.restore(view, lost.slice(2)),
+    stores[3]!.append(view, [{ source: SOURCE, entries: [entry(['late', 0n], 1, 900_000)] }]),
+  ])
+  expect(one!.rowsAdded + two!.rowsAdded + three!.rowsAdded).toBe(5)
+  expect(await stores[0]!.status(view)).toMatchObject({ rows: 26 })
+})
