@@ -7,6 +7,8 @@ export type { FeatureService, FeatureServiceOptions } from './builders/feature-s
 export { featureService } from './builders/feature-services.ts'
 export type { FeatureView, FeatureViewOptions, ViewRef, ViewUse } from './builders/feature-views.ts'
 export { featureView } from './builders/feature-views.ts'
+export type { OfflineLookup, OfflineLookupOptions } from './builders/misses.ts'
+export { offlineLookup } from './builders/misses.ts'
 export type {
   ComputeOutput,
   ComputeRow,

@@ -9,6 +9,20 @@ import type { ValueType } from './value-type.ts'
 
 /** What a slot holds when its row is older than the view's TTL; the status is OUTSIDE_MAX_AGE in every case. */
 export type OnStale = 'serve' | 'null' | 'default' | 'reject'
+/** What an entity gets that has no row online and is looked up in the history instead. */
+export interface OfflineLookup {
+  /** Entities of the view that one instance looks up per second at most. */
+  readonly budgetPerSecond: number
+  /** How long a look-up may take, milliseconds. */
+  readonly timeoutMs: number
+}
+/** The entities whose latest rows are kept online: those with the greatest values of a feature. */
+export interface KeepOnline {
+  readonly topBy: string
+  readonly limit: number
+}
+/** Which of a view's entities the online store keeps (docs/online.md). */
+export type OnlineExtent = 'all' | 'some' | 'none'
 /** A JSON form of a feature's default; an int64 is a decimal string, bytes are base64, a timestamp is seconds. */
 export type DefaultValue = boolean | number | string | readonly (boolean | number | string)[]
 
@@ -73,7 +87,12 @@ export interface FeatureView {
   readonly syncEverySeconds?: number
   /** How the offline table is partitioned: by UTC day, or by UTC month, of the event timestamp. */
   readonly partitionBy: 'day' | 'month'
+  /** False: the view is in the history only. */
   readonly online: boolean
+  /** Undefined: every entity is kept online. */
+  readonly keepOnline?: KeepOnline
+  /** Undefined: what has no row online is missing, and defaults stand in. */
+  readonly onMiss?: OfflineLookup
   readonly description?: string
 }
 
@@ -106,6 +125,8 @@ export type ServiceMember =
 export interface FeatureService {
   readonly name: string
   readonly members: readonly ServiceMember[]
+  /** False: for training sets and exports only, because a view in it is offline only. Served unless given. */
+  readonly online?: false
   readonly description?: string
 }
 
@@ -131,6 +152,11 @@ export type Compute = (row: ComputeInput) => Readonly<Record<string, unknown>>
 export interface Definitions {
   readonly registry: Registry
   readonly computes: ReadonlyMap<string, Compute>
+}
+
+export function onlineExtent(view: Pick<FeatureView, 'online' | 'keepOnline'>): OnlineExtent {
+  if (!view.online) return 'none'
+  return view.keepOnline === undefined ? 'all' : 'some'
 }
 
 /** How the view is named in the stores: `airport_daily`, or `airport_daily@2` once its version is raised. */

@@ -31,6 +31,12 @@ export function selectedMembers(
 
 function serviceNamed(registry: Registry, name: string): FeatureService {
   const service = registry.services.get(name)
+  if (service?.online === false) {
+    throw new TwinstoreError(
+      'FAILED_PRECONDITION',
+      `feature service ${name} is for training sets and exports only (online: false)`,
+    )
+  }
   if (service !== undefined) return service
   throw new TwinstoreError(
     'NOT_FOUND',

@@ -6,7 +6,7 @@ import { loadInProcess } from './definitions-process.ts'
 
 const BUILDERS = `import {
   bool, bytes, days, double, entity, featureService, featureView, file, float, hours, int32, int64, list, minutes,
-  onDemandView, seconds, sql, string, timestamp, vector,
+  offlineLookup, onDemandView, seconds, sql, string, timestamp, vector,
 } from 'twinstore'`
 
 /** Each faulty line says what must be reported for it: the path, and a part of the problem. */
@@ -173,6 +173,39 @@ test.each([
     "const o = (name, type) => onDemandView(name, { inputs: [], request: { hour: type }, features: { y: double() }, compute: () => ({}) })\nexport const a = o('a', int64()), b = o('b', string())\nexport const s = featureService('s', [a, b])",
     /takes request feature hour as string, which a takes as int64/,
   ],
+  [
+    "export const labels = featureView('labels', { entities: [shop], features: { x: double() }, online: false })\nexport const s = featureService('s', [sales, labels])",
+    /services.s.members: labels is not online \(online: false\), so that the service cannot be served; .*\{ online: false \}/,
+  ],
+  [
+    "export const labels = featureView('labels', { entities: [shop], features: { x: double() }, online: false })\nexport const o = onDemandView('o', { inputs: [labels], features: { y: double() }, compute: () => ({}) })\nexport const s = featureService('s', [o])",
+    /services.s.members: labels \(an input of o\) is not online/,
+  ],
+  ["export const s = featureService('s', [sales], { online: 'no' })", /s.online: expected true or false, got "no"/],
+  [
+    "export const v = featureView('v', { entities: [shop], features: { x: double() }, keepOnline: { topBy: 'y', limit: 5 } })",
+    /v.keepOnline.topBy: expected a feature of the view \(it has x\), got "y"/,
+  ],
+  [
+    "export const v = featureView('v', { entities: [shop], features: { x: string() }, keepOnline: { topBy: 'x', limit: 5 } })",
+    /v.keepOnline.topBy: x is string; entities are ranked by one of int32/,
+  ],
+  [
+    "export const v = featureView('v', { entities: [shop], features: { x: double() }, keepOnline: { topBy: 'x', limit: 0 } })",
+    /v.keepOnline.limit: expected a whole number from 1 to 100000000, got the number 0/,
+  ],
+  [
+    "export const v = featureView('v', { entities: [shop], features: { x: double() }, onMiss: 'offline' })",
+    /v.onMiss: expected 'default' or offlineLookup\(\{ budget: 50 \}\), got "offline"/,
+  ],
+  [
+    "export const v = featureView('v', { entities: [shop], features: { x: double() }, onMiss: offlineLookup({ budget: 0.5 }) })",
+    /v.onMiss.budget: expected a whole number from 1 to 10000, got the number 0.5/,
+  ],
+  [
+    "export const v = featureView('v', { entities: [shop], features: { x: double() }, online: false, onMiss: offlineLookup({ budget: 5 }) })",
+    /v.onMiss: the view is not online/,
+  ],
 ])('%s', async (text, problem) => {
   const faults = await faultsOf(text)
   expect(faults).toEqual([expect.stringMatching(problem)])
@@ -191,7 +224,13 @@ test('good definitions of every kind have no faults', async () => {
       },
     })
     export const o = onDemandView('o', { inputs: [all.pick('a'), sales.as('s')], features: { y: double() }, compute: () => ({ y: 1 }) })
-    export const everything = featureService('everything', [all, sales, o.pick('y')], { description: 'all' })`)
+    export const top = featureView('top', {
+      entities: [shop], features: { revenue: double(), seen: timestamp() }, keepOnline: { topBy: 'seen', limit: 10 },
+      onMiss: offlineLookup({ budget: 50, timeoutMs: 100 }),
+    })
+    export const plain = featureView('plain', { entities: [shop], features: { x: double() }, onMiss: 'default' })
+    export const served = featureService('served', [sales, top], { online: true })
+    export const everything = featureService('everything', [all, sales, o.pick('y')], { description: 'all', online: false })`)
   expect(faults).toEqual([])
 })
 

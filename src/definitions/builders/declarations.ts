@@ -72,6 +72,11 @@ export interface DurationDeclaration {
   readonly seconds: number
 }
 
+export interface OfflineLookupDeclaration {
+  readonly kind: 'offlineLookup'
+  readonly options: unknown
+}
+
 export type Declaration =
   | TypeDeclaration
   | EntityDeclaration
@@ -82,6 +87,7 @@ export type Declaration =
   | SqlDeclaration
   | FileDeclaration
   | DurationDeclaration
+  | OfflineLookupDeclaration
 
 export interface Declared<D extends Declaration = Declaration> {
   readonly [DECLARED]: D

@@ -3,6 +3,8 @@ import type { ViewRef } from './feature-views.ts'
 import type { OnDemandUse } from './on-demand-views.ts'
 
 export interface FeatureServiceOptions {
+  /** false: for training sets and exports only; a service with a view that is not online needs it. true unless given. */
+  readonly online?: boolean
   readonly description?: string
 }
 

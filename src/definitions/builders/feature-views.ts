@@ -3,8 +3,19 @@ import type { OnStale } from '../../domain/registry.ts'
 import { callStack, DECLARED, type Declared, type UseDeclaration, type ViewDeclaration } from './declarations.ts'
 import type { Duration } from './durations.ts'
 import type { Entity } from './entities.ts'
+import type { OfflineLookup } from './misses.ts'
 import type { SqlFragment } from './sources.ts'
-import type { FeatureTypes } from './value-types.ts'
+import type { FeatureType, FeatureTypes } from './value-types.ts'
+
+/** The features that entities can be ranked by. */
+type NumericNames<Features> = {
+  readonly [Name in keyof Features]: Features[Name] extends FeatureType<
+    'int32' | 'int64' | 'float' | 'double' | 'timestamp'
+  >
+    ? Name
+    : never
+}[keyof Features] &
+  string
 
 export interface FeatureViewOptions<Entities extends readonly Entity[], Features extends FeatureTypes> {
   /** Raise it by one for a breaking change: rows of another version are another table. 1 unless given. */
@@ -21,8 +32,18 @@ export interface FeatureViewOptions<Entities extends readonly Entity[], Features
   readonly sync?: { readonly every: Duration }
   /** How the offline table is partitioned by event timestamp (UTC). `day` unless given. */
   readonly partitionBy?: 'day' | 'month'
-  /** Whether the view is in the online store too. true unless given. */
+  /** false: the view is in the history only, for training sets and exports. true unless given. */
   readonly online?: boolean
+  /**
+   * Only the entities with the greatest values of a feature are kept online, for example the 100,000 with most orders. A row
+   * that is written is online at once; the next sync, or `keep-online-interval`, applies the limit. All are kept unless given.
+   */
+  readonly keepOnline?: { readonly topBy: NumericNames<Features>; readonly limit: number }
+  /**
+   * What an entity gets that has no row online. `default`: nothing but the defaults of its features, with status NOT_FOUND; or
+   * `offlineLookup(...)`: its latest row in the history. `default` unless given.
+   */
+  readonly onMiss?: 'default' | OfflineLookup
   readonly description?: string
 }
 

@@ -22,5 +22,11 @@ export const DESCRIPTION_LENGTH_MAX = 1_000
 export const DEFAULT_LENGTH_MAX = 16_384
 /** Versions are part of key and folder names; each is meant to be a human decision. */
 export const VIEW_VERSION_MAX = 1_000_000
+/** A hundred million entities of 100 bytes are 10 GB: more are not a part of anything that is online. */
+export const KEPT_ONLINE_MAX = 100_000_000
+/** A look-up costs some ten milliseconds of a core: more a second are a workload for the online store. */
+export const LOOKUPS_PER_SECOND_MAX = 10_000
+/** Nobody who asks for online features waits longer. */
+export const LOOKUP_TIMEOUT_MS_MAX = 60_000
 /** A hundred years in seconds: a longer duration is a wrong unit, and 2^53 microseconds is not far above. */
 export const DURATION_SECONDS_MAX = 100 * 365 * 86_400

@@ -6,6 +6,7 @@ import type { FaultScope } from './fault-scope.ts'
 import { MEMBERS_PER_SERVICE_MAX } from './limits.ts'
 import { checkName } from './names.ts'
 import { checkRequestColumns, type ViewFinder } from './on-demand-views.ts'
+import { readOnline } from './online-rules.ts'
 import { described, readDescription, readFields } from './option-fields.ts'
 import { addRequestColumns, checkPicked, checkViewUse, type RequestColumns } from './view-uses.ts'
 
@@ -34,11 +35,35 @@ export function checkService(
   const members = (Array.isArray(raw) ? raw : []).map((item, index) => checkMember(scope, index, item, viewOf, shared))
   for (const view of shared.onDemandViews) addInputs(scope.in(view.name), view, views, shared)
   for (const view of shared.onDemandViews) checkRequestColumns(scope.in(view.name), view.request, shared.columns)
-  const options = readFields(scope, declared.options, ['description'])
+  const options = readFields(scope, declared.options, ['online', 'description'])
+  const isOnline = readOnline(scope.in('online'), options['online'])
+  const known = members.filter((member) => member !== undefined)
+  if (isOnline) refuseOfflineViews(scope.in('members'), known, views, shared)
   return {
     name: checkName(scope, declared.name),
-    members: members.filter((member) => member !== undefined),
+    members: known,
+    ...(isOnline ? {} : { online: false }),
     ...readDescription(scope, options['description']),
+  }
+}
+
+/** A service that is served cannot have what is not online: every request for it would fail. */
+function refuseOfflineViews(
+  scope: FaultScope,
+  members: readonly ServiceMember[],
+  views: ReadonlyMap<string, DraftView>,
+  { onDemandViews }: Shared,
+): void {
+  const own = members.flatMap((member) => (member.kind === 'view' ? [{ view: member.use.view, through: '' }] : []))
+  const inputs = onDemandViews.flatMap(({ name, inputs }) =>
+    inputs.map(({ view }) => ({ view, through: ` (an input of ${name})` })),
+  )
+  for (const { view, through } of [...own, ...inputs]) {
+    if (views.get(view)?.online !== false) continue
+    scope.add(
+      `${view}${through} is not online (online: false), so that the service cannot be served; leave the view out, ` +
+        'keep it online, or declare the service { online: false }, for training sets and exports only',
+    )
   }
 }
 

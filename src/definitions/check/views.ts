@@ -6,6 +6,7 @@ import type { FaultScope } from './fault-scope.ts'
 import { checkFeatures } from './features.ts'
 import { JOIN_KEYS_PER_VIEW_MAX, VIEW_VERSION_MAX } from './limits.ts'
 import { checkColumnName } from './names.ts'
+import { checkOnlineRules } from './online-rules.ts'
 import { described, type Fields, readChoice, readDescription, readFields } from './option-fields.ts'
 import { checkSource } from './sources.ts'
 
@@ -19,6 +20,8 @@ const OPTIONS = [
   'sync',
   'partitionBy',
   'online',
+  'keepOnline',
+  'onMiss',
   'description',
 ]
 const ON_STALE: readonly OnStale[] = ['serve', 'null', 'default', 'reject']
@@ -46,7 +49,7 @@ export function checkView(
     ...readTimes(scope, options),
     ...(options['source'] === undefined ? {} : sourceField(scope.in('source'), options['source'])),
     partitionBy: readChoice(scope.in('partitionBy'), options['partitionBy'], ['day', 'month'], 'day'),
-    online: readOnline(scope.in('online'), options['online']),
+    ...checkOnlineRules(scope, options, features),
     ...readDescription(scope, options['description']),
   }
 }
@@ -120,9 +123,4 @@ function readVersion(scope: FaultScope, raw: unknown): number {
   if (typeof raw === 'number' && Number.isInteger(raw) && raw >= 1 && raw <= VIEW_VERSION_MAX) return raw
   scope.add(`a version is a whole number from 1 to ${VIEW_VERSION_MAX}, got ${described(raw)}`)
   return 1
-}
-
-function readOnline(scope: FaultScope, raw: unknown): boolean {
-  if (raw !== undefined && typeof raw !== 'boolean') scope.add(`expected true or false, got ${described(raw)}`)
-  return raw !== false
 }
