@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import type { WriteOutcome } from '../client/index.ts'
 import { TwinstoreError } from '../domain/errors.ts'
 import { parseTime, parseWords, typedRow } from './assignments.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
@@ -17,6 +18,12 @@ The row replaces the entity's row whole: a feature that is not given is missing 
 Examples:
   $ twinstore write airport_status airport=ATL closed=true expected_delay_minutes=45
   $ twinstore write airport_status airport=ATL closed=false --event-time 2026-11-22T08:00:00Z --ack both`
+
+const MEANING: Readonly<Record<WriteOutcome['status'], string>> = {
+  APPLIED: 'it is the online value now',
+  SUPERSEDED: 'the online store has a newer row; this one is kept in the history',
+  HISTORY_ONLY: 'the row is kept in the history; the online store does not keep it',
+}
 
 export function writeCommand(): Command {
   const command = new Command('write')
@@ -44,9 +51,7 @@ export function writeCommand(): Command {
     if (options.json) printJson(outcome)
     else {
       const recorded = formatTime(new Date(Number(outcome.position / 1000n)))
-      const applied = 'it is the online value now'
-      const superseded = 'the online store has a newer row; this one is kept in the history'
-      print(`${outcome.status}: ${outcome.status === 'APPLIED' ? applied : superseded} (recorded ${recorded})`)
+      print(`${outcome.status}: ${MEANING[outcome.status]} (recorded ${recorded})`)
     }
   })
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ViewDescription } from '../domain/description.ts'
 import { type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
+import type { WriteStatus } from '../domain/outcome.ts'
 import { encodeValue } from '../domain/value-codec.ts'
 import { didYouMean } from '../lib/nearest-name.ts'
 import { lengthField, varint64Bytes, varintField } from '../lib/wire.ts'
@@ -24,8 +25,11 @@ export interface WriteOptions extends CallOptions {
 }
 
 export interface WriteOutcome {
-  /** SUPERSEDED: the online store holds a newer version; the row is kept in the history. */
-  readonly status: 'APPLIED' | 'SUPERSEDED'
+  /**
+   * SUPERSEDED: the online store holds a newer version; the row is kept in the history. HISTORY_ONLY: it is kept there only,
+   * because the view is not online, or keeps only some entities online.
+   */
+  readonly status: WriteStatus
   /** Microseconds, unique and increasing within a shard. */
   readonly position: bigint
 }
@@ -101,7 +105,7 @@ interface OutcomesMessage {
 
 export function decodeOutcomes(bytes: Buffer): WriteOutcome[] {
   return decodeMessage<OutcomesMessage>('WriteFeaturesResponse', bytes).outcomes.map((outcome) => ({
-    status: outcome.status === 'STATUS_SUPERSEDED' ? 'SUPERSEDED' : 'APPLIED',
+    status: outcome.status.replace('STATUS_', '') as WriteStatus,
     position: BigInt(outcome.position),
   }))
 }

@@ -27,5 +27,12 @@ export function statusName(status: number): string {
 /** What a store says of one key: the row's bytes, `null` for a row that does not exist, or why it cannot say. */
 export type RowResult = Buffer | null | TwinstoreError
 
-/** What became of one written row. A superseded row is older than the online value; it is kept in the history only. */
-export type WriteStatus = 'APPLIED' | 'SUPERSEDED'
+/**
+ * What became of one written row; it goes to the history in every case.
+ *
+ * - APPLIED: it is the online value.
+ * - SUPERSEDED: the online value is newer.
+ * - HISTORY_ONLY: the online store does not keep it, because its view is offline only, or keeps only some entities online
+ *   and cannot tell whether this row is the newest of its entity.
+ */
+export type WriteStatus = 'APPLIED' | 'SUPERSEDED' | 'HISTORY_ONLY'

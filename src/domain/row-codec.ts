@@ -104,6 +104,14 @@ export function rowVersion(row: Buffer): Version {
   return { eventMicros: rowEventMicros(row), position: rowPosition(row) }
 }
 
+/** The bytes of a version as they stand in a header. */
+export function versionBytes({ eventMicros, position }: Version): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(VERSION_END - VERSION_OFFSET)
+  writeMicros(bytes, 0, eventMicros)
+  writeUint64(bytes, POSITION_OFFSET - VERSION_OFFSET, position)
+  return bytes
+}
+
 /** Whether some value is null or missing; if not, every slot of a fresh row is PRESENT without a look at the body. */
 export function rowHasGaps(row: Buffer): boolean {
   return (row[FLAGS_OFFSET]! & HAS_GAPS) !== 0

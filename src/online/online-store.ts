@@ -7,6 +7,7 @@
 import type { RowKey, Shard } from '../domain/entity-key.ts'
 import type { TwinstoreError } from '../domain/errors.ts'
 import type { RowResult, WriteStatus } from '../domain/outcome.ts'
+import type { OnlineExtent } from '../domain/registry.ts'
 import type { Position } from '../domain/version.ts'
 
 /** A row to store, encoded (`domain/row-codec.ts`). */
@@ -29,6 +30,12 @@ export interface WriteOptions {
    */
   readonly writeId?: string
   readonly contentHash?: string
+  /**
+   * Which entities of the rows' views are kept online; `all` unless given. A row that is not stored gets its position and its
+   * place in the outbox all the same, and the outcome HISTORY_ONLY: with `none` every row, with `some` a row of an
+   * entity without a row whose event timestamp is not above the view's horizon (`raiseHorizon`).
+   */
+  readonly extent?: OnlineExtent
 }
 
 /** A row accepted online and not yet committed offline, with its position and created timestamp set. */
@@ -119,6 +126,13 @@ export interface OnlineStore {
    * answer, was replaced, or hands the shard over), the page says so in `fault` and goes on; it never rejects for one shard.
    */
   scanKeys(storageId: string, cursor: ScanCursor | undefined, limit: number): Promise<KeyPage>
+
+  /**
+   * Says that entities of the view have versions with event timestamps up to `eventMicros` that are in the history and not
+   * here: of an entity that has no row here, a write with extent `some` up to that time may be older than one of them.
+   * A horizon only rises; it is kept per view, on every shard.
+   */
+  raiseHorizon(storageId: string, eventMicros: number): Promise<void>
 
   /**
    * Entries of a shard with a position above `after`, oldest first, up to either limit (at least one entry if any). Rows

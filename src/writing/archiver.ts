@@ -140,7 +140,11 @@ class OutboxArchiver implements Archiver {
         parts.onFault(setAsideFault(row))
       },
     })
-    this.#drains = Array.from({ length: online.shardCount }, (_, shard) => new ShardDrain(shard as Shard, online))
+    const staysOnline = (storageId: string) => this.#views.staysOnline(storageId)
+    this.#drains = Array.from(
+      { length: online.shardCount },
+      (_, shard) => new ShardDrain(shard as Shard, online, staysOnline),
+    )
     const tellTailLost = (shard: Shard) => this.#tellTailLost(shard)
     this.#rounds = new ArchiveRounds({ ...parts, appends: this.#appends, waiters: this.#waiters, tellTailLost })
     const onClaimed = (gained: readonly Shard[]) => this.#claimed(gained)

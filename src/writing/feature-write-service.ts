@@ -1,7 +1,7 @@
 /** The write path behind the edges: request bytes are checked, encoded, written, and answered in bytes. */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import { TwinstoreError } from '../domain/errors.ts'
-import type { FeatureView, Registry } from '../domain/registry.ts'
+import { type FeatureView, onlineExtent, type Registry } from '../domain/registry.ts'
 import type { Clock } from '../lib/clock.ts'
 import { knownNames, quotedName } from '../lib/nearest-name.ts'
 import type { RowWrite } from '../online/online-store.ts'
@@ -28,13 +28,12 @@ export function createWriteService({ writer, definitions, clock, limits }: Write
   return {
     async writeFeatures(bytes, signal) {
       const request = readWriteRequest(bytes, limits.rowsMax)
-      const view = writableView(definitions.current.registry, request.view)
+      const view = viewNamed(definitions.current.registry, request.view)
       const rows = await encodeRows(view, request, clock.nowMicros(), limits)
       const { writeId, ack } = request
-      const outcomes = await writer.write(
-        writeId === '' ? { rows, ack } : { rows, ack, idempotency: { writeId, contentHash: contentHash(request) } },
-        signal,
-      )
+      const extent = onlineExtent(view)
+      const idempotency = writeId === '' ? {} : { idempotency: { writeId, contentHash: contentHash(request) } }
+      const outcomes = await writer.write({ rows, ack, extent, ...idempotency }, signal)
       return encodeWriteResponse(outcomes)
     },
   }
@@ -68,18 +67,12 @@ function summary(view: FeatureView): string {
   return `nothing was written to ${view.name}:`
 }
 
-function writableView(registry: Registry, name: string): FeatureView {
+function viewNamed(registry: Registry, name: string): FeatureView {
   if (name === '') throw new TwinstoreError('INVALID_ARGUMENT', 'the request names no view (field `view`)')
   const view = registry.views.get(name)
   if (view === undefined) {
     const known = knownNames(name, [...registry.views.keys()])
     throw new TwinstoreError('NOT_FOUND', `unknown feature view ${quotedName(name)}${known}`)
-  }
-  if (!view.online) {
-    throw new TwinstoreError(
-      'FAILED_PRECONDITION',
-      `view ${name} is declared with online: false and cannot be written to; its rows come from its source (sync)`,
-    )
   }
   return view
 }

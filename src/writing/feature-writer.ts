@@ -6,6 +6,7 @@
  * from the outbox, by the archiver.
  */
 import { type RowKey, shardOf, splitRowKey } from '../domain/entity-key.ts'
+import type { OnlineExtent } from '../domain/registry.ts'
 import { acceptRow } from '../domain/row-codec.ts'
 import type { OnlineStore, RowOutcome, RowWrite } from '../online/online-store.ts'
 import { refuseAborted, waitFor } from './abort.ts'
@@ -17,6 +18,8 @@ import type { Ack } from './write-request.ts'
 export interface EncodedWrite {
   readonly rows: readonly RowWrite[]
   readonly ack: Ack
+  /** Which entities of the rows' view are kept online; all unless given. */
+  readonly extent?: OnlineExtent
   /** Both or neither: what makes a retry of this write recognisable. */
   readonly idempotency?: { readonly writeId: string; readonly contentHash: string }
 }
@@ -44,7 +47,8 @@ const NOT_ARCHIVED =
 export function createFeatureWriter({ online, archiver, changes }: FeatureWriterParts): FeatureWriter {
   /** Goes on when the request's deadline has passed: what was stored must reach the cache and the archiver. */
   async function store(write: EncodedWrite): Promise<readonly RowOutcome[]> {
-    const outcomes = await online.write(write.rows, write.idempotency ?? {})
+    const { extent = 'all', idempotency = {} } = write
+    const outcomes = await online.write(write.rows, { extent, ...idempotency })
     if (write.idempotency === undefined) tellCache(write.rows, outcomes)
     // A retry gets the first write's outcomes: its rows may long be superseded, and a default timestamp differs from the
     // stored one. The store alone knows the truth, so the cache only forgets.
@@ -53,17 +57,20 @@ export function createFeatureWriter({ online, archiver, changes }: FeatureWriter
     return outcomes
   }
 
-  /** A superseded row tells that the store has a newer one, of which another instance's invalidation may be still to come. */
+  /**
+   * A superseded row tells that the store has a newer one, of which another instance's invalidation may be still to come. One that
+   * is kept in the history only may be newer than one that was looked up there before.
+   */
   function tellCache(rows: readonly RowWrite[], outcomes: readonly RowOutcome[]): void {
     const applied: RowWrite[] = []
-    const superseded: RowKey[] = []
+    const changed: RowKey[] = []
     rows.forEach(({ key, row }, index) => {
       const { status, position } = outcomes[index]!
       if (status === 'APPLIED') applied.push({ key, row: acceptRow(row, position) })
-      else superseded.push(key)
+      else changed.push(key)
     })
     changes.applied(applied)
-    if (superseded.length > 0) changes.changed(superseded)
+    if (changed.length > 0) changes.changed(changed)
   }
 
   return {

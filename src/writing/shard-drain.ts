@@ -40,6 +40,7 @@ type DrainedStore = Pick<OnlineStore, 'readOutbox' | 'trimOutbox' | 'lastPositio
 export class ShardDrain {
   readonly shard: Shard
   readonly #online: DrainedStore
+  readonly #staysOnline: (storageId: string) => boolean
   readonly #committed = new Map<string, Position>()
   /** Views with rows between `#safe` and the cursor that are not offline, with the position of the first. */
   readonly #stuck = new Map<string, Position>()
@@ -54,9 +55,11 @@ export class ShardDrain {
   readonly #tail = new ArchivedTail()
   #tailSuspect = false
 
-  constructor(shard: Shard, online: DrainedStore) {
+  /** `staysOnline`: whether archived rows of a view are online, so that one that is not there was lost. */
+  constructor(shard: Shard, online: DrainedStore, staysOnline: (storageId: string) => boolean) {
     this.shard = shard
     this.#online = online
+    this.#staysOnline = staysOnline
   }
 
   get cursor(): Position {
@@ -169,7 +172,7 @@ export class ShardDrain {
         if (!isBlocked(storageId)) this.#committed.set(storageId, position)
         else if (!this.#stuck.has(storageId)) this.#stuck.set(storageId, position)
       }
-      if (!isBlocked(storageId)) archived.push(entry)
+      if (!isBlocked(storageId) && this.#staysOnline(storageId)) archived.push(entry)
       if (this.#stuck.size === 0) this.#safe = position
       this.#cursor = position
     }

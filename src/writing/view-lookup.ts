@@ -1,6 +1,6 @@
 /** The view that a stored row belongs to, by the storage id in its key. */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
-import { type FeatureView, type Registry, storageId } from '../domain/registry.ts'
+import { type FeatureView, onlineExtent, type Registry, storageId } from '../domain/registry.ts'
 
 /**
  * A view of earlier definitions, from their snapshots: rows of it may have been accepted before the last ones were
@@ -27,6 +27,12 @@ export class ViewLookup {
     this.#registry = registry
     for (const view of registry.views.values()) this.#views.set(storageId(view), view)
     return true
+  }
+
+  /** Whether every row of the view is online once it is accepted; false if the view is not known here. */
+  staysOnline(id: string): boolean {
+    const view = this.#views.get(id)
+    return view !== undefined && onlineExtent(view) === 'all'
   }
 
   async find(id: string): Promise<FeatureView | undefined> {

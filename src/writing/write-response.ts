@@ -4,7 +4,7 @@ import type { RowOutcome } from '../online/online-store.ts'
 
 const STATUS_TAG = 0x08
 const POSITION_TAG = 0x10
-const STATUS = { APPLIED: 1, SUPERSEDED: 2 } as const
+const STATUS = { APPLIED: 1, SUPERSEDED: 2, HISTORY_ONLY: 3 } as const
 
 export function encodeWriteResponse(outcomes: readonly RowOutcome[]): Buffer {
   return Buffer.concat(

@@ -6,6 +6,7 @@
  */
 import { afterEach, describe } from 'vitest'
 import { claimContract } from './online-store-claims.ts'
+import { extentContract } from './online-store-extent.ts'
 import type { MakeStore, StoreUnderTest } from './online-store-fixture.ts'
 import { modelContract } from './online-store-model.ts'
 import { outboxContract } from './online-store-outbox.ts'
@@ -29,6 +30,7 @@ export function onlineStoreContract(name: string, makeStore: MakeStore): void {
     }
     describe('reads', () => readContract(make))
     describe('writes', () => writeContract(make))
+    describe('rows for the history only', () => extentContract(make))
     describe('outbox', () => outboxContract(make))
     describe('positions and marks', () => positionContract(make))
     describe('claims and last positions', () => claimContract(make))

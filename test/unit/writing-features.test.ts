@@ -117,6 +117,16 @@ test('a retry gets the first answer, changes nothing, and makes the cache forget
   await expect(writes.writeFeatures(other)).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
 })
 
+test('rows of a view that is not online are for the history only', async () => {
+  const { store, journal, writes } = await service()
+  const view = viewOf({ ...route, name: 'batch_only', online: false })
+  const outcomes = outcomesOf(await writes.writeFeatures(encodeWriteRequest(view, [delay('a', 1)], { ack: 'BOTH' })))
+  expect(outcomes.map(({ status }) => status)).toEqual([3])
+  expect(journal.events).toEqual(['applied 0', 'changed 1', 'accepted 1', 'waits'])
+  expect(await store.readMany(journal.changedKeys)).toEqual([null])
+  expect((await store.outboxDepth()).rows).toBe(1)
+})
+
 test('ack BOTH waits for the greatest position of every shard', async () => {
   const { journal, writes } = await service()
   const rows = Array.from({ length: 40 }, (_, index) => delay(`r${index}`, index))
@@ -205,7 +215,6 @@ test('a store that refuses leaves the cache alone', async () => {
 test.each([
   ['rout', 'NOT_FOUND', /did you mean route\?/],
   ['', 'INVALID_ARGUMENT', /names no view/],
-  ['batch_only', 'FAILED_PRECONDITION', /online: false/],
 ])('view %j is refused with %s', async (name, code, message) => {
   const { writes } = await service()
   const request = encodeWriteRequest({ ...route, name }, [delay('a', 1, NOW_MICROS)])

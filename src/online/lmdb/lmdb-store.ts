@@ -20,6 +20,7 @@ import { releaseClaims, renewClaims } from './claims.ts'
 import { commitQueue } from './commit-queue.ts'
 import { openDurably } from './durability.ts'
 import { entryCount } from './environment.ts'
+import { raiseHorizon } from './horizons.ts'
 import { listKeys } from './key-list.ts'
 import type { LmdbStoreOptions } from './lmdb-options.ts'
 import { readOutboxEntries, trimOutboxStep } from './outbox.ts'
@@ -107,6 +108,10 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineSt
       checkOpen()
       env.refresh()
       return listKeys(env, storageId, cursor, limit)
+    },
+
+    async raiseHorizon(storageId, eventMicros) {
+      await change(0, () => raiseHorizon(env, storageId, eventMicros))
     },
 
     async readOutbox(shard, after, limits) {

@@ -2,10 +2,12 @@
 import { type RowKey, shardOfRow } from '../../domain/entity-key.ts'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { WriteStatus } from '../../domain/outcome.ts'
+import type { OnlineExtent } from '../../domain/registry.ts'
 import { acceptRow, compareRowVersions, ROW_HEADER_BYTES, rowFault, rowPosition } from '../../domain/row-codec.ts'
 import { nextPosition } from '../../domain/version.ts'
 import type { RowOutcome, RowWrite, WriteOptions } from '../online-store.ts'
 import { type Environment, entryCount } from './environment.ts'
+import { isKeptOnline } from './horizons.ts'
 import type { LmdbLimits } from './lmdb-options.ts'
 import { entryBytes, putOutboxEntry } from './outbox.ts'
 import { type Counters, readCounters, writeCounters } from './store-header.ts'
@@ -19,6 +21,7 @@ export interface PreparedWrite {
   readonly outboxBytes: number
   readonly writeId: Buffer | undefined
   readonly contentHash: string
+  readonly extent: OnlineExtent
 }
 
 export function prepareWrite(rows: readonly RowWrite[], options: WriteOptions): PreparedWrite {
@@ -28,6 +31,7 @@ export function prepareWrite(rows: readonly RowWrite[], options: WriteOptions): 
     outboxBytes: rows.reduce((bytes, { key, row }) => bytes + entryBytes(key, row), 0),
     writeId: options.writeId === undefined ? undefined : writeIdKey(options.writeId),
     contentHash: options.contentHash ?? '',
+    extent: options.extent ?? 'all',
   }
 }
 
@@ -58,7 +62,8 @@ export function applyWrite(
     const position = nextPosition(last, nowMicros)
     const bytes = write.keys[index]!
     const accepted = acceptRow(row, position)
-    const status = putIfGreater(env, bytes, accepted)
+    const isKept = write.extent === 'all' || isKeptOnline(env, write.extent, key, bytes, accepted)
+    const status = isKept ? putIfGreater(env, bytes, accepted) : 'HISTORY_ONLY'
     putOutboxEntry(env, shardOfRow(key, shardCount), bytes, accepted, position)
     if (status === 'APPLIED') changed.push(key)
     outcomes.push({ status, position })

@@ -7,6 +7,7 @@
  * long clean-up, and the tables shrink faster than they grow.
  */
 import { TwinstoreError } from '../../domain/errors.ts'
+import type { WriteStatus } from '../../domain/outcome.ts'
 import type { Position } from '../../domain/version.ts'
 import type { RowOutcome } from '../online-store.ts'
 import { type Environment, entryCount, KEY_BYTES_MAX } from './environment.ts'
@@ -16,6 +17,8 @@ const FORGET_STEP = 4
 const HASH_LENGTH_AT = 16
 const HASH_AT = 18
 const OUTCOME_BYTES = 9
+/** By the byte that stands for each in a record. */
+const STATUSES: readonly WriteStatus[] = ['SUPERSEDED', 'APPLIED', 'HISTORY_ONLY']
 
 export interface WriteIdLimits {
   readonly writeIdRetentionSeconds: number
@@ -94,7 +97,7 @@ function encodeRecord(
   record.set(hash, HASH_AT)
   let at = HASH_AT + hash.length
   for (const { status, position } of outcomes) {
-    record[at] = status === 'APPLIED' ? 1 : 0
+    record[at] = STATUSES.indexOf(status)
     writeUint64(record, position, at + 1)
     at += OUTCOME_BYTES
   }
@@ -105,7 +108,7 @@ function decodeOutcomes(record: Buffer, start: number): RowOutcome[] {
   const outcomes: RowOutcome[] = []
   for (let at = start; at < record.length; at += OUTCOME_BYTES) {
     const position = readUint64(record, at + 1) as Position
-    outcomes.push({ status: record[at] === 1 ? 'APPLIED' : 'SUPERSEDED', position })
+    outcomes.push({ status: STATUSES[record[at]!]!, position })
   }
   return outcomes
 }

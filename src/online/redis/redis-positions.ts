@@ -1,11 +1,13 @@
 /** Positions of shards and of the whole store. */
 import { TwinstoreError } from '../../domain/errors.ts'
-import type { Position } from '../../domain/version.ts'
+import { versionBytes } from '../../domain/row-codec.ts'
+import { NO_POSITION, type Position } from '../../domain/version.ts'
 import { type RedisCalls, script } from './redis-calls.ts'
 import type { ShardKeys, StoreKeys } from './redis-keys.ts'
-import { RAISE_SCRIPT, RESERVE_SCRIPT } from './scripts/position-scripts.ts'
+import { HORIZON_SCRIPT, RAISE_SCRIPT, RESERVE_SCRIPT } from './scripts/position-scripts.ts'
 
 const RAISE = script(RAISE_SCRIPT)
+const HORIZON = script(HORIZON_SCRIPT)
 const RESERVE = script(RESERVE_SCRIPT)
 /** Doubles from 1 ms: a node whose clock is an hour ahead is passed in 22 tries. */
 const MARGIN_MICROS = 1000
@@ -14,6 +16,17 @@ const TRIES = 32
 /** The position before. */
 export async function raisePosition(calls: RedisCalls, keys: ShardKeys, floor: number): Promise<number> {
   return Number(await calls.run(keys.tag, RAISE, [keys.state], [String(floor)]))
+}
+
+/** See `OnlineStore.raiseHorizon`. */
+export async function raiseHorizon(
+  calls: RedisCalls,
+  shards: readonly ShardKeys[],
+  storageId: string,
+  eventMicros: number,
+): Promise<void> {
+  const horizon = versionBytes({ eventMicros, position: NO_POSITION }).subarray(0, 8)
+  await Promise.all(shards.map(({ tag, state }) => calls.run(tag, HORIZON, [state], [`horizon:${storageId}`, horizon])))
 }
 
 export async function lastPosition(calls: RedisCalls, keys: ShardKeys): Promise<Position> {

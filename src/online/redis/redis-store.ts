@@ -13,7 +13,7 @@ import { RedisKeyScan } from './redis-key-scan.ts'
 import { rowKeyOf, type ShardKeys, storeKeys } from './redis-keys.ts'
 import type { RedisReply } from './redis-link.ts'
 import { outboxDepth, primaryPages, readOutboxEntries, replicatedPages } from './redis-outbox.ts'
-import { lastPosition, raisePosition, reservePosition } from './redis-positions.ts'
+import { lastPosition, raiseHorizon, raisePosition, reservePosition } from './redis-positions.ts'
 import { readRows } from './redis-reader.ts'
 import type { RedisStoreOptions } from './redis-store-options.ts'
 import { mendRows, seedRows, writeRows } from './redis-writer.ts'
@@ -87,6 +87,11 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Online
     async scanKeys(storageId, cursor, limit) {
       checkOpen()
       return await keyScan.page(storageId, cursor, limit)
+    },
+
+    async raiseHorizon(storageId, eventMicros) {
+      checkOpen()
+      await raiseHorizon(calls, shards, storageId, eventMicros)
     },
 
     async readOutbox(shard, after, limits) {

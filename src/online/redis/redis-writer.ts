@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto'
 import { type EntityKey, type Shard, shardOf } from '../../domain/entity-key.ts'
 import { type ErrorCode, TwinstoreError } from '../../domain/errors.ts'
 import type { WriteStatus } from '../../domain/outcome.ts'
+import type { OnlineExtent } from '../../domain/registry.ts'
 import type { Position } from '../../domain/version.ts'
 import type { RowOutcome, RowWrite, WriteOptions } from '../online-store.ts'
 import { type RedisCalls, script } from './redis-calls.ts'
@@ -41,12 +42,13 @@ interface Token {
   readonly lifeMs: number
   /** Zero for a token of our own, which is not counted among the write ids. */
   readonly idsMax: number
+  readonly extent: OnlineExtent
 }
 
 export async function writeRows(
   parts: WriterParts,
   rows: readonly RowWrite[],
-  { writeId, contentHash = '' }: WriteOptions,
+  { writeId, contentHash = '', extent = 'all' }: WriteOptions,
 ): Promise<readonly RowOutcome[]> {
   const { options, shards } = parts
   const groups = [
@@ -57,13 +59,20 @@ export async function writeRows(
   ]
   if (writeId === undefined) {
     const lifeMs = 2 * options.writeTimeoutMs + ATTEMPT_LIFE_MARGIN_MS
-    return await writeGroups(parts, rows, groups, { suffix: `t${randomUUID()}`, contentHash, lifeMs, idsMax: 0 })
+    return await writeGroups(parts, rows, groups, {
+      suffix: `t${randomUUID()}`,
+      contentHash,
+      lifeMs,
+      idsMax: 0,
+      extent,
+    })
   }
   const token = {
     suffix: `w${Buffer.from(writeId, 'utf8').toString('latin1')}`,
     contentHash,
     lifeMs: options.writeIdRetentionSeconds * 1000,
     idsMax: share(options.writeIdsMax, shards),
+    extent,
   }
   const bound = await bindWriteId(parts, writeId, token)
   try {
@@ -128,7 +137,7 @@ async function writeShard(
   { calls, storeId, shards, options }: WriterParts,
   keys: ShardKeys,
   rows: readonly RowWrite[],
-  { suffix, contentHash, lifeMs, idsMax }: Token,
+  { suffix, contentHash, lifeMs, idsMax, extent }: Token,
 ): Promise<{ readonly first: number; readonly letters: string }> {
   const record = latin1(`${keys.recordPrefix}${suffix}`)
   const [rowsMax, bytesMax] = [share(options.outboxRowsMax, shards), share(options.outboxBytesMax, shards)]
@@ -138,7 +147,7 @@ async function writeShard(
     [keys.state, keys.outbox, record, keys.ids, ...rows.map(({ key }) => valueKey(keys, key))],
     [
       ...[storeId, rowsMax, bytesMax, contentHash, lifeMs, idsMax, latin1(suffix), keys.recordPrefix],
-      ...[keys.valuePrefix.length, ...rows.map(({ row }) => row)],
+      ...[keys.valuePrefix.length, extent, ...rows.map(({ row }) => row)],
     ],
   )) as readonly RedisReply[]
   const [kind, one, two] = reply.map(String)
@@ -232,6 +241,7 @@ function isRefusal(code: ErrorCode): boolean {
 }
 
 function statusOf(letter: string | undefined): WriteStatus {
+  if (letter === 'H') return 'HISTORY_ONLY'
   return letter === 'A' ? 'APPLIED' : 'SUPERSEDED'
 }
 

@@ -5,12 +5,13 @@
  * when it was sent and ended at the earliest when its answer was there, so a slow client only makes the checks milder.
  */
 import type { SlotStatusName } from '../../../src/client/index.ts'
+import type { WriteStatus } from '../../../src/domain/outcome.ts'
 
 /** Of one row: when the answer came, from which life of which instance, and what it said. */
 export interface Acknowledgement {
   readonly atMs: number
   readonly instance: string
-  readonly status: 'APPLIED' | 'SUPERSEDED'
+  readonly status: WriteStatus
   readonly position: bigint
 }
 

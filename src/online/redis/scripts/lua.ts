@@ -12,21 +12,46 @@ local function isNewer(a, b)
 end`
 
 /**
- * `compareVersions(keys, rows)`: for each row, A if it is to replace what is stored then (the rows before it among that), else S. A
- * value too short to have a version is replaced. It only reads, and runs before a script's first change: Redis does not undo a
+ * `compareVersions(keys, rows, isLeftOut)`: for each row, A if it is to replace what is stored then (the rows before it among that), else S;
+ * H for one that is not to be stored, by `isLeftOut(key, version, stored)`, which is nil where all rows may be. A value
+ * too short to have a version is replaced. It only reads, and runs before a script's first change: Redis does not undo a
  * script that fails, as this does when a key holds something that is no string.
  */
 export const COMPARE_VERSIONS = `${IS_NEWER}
-local function compareVersions(keys, rows)
+local function compareVersions(keys, rows, isLeftOut)
   local newest, letters = {}, {}
   for i, key in ipairs(keys) do
     local version = string.sub(rows[i], 11, 26)
     local stored = newest[key] or redis.call('GETRANGE', key, 10, 25)
-    local newer = #stored < 16 or isNewer(version, stored)
-    letters[i] = newer and 'A' or 'S'
-    newest[key] = newer and version or stored
+    if isLeftOut and isLeftOut(key, version, stored) then
+      letters[i] = 'H'
+    else
+      local newer = #stored < 16 or isNewer(version, stored)
+      letters[i] = newer and 'A' or 'S'
+      newest[key] = newer and version or stored
+    end
   end
   return letters
+end`
+
+/**
+ * `leftOut(state, extent, tagLength)`: what `compareVersions` asks, for writes to views of which all, some or no entities are kept online. A
+ * view's horizon is a field of the state, as the eight bytes an event timestamp is in a row.
+ */
+export const LEFT_OUT = `
+local function leftOut(state, extent, tagLength)
+  if extent == 'all' then return nil end
+  if extent == 'none' then return function() return true end end
+  local horizons = {}
+  return function(key, version, stored)
+    if #stored > 0 then return false end
+    local view = string.match(string.sub(key, tagLength + 1), '^[^/]*')
+    if horizons[view] == nil then horizons[view] = redis.call('HGET', state, 'horizon:' .. view) end
+    local horizon = horizons[view]
+    if not horizon then return false end
+    local zero = string.rep('\\0', 8)
+    return not isNewer(string.sub(version, 1, 8) .. zero, horizon .. zero)
+  end
 end`
 
 /**

@@ -51,6 +51,14 @@ return {'OK', table.concat(letters)}`
 /** KEYS state, a key of the shard that is never there   ARGV cursor, pattern, keys to look at   reply the next cursor, keys */
 export const SCAN_SCRIPT = `return redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])`
 
+/** KEYS state   ARGV field of the view's horizon, its eight bytes   reply 1 */
+export const HORIZON_SCRIPT = `${IS_NEWER}${PASS_MEMORY_LIMIT}
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+local zero = string.rep('\\0', 8)
+passMemoryLimit(KEYS[1])
+redis.call('HSET', KEYS[1], ARGV[1], known and not isNewer(ARGV[2] .. zero, known .. zero) and known or ARGV[2])
+return 1`
+
 /** KEYS state   ARGV floor   reply the position before */
 export const RAISE_SCRIPT = `${PASS_MEMORY_LIMIT}
 local was = redis.call('HGET', KEYS[1], 'position') or '0'

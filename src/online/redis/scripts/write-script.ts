@@ -8,16 +8,17 @@
  *
  *     KEYS  state, outbox, record, ids, then the value of each row
  *     ARGV  store id, entries the outbox may hold, bytes it may hold, content hash, record's life in ms,
- *           write ids to remember (0: the token is not a client's), write id, prefix of records, length of the tag, then the rows
- *     reply OK, first position, a letter per row (A applied, S superseded)
+ *           write ids to remember (0: the token is not a client's), write id, prefix of records, length of the tag,
+ *           which entities are kept online (all, some, none), then the rows
+ *     reply OK, first position, a letter per row (A applied, S superseded, H history only)
  *           | ROWS, entries waiting | BYTES, bytes waiting, bytes that came | CLASH | LOST
  *
  * Everything is read, and refused where it must be, before the first change; at maxmemory (OOM) Redis refuses that change, and none after it. About
  * 20 µs a row of 2 KB. Keys of records that are forgotten are not among KEYS: they are of the same slot, and only \`pcall\` touches them.
  */
-import { COMPARE_VERSIONS, NOW_MICROS, STREAM_ID, TOUCH } from './lua.ts'
+import { COMPARE_VERSIONS, LEFT_OUT, NOW_MICROS, STREAM_ID, TOUCH } from './lua.ts'
 
-export const WRITE_SCRIPT = `${NOW_MICROS}${STREAM_ID}${COMPARE_VERSIONS}${TOUCH}
+export const WRITE_SCRIPT = `${NOW_MICROS}${STREAM_ID}${COMPARE_VERSIONS}${LEFT_OUT}${TOUCH}
 local state, outbox, record, ids = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local hash, life, idsMax, id = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
 local known = redis.call('GET', record)
@@ -33,19 +34,19 @@ local last, bytesIn, bytesOut = tonumber(was[2] or 0), tonumber(was[3] or 0), to
 local count, tagLength = #KEYS - 4, tonumber(ARGV[9])
 local waiting, bytes = redis.call('XLEN', outbox), 0
 if waiting + count > tonumber(ARGV[2]) then return {'ROWS', waiting} end
-for i = 1, count do bytes = bytes + #KEYS[4 + i] - tagLength + #ARGV[9 + i] end
+for i = 1, count do bytes = bytes + #KEYS[4 + i] - tagLength + #ARGV[10 + i] end
 if bytesIn - bytesOut + bytes > tonumber(ARGV[3]) then return {'BYTES', text(bytesIn - bytesOut), text(bytes)} end
 
 local now = nowMicros()
 local first = math.max(now, last + 1)
 local keys, names, rows = {}, {}, {}
 for i = 1, count do
-  local row, packed = ARGV[9 + i], struct.pack('>I8', first + i - 1)
+  local row, packed = ARGV[10 + i], struct.pack('>I8', first + i - 1)
   keys[i] = KEYS[4 + i]
   names[i] = string.sub(keys[i], tagLength + 1)
   rows[i] = string.sub(row, 1, 18) .. packed .. string.char(128) .. string.sub(packed, 2) .. string.sub(row, 35)
 end
-local letters = compareVersions(keys, rows)
+local letters = compareVersions(keys, rows, leftOut(state, ARGV[10], tagLength))
 if count > 0 then redis.call('HSET', state, 'position', text(first + count - 1), 'in', text(bytesIn + bytes)) end
 for i = 1, count do
   bytesIn = bytesIn + #names[i] + #rows[i]
