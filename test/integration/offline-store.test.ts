@@ -294,7 +294,7 @@ test('files are on loan while a job reads them and given back after it, also whe
       if (path.endsWith(failing)) throw new Error('not to be had')
       const { file } = await objects.borrow(path)
       onLoan++
-      return { file, release: async () => void onLoan-- }
+      return { file, release: async () => void onLoan--, discard: async () => false }
     },
   })
   const during: number[] = []

@@ -12,6 +12,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ['lib', 'domain'],
   definitions: ['domain', 'lib', 'offline/objects/object-store.ts'],
   'offline/objects': ['domain', 'lib'],
+  'offline/objects/cache': ['domain', 'lib', 'offline/objects'],
+  'offline/objects/s3': ['domain', 'lib', 'offline/objects', 'offline/objects/cache'],
   'offline/delta': ['domain', 'lib', 'offline', 'offline/objects/object-store.ts'],
   'offline/duckdb': ['domain', 'lib', 'offline', 'definitions'],
   'offline/store': [
@@ -40,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Vendor packages and the only areas that may import them; `main.ts` may import any area but no vendor package. */
 const VENDORS: Readonly<Record<string, readonly string[]>> = {
+  '@aws-sdk/client-s3': ['offline/objects/s3'],
   '@duckdb/node-api': ['offline/duckdb'],
   'apache-arrow': ['offline/duckdb'],
   lmdb: ['online/lmdb'],

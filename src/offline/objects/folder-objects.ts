@@ -116,7 +116,7 @@ class FolderObjects implements ObjectStore {
   async borrow(path: string): Promise<BorrowedFile> {
     const file = this.fileOf(path)
     const found = await answering(this.location, path, () => absentAsUndefined(stat(file)))
-    if (found?.isFile()) return { file, release: () => Promise.resolve() }
+    if (found?.isFile()) return { file, release: async () => undefined, discard: async () => false }
     throw new TwinstoreError('NOT_FOUND', `${this.location}: there is no object ${path}`)
   }
 

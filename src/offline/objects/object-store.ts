@@ -15,6 +15,11 @@ export interface BorrowedFile {
   readonly file: string
   /** Ends the loan; the file may be gone afterwards. Never fails; a second call does nothing. */
   release(): Promise<void>
+  /**
+   * Ends the loan of a file that is not what it should be. True: it was a copy, which is gone, and another loan gets the object's
+   * bytes anew. False: it is the object itself.
+   */
+  discard(): Promise<boolean>
 }
 
 export interface ObjectStore {

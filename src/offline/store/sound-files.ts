@@ -3,7 +3,7 @@
  * were written with. A damaged file is found here, by its name, rather than served as data: DuckDB checks no checksums.
  *
  * The checksum costs one reading of the file (about a second per gigabyte), once in the life of the process and again
- * if its modification time has changed. Files of other engines have none; of them only the size is checked.
+ * if it is another file or its modification time has changed. Files of other engines have none; of them only the size is checked.
  */
 import { stat } from 'node:fs/promises'
 import { TwinstoreError } from '../../domain/errors.ts'
@@ -27,10 +27,10 @@ export function createSoundFiles(objects: ObjectStore, verifiedFilesMax: number)
 
   /** Undefined, or what is wrong with the local file. */
   async function problemOf(path: string, local: string, file: AddFile): Promise<string | undefined> {
-    const { size, mtimeMs } = await stat(local)
+    const { size, mtimeMs, ino } = await stat(local)
     if (size !== file.size) return `has ${size} bytes, its table's log says ${file.size}`
     const checksum = checksumOf(file)
-    const identity = `${path}@${mtimeMs}`
+    const identity = `${path}@${mtimeMs}/${ino}`
     if (checksum === undefined || verified.has(identity)) return undefined
     const found = await fileChecksum(local)
     if (found !== checksum) return `has checksum ${found}, its table's log says ${checksum}`
@@ -40,15 +40,18 @@ export function createSoundFiles(objects: ObjectStore, verifiedFilesMax: number)
 
   return {
     async borrow(path, file) {
-      let borrowed: BorrowedFile | undefined
-      try {
-        borrowed = await objects.borrow(path)
-        const problem = await problemOf(path, borrowed.file, file)
-        if (problem === undefined) return borrowed
-        throw damaged(objects, path, problem)
-      } catch (error) {
-        await borrowed?.release()
-        throw isAbsent(error) ? damaged(objects, path, 'is gone', error) : error
+      for (let again = true; ; again = false) {
+        let borrowed: BorrowedFile | undefined
+        try {
+          borrowed = await objects.borrow(path)
+          const problem = await problemOf(path, borrowed.file, file)
+          if (problem === undefined) return borrowed
+          // A local copy may be what is damaged; the object itself is asked once more.
+          if (!(await borrowed.discard()) || !again) throw damaged(objects, path, problem)
+        } catch (error) {
+          await borrowed?.release()
+          throw isAbsent(error) ? damaged(objects, path, 'is gone', error) : error
+        }
       }
     },
   }

@@ -9,6 +9,7 @@ import { once } from 'node:events'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { endWithThisProcess, forget } from '../ends-with-us.mjs'
 import { redisFault } from './ensure-installed.mjs'
 import { freePort } from './free-port.mjs'
 import { replyText, request } from './resp.mjs'
@@ -70,15 +71,14 @@ class RedisProcess {
     this.#child = child
     this.#exited = new Promise((resolve) => {
       const ended = () => {
-        ours.delete(this)
+        forget(this)
         if (this.#child === child) this.#child = undefined
         this.#paused = false
         resolve()
       }
       child.once('exit', ended).once('error', ended)
     })
-    ours.add(this)
-    endOursWithThisProcess()
+    endWithThisProcess(this)
     if (child.pid === undefined) {
       const [error] = await once(child, 'error')
       throw new Error(redisFault() ?? `redis-server cannot be started: ${error.message}`, { cause: error })
@@ -131,7 +131,7 @@ class RedisProcess {
   }
 
   leaveRunning() {
-    ours.delete(this)
+    forget(this)
     this.#child?.unref()
   }
 
@@ -168,25 +168,5 @@ class RedisProcess {
 
   #logFile() {
     return join(this.dir, 'redis.log')
-  }
-}
-
-/** What ends with this process. */
-const ours = new Set()
-let hooked = false
-
-function endOursWithThisProcess() {
-  if (hooked) return
-  hooked = true
-  const endAll = () => {
-    for (const redis of ours) redis.endAtOnce()
-  }
-  process.once('exit', endAll)
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.once(signal, () => {
-      endAll()
-      // Without a listener of someone else the signal ends the process, as it would have without ours.
-      if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
-    })
   }
 }
