@@ -15,6 +15,7 @@ import { createOfflineHandlers } from './api/offline-handlers.ts'
 import type { Config } from './config/option-table.ts'
 import { packageVersion } from './config/package-version.ts'
 import { redisLocation } from './config/redis-location.ts'
+import { s3Location } from './config/s3-location.ts'
 import {
   adminApiSlice,
   archiverLimits,
@@ -26,6 +27,7 @@ import {
   offlineStoreSlice,
   redisLinkSlice,
   redisStoreSlice,
+  s3Slice,
   scheduleSlice,
   servingSlice,
   supervisorSlice,
@@ -145,7 +147,7 @@ async function start(
   const folders = storeFolders(config)
   // The folders of workers are locked by their supervisor.
   if (worker === undefined) onClose(await lockStores(folders))
-  const objects = await openObjects(config, folders)
+  const objects = await openObjects(config, folders, log, onClose)
   const applied = await definitionsOf(config, objects, hooks, worker)
   const definitions: DefinitionsSource = { current: applied.definitions }
   const online = await openOnline(config, folders, applied.definitions.registry.project, worker)
@@ -195,11 +197,26 @@ async function start(
   return { address, metricsAddress, project, fingerprint, sourceDir: applied.sourceDir, stop: closeAll }
 }
 
-function openObjects(config: Config, folders: StoreFolders): Promise<ObjectStore> {
-  return openFolderObjects(folders.offline, {
-    nowMs: clock.nowMicros() / 1000,
-    staleAgeMs: config['staging-stale-age'],
-  })
+async function openObjects(
+  config: Config,
+  folders: StoreFolders,
+  log: Log,
+  onClose: (close: () => Promise<unknown>) => void,
+): Promise<ObjectStore> {
+  const location = s3Location(config)
+  if (location === undefined) {
+    const nowMs = clock.nowMicros() / 1000
+    return openFolderObjects(folders.offline!, { nowMs, staleAgeMs: config['staging-stale-age'] })
+  }
+  // The SDK's word on future versions of it is for us, who choose the version, and not for those who run this one.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+  // It takes a tenth of a second to load, which those with a folder need not wait for.
+  const { openS3Objects } = await import('./offline/objects/s3/open-s3-objects.ts')
+  const onFault = (error: unknown) => log.warn('unfinished uploads of killed processes were not looked for', { error })
+  const options = { location, clock, random: Math.random, onFault, cacheDir: folders.cache, ...s3Slice(config) }
+  const objects = await openS3Objects(options)
+  onClose(() => objects.close())
+  return objects
 }
 
 interface AppliedDefinitions {
@@ -257,8 +274,16 @@ export async function applyOnce(
   if (config.definitions === '') {
     throw new TwinstoreError('INVALID_ARGUMENT', '--definitions is needed: the folder or file to apply')
   }
-  const { definitions, changes } = await definitionsOf(config, await openObjects(config, storeFolders(config)))
-  return { changes, fingerprint: definitions.registry.fingerprint }
+  let close: () => Promise<unknown> = async () => undefined
+  const objects = await openObjects(config, storeFolders(config), createLog(config['log-level']), (opened) => {
+    close = opened
+  })
+  try {
+    const { definitions, changes } = await definitionsOf(config, objects)
+    return { changes, fingerprint: definitions.registry.fingerprint }
+  } finally {
+    await close()
+  }
 }
 
 async function openOnline(

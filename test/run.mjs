@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ensureRedisInstalled } from './support/redis/ensure-installed.mjs'
+import { ensureS3Installed } from './support/s3/ensure-installed.mjs'
 
 const root = new URL('..', import.meta.url).pathname
 const bin = (name) => join(root, 'node_modules', '.bin', name)
@@ -48,16 +49,17 @@ function runVitest(args) {
 }
 
 /** Counts as a test only when it fails: without a server most tests would fail with this same message. */
-function hasRedis() {
-  const fault = ensureRedisInstalled()
+function hasServer(name, ensureInstalled) {
+  const fault = ensureInstalled()
   if (fault === undefined) return true
   counts.failed++
-  console.log(`FAILED  redis-server\n${fault}`)
+  console.log(`FAILED  ${name}\n${fault}`)
   return false
 }
 
 const built = CHECKS.map(runCheck)[0]
-if (built && hasRedis()) runVitest(process.argv.slice(2))
+const hasServers = () => hasServer('redis-server', ensureRedisInstalled) && hasServer('S3 server', ensureS3Installed)
+if (built && hasServers()) runVitest(process.argv.slice(2))
 const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''
 console.log(`\n${counts.passed} passed, ${counts.failed} failed${skipped}`)
 process.exitCode = counts.failed > 0 ? 1 : 0

@@ -9,11 +9,20 @@ beside the offline store. A running server takes it up at its next start.
 
 Examples:
   $ twinstore apply --definitions ./features
-  $ twinstore apply --definitions ./features --data-dir /var/lib/twinstore --json`
+  $ twinstore apply --definitions ./features --data-dir /var/lib/twinstore --json
+  $ twinstore apply --definitions ./features --offline s3://features/twinstore --s3-region eu-central-1`
 
 export function applyCommand(): Command {
   const command = new Command('apply').description('Validate and store feature definitions.').addHelpText('after', HELP)
-  addOptionFlags(command, ['definitions', 'data-dir', 'offline', 'project'])
+  addOptionFlags(command, [
+    'definitions',
+    'data-dir',
+    'offline',
+    's3-endpoint',
+    's3-region',
+    's3-path-style',
+    'project',
+  ])
   return command
     .option('--json', 'print JSON for machines')
     .action(async ({ json, ...flags }: Record<string, unknown>) => {

@@ -46,8 +46,8 @@ export const OPTIONS = {
     group: 'Main',
     kind: 'text',
     default: '',
-    placeholder: 'file:<folder>',
-    description: 'Offline store. Empty: file:<data-dir>/offline.',
+    placeholder: 'url',
+    description: 'Offline store: file:<folder> or s3://bucket/prefix. Empty: file:<data-dir>/offline.',
   },
   grpc: {
     group: 'Main',
@@ -714,6 +714,111 @@ export const OPTIONS = {
     max: 10_000_000,
     description: 'Most entities one export can be restricted to.',
   },
+  's3-endpoint': {
+    group: 'S3',
+    kind: 'text',
+    default: '',
+    placeholder: 'url',
+    description: 'A store other than AWS S3, as http://host:port. Empty: AWS S3 in the region.',
+  },
+  's3-region': {
+    group: 'S3',
+    kind: 'text',
+    default: '',
+    placeholder: 'name',
+    description:
+      'Region of the bucket. Empty: us-east-1 for an endpoint given, else that of the environment or the profile.',
+  },
+  's3-path-style': {
+    group: 'S3',
+    kind: 'choice',
+    default: 'auto',
+    choices: ['auto', 'always', 'never'],
+    description:
+      'Whether the bucket goes into the path (always) or into the host name (never). auto: into the path for an endpoint given.',
+  },
+  's3-connections-max': {
+    group: 'S3',
+    kind: 'count',
+    default: 32,
+    min: 1,
+    max: 1024,
+    description: 'Requests at a time; the others wait.',
+  },
+  's3-connect-timeout': {
+    group: 'S3',
+    kind: 'duration',
+    default: 2 * SECOND,
+    min: 10,
+    max: MINUTE,
+    description: 'How long a connection may take to be made.',
+  },
+  's3-request-timeout': {
+    group: 'S3',
+    kind: 'duration',
+    default: 10 * SECOND,
+    min: 10,
+    max: 10 * MINUTE,
+    description:
+      'How long an answer may take to begin, and its body to go on; for a request with a body once more per MiB.',
+  },
+  's3-attempts-max': {
+    group: 'S3',
+    kind: 'count',
+    default: 6,
+    min: 1,
+    max: 100,
+    description: 'Attempts of one request that fails for a reason that may pass; three at the start of a server.',
+  },
+  's3-retry-min': {
+    group: 'S3',
+    kind: 'duration',
+    default: 100,
+    min: 1,
+    max: MINUTE,
+    description: 'Pause before the second attempt; it doubles with each further one.',
+  },
+  's3-retry-max': {
+    group: 'S3',
+    kind: 'duration',
+    default: 5 * SECOND,
+    min: 1,
+    max: 10 * MINUTE,
+    description: 'Longest pause between attempts.',
+  },
+  's3-part-bytes': {
+    group: 'S3',
+    kind: 'bytes',
+    default: 16 * MiB,
+    min: 5 * MiB,
+    max: 4 * GiB,
+    description: 'Files above this are uploaded in parts of it.',
+  },
+  's3-parts-at-once': {
+    group: 'S3',
+    kind: 'count',
+    default: 4,
+    min: 1,
+    max: 256,
+    description: 'Parts of all uploads that are sent at a time.',
+  },
+  's3-cache-bytes': {
+    group: 'S3',
+    kind: 'bytes',
+    default: 16 * GiB,
+    min: 16 * MiB,
+    max: 16384 * GiB,
+    description:
+      'Most disk space for local copies of files, those that running jobs read among them; a job that needs more is refused.',
+  },
+  's3-cache-files-max': {
+    group: 'S3',
+    kind: 'count',
+    default: 100_000,
+    min: 16,
+    max: 10_000_000,
+    description: 'Most local copies of files.',
+  },
   'chunk-bytes': {
     group: 'Edge',
     kind: 'bytes',
@@ -803,6 +908,8 @@ export const RELATIONS: readonly ((config: Config) => string | undefined)[] = [
     config['write-rows-max'] > config['outbox-rows-max']
       ? 'write-rows-max must not be above outbox-rows-max'
       : undefined,
+  (config) =>
+    config['s3-retry-min'] > config['s3-retry-max'] ? 's3-retry-min must not be above s3-retry-max' : undefined,
   (config) =>
     config['redis-heartbeat'] * 2 > config['redis-silence-max']
       ? 'redis-silence-max must be at least twice redis-heartbeat'

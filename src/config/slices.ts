@@ -66,6 +66,22 @@ export function offlineStoreSlice(config: Config) {
   }
 }
 
+export function s3Slice(config: Config) {
+  return {
+    requests: {
+      connectionsMax: config['s3-connections-max'],
+      connectTimeoutMs: config['s3-connect-timeout'],
+      requestTimeoutMs: config['s3-request-timeout'],
+      attemptsMax: config['s3-attempts-max'],
+      retryMinMs: config['s3-retry-min'],
+      retryMaxMs: config['s3-retry-max'],
+    },
+    uploads: { partBytes: config['s3-part-bytes'], partsAtOnce: config['s3-parts-at-once'] },
+    cache: { bytesMax: config['s3-cache-bytes'], filesMax: config['s3-cache-files-max'] },
+    staleAgeMs: config['staging-stale-age'],
+  }
+}
+
 export function tableSlice(config: Config) {
   return { commitAttemptsMax: config['commit-attempts-max'], logReadsMax: config['log-reads-max'] }
 }

@@ -2,15 +2,19 @@ import { resolve } from 'node:path'
 import { TwinstoreError } from '../domain/errors.ts'
 import type { Config } from './option-table.ts'
 import { redisLocation } from './redis-location.ts'
+import { s3Location } from './s3-location.ts'
 
 /** Local folders of the embedded stores, absolute. */
 export interface StoreFolders {
   readonly data: string
   /** Undefined: the online store is in Redis (`redisLocation`). */
   readonly online: string | undefined
-  readonly offline: string
+  /** Undefined: the offline store is in S3 (`s3Location`). */
+  readonly offline: string | undefined
   /** Temporary files of jobs and data sets. */
   readonly work: string
+  /** Copies of files of an offline store that is elsewhere. */
+  readonly cache: string
 }
 
 export function storeFolders(config: Config): StoreFolders {
@@ -18,8 +22,9 @@ export function storeFolders(config: Config): StoreFolders {
   return {
     data,
     online: redisLocation(config) ? undefined : folderOf('online', 'lmdb', config.online, resolve(data, 'online')),
-    offline: folderOf('offline', 'file', config.offline, resolve(data, 'offline')),
+    offline: s3Location(config) ? undefined : folderOf('offline', 'file', config.offline, resolve(data, 'offline')),
     work: resolve(data, 'work'),
+    cache: resolve(data, 'cache'),
   }
 }
 
@@ -37,5 +42,5 @@ function folderOf(option: 'online' | 'offline', scheme: string, location: string
 
 const KNOWN = {
   online: 'lmdb:<folder>, redis://host:port or redis+cluster://host:port,host:port',
-  offline: 'file:<folder>',
+  offline: 'file:<folder> or s3://bucket/prefix',
 } as const
