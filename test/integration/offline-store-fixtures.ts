@@ -14,7 +14,19 @@ import { systemClock } from '../../src/lib/clock.ts'
 import type { JobSettings } from '../../src/offline/duckdb/job.ts'
 import { createInlineEngine } from '../../src/offline/duckdb/job-runner.ts'
 import type { OfflineEngine } from '../../src/offline/engine.ts'
+import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
+import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
 import type { DataFile, WrittenFile } from '../../src/offline/table-jobs.ts'
+
+/** Opens the object store of a test in its folder, or elsewhere: where, says the test file that loads the tests. */
+export type OpenPlace = (dir: string) => Promise<ObjectStore>
+
+export let openPlace: OpenPlace = (dir) => openFolderObjects(join(dir, 'offline'))
+
+/** For a test file that runs the tests of another one over another store; before it loads them. */
+export function testsRunOver(place: OpenPlace): void {
+  openPlace = place
+}
 
 export type Values = readonly (FeatureValue | null | undefined)[]
 

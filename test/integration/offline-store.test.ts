@@ -1,4 +1,4 @@
-/** The offline store over real Delta tables and Parquet files in a folder. */
+/** The offline store over real Delta tables and Parquet files: in a folder, and in S3 when `offline-store-s3.test.ts` loads this. */
 import { existsSync } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,12 +9,11 @@ import { decodeValue } from '../../src/domain/value-codec.ts'
 import type { Position } from '../../src/domain/version.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { OfflineEngine } from '../../src/offline/engine.ts'
-import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
 import type { OfflineStore, OutboxBatch, OutboxSource, TrainingSetRequest } from '../../src/offline/offline-store.ts'
 import { type DeltaOfflineStoreOptions, openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
 import type { OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
-import { type Bench, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { type Bench, openBench, openPlace, rowOf, viewOf } from './offline-store-fixtures.ts'
 
 let bench: Bench
 beforeAll(async () => {
@@ -43,7 +42,7 @@ interface Opened {
 
 async function opened(): Promise<Opened> {
   const dir = bench.newDir()
-  const objects = await openFolderObjects(join(dir, 'offline'))
+  const objects = await openPlace(dir)
   const made = { dir, objects, source: '' }
   const again = (more: Partial<DeltaOfflineStoreOptions> = {}) =>
     openDeltaOfflineStore({
@@ -75,9 +74,10 @@ async function latestRows(store: OfflineStore, of: FeatureView = view): Promise<
   return rows
 }
 
-async function parquetFiles(dir: string): Promise<string[]> {
-  const names = await readdir(join(dir, 'offline/views'), { recursive: true })
-  return names.filter((name) => name.endsWith('.parquet'))
+async function parquetFiles(objects: ObjectStore): Promise<string[]> {
+  const paths: string[] = []
+  for await (const { path } of objects.list('views/')) if (path.endsWith('.parquet')) paths.push(path)
+  return paths
 }
 
 test('a view without a table has no rows, no history and position 0', async () => {
@@ -104,14 +104,14 @@ test('a replayed append adds nothing twice, an overlapping one only what is new'
 })
 
 test('archivers that append the same entries at the same time add each once and leave no files behind', async () => {
-  const { dir, again } = await opened()
+  const { objects, again } = await opened()
   const entries = Array.from({ length: 20 }, (_, index) => entry(index + 1))
   const stores = [again(), again(), again()]
   await stores[0]!.prepare(view)
   const results = await Promise.all(stores.map((store) => store.append(view, outbox(entries))))
   expect(results.reduce((sum, result) => sum + result.rowsAdded, 0)).toBe(20)
   expect(await values(stores[0]!)).toHaveLength(20)
-  expect(await parquetFiles(dir)).toHaveLength((await stores[0]!.status(view)).files)
+  expect(await parquetFiles(objects)).toHaveLength((await stores[0]!.status(view)).files)
 })
 
 test('rows of many shards are one commit, and each shard drops what the table has of it', async () => {
@@ -130,7 +130,7 @@ test('rows of many shards are one commit, and each shard drops what the table ha
 })
 
 test('archivers whose shards overlap only in part add each row once', async () => {
-  const { dir, again } = await opened()
+  const { objects, again } = await opened()
   const of = (shard: number, last: number) => ({
     source: { ...SOURCE, shard: shard as Shard },
     entries: Array.from({ length: last }, (_, index) => entry(shard * 1000 + index + 1)),
@@ -145,11 +145,11 @@ test('archivers whose shards overlap only in part add each row once', async () =
   const results = await Promise.all(plans.map((plan, index) => stores[index]!.append(view, plan)))
   expect(results.reduce((sum, result) => sum + result.rowsAdded, 0)).toBe(7 + 9 + 8 + 6 + 1)
   expect(new Set(await values(stores[0]!)).size).toBe(31)
-  expect(await parquetFiles(dir)).toHaveLength((await stores[0]!.status(view)).files)
+  expect(await parquetFiles(objects)).toHaveLength((await stores[0]!.status(view)).files)
 })
 
 test('what was uploaded before a crash and not committed is seen by no reader and added by the replay', async () => {
-  const { dir, objects, store, again } = await opened()
+  const { objects, store, again } = await opened()
   await store.append(view, outbox([entry(1)]))
   const crashing: ObjectStore = {
     location: objects.location,
@@ -163,7 +163,7 @@ test('what was uploaded before a crash and not committed is seen by no reader an
     putIfAbsent: () => Promise.reject(new Error('the process ends here')),
   }
   await expect(again({ objects: crashing }).append(view, outbox([entry(2)]))).rejects.toThrow('ends here')
-  expect(await parquetFiles(dir)).toHaveLength(2)
+  expect(await parquetFiles(objects)).toHaveLength(2)
   expect(await values(store)).toEqual([1n])
   expect(await store.status(view)).toMatchObject({ rows: 1, files: 1 })
   expect(await again().append(view, outbox([entry(2)]))).toMatchObject({ rowsAdded: 1 })
@@ -215,7 +215,7 @@ test('of two syncs in different processes one adds its rows and the other is ABO
   }
   await expect(made.again({ engine: slow }).sync(sourced, 100 as Position)).rejects.toMatchObject({ code: 'ABORTED' })
   expect(await values(made.store, sourced)).toEqual([1n])
-  expect(await parquetFiles(made.dir)).toHaveLength(1)
+  expect(await parquetFiles(made.objects)).toHaveLength(1)
 })
 
 test('an added feature evolves the table; older rows lack it and other versions of the view have their own table', async () => {
@@ -318,9 +318,9 @@ test('files are on loan while a job reads them and given back after it, also whe
 })
 
 test('the log has one line per file with partition value and exact statistics', async () => {
-  const { dir, store } = await opened()
+  const { objects, store } = await opened()
   await store.append(view, outbox([entry(5, 50n), entry(6, 60n)]))
-  const log = await readFile(join(dir, 'offline/views/v/v1/_delta_log/00000000000000000001.json'), 'utf8')
+  const log = String(await objects.read('views/v/v1/_delta_log/00000000000000000001.json'))
   const actions = log
     .trim()
     .split('\n')
@@ -338,31 +338,30 @@ test('the log has one line per file with partition value and exact statistics', 
 })
 
 test('a data file that is cut short, changed in any byte, overwritten or gone is DATA_LOSS with its name, and other views go on', async () => {
-  const { dir, store } = await opened()
+  const { objects, store } = await opened()
   const other = { ...view, name: 'other' }
   await store.append(other, outbox([entry(1)]))
   await store.append(view, outbox([entry(1)]))
-  const name = (await parquetFiles(dir)).find((file) => file.startsWith('v/'))!
-  const path = join(dir, 'offline/views', name)
-  const whole = await readFile(path)
+  const path = (await parquetFiles(objects)).find((file) => file.startsWith('views/v/'))!
+  const whole = (await objects.read(path))!
   const refused = async (message: string) =>
     expect(store.history(view, { entity: ['a'], limit: 1 })).rejects.toMatchObject({
       code: 'DATA_LOSS',
       message: expect.stringContaining(message),
     })
   expect(await values(store)).toEqual([1n])
-  await writeFile(path, whole.subarray(0, whole.length - 1))
-  await refused(name)
+  await objects.put(path, whole.subarray(0, whole.length - 1))
+  await refused(path)
   for (let at = 0; at < whole.length; at += Math.ceil(whole.length / 10)) {
     const flipped = Buffer.from(whole)
     flipped[at] = flipped[at]! ^ 4
-    await writeFile(path, flipped)
-    await refused(name)
+    await objects.put(path, flipped)
+    await refused(path)
   }
-  await writeFile(path, Buffer.alloc(whole.length))
-  await refused(name)
-  await rm(path)
-  await refused(name)
+  await objects.put(path, Buffer.alloc(whole.length))
+  await refused(path)
+  await objects.delete(path)
+  await refused(path)
   expect(await values(store, other)).toEqual([1n])
 })
 
