@@ -1,6 +1,7 @@
 /** The jobs that write and read one table. */
 import type { KeySample } from '../domain/key-sample.ts'
 import type { FeatureView } from '../domain/registry.ts'
+import type { BlockChecksums } from '../lib/block-checksums.ts'
 
 /** The resources of one job's DuckDB instance. */
 export interface EngineLimits {
@@ -15,6 +16,14 @@ export interface EngineLimits {
 export interface DataFile {
   readonly path: string
   readonly eventDate: string
+  /** Present if the file was not verified as a whole: a job that reads part of it verifies that part (`sound-parts.ts`). */
+  readonly unverified?: UnverifiedFile
+}
+
+export interface UnverifiedFile {
+  /** How people know the file. */
+  readonly name: string
+  readonly checksums: BlockChecksums
 }
 
 /** A view's offline table at one version: the files that can hold what is asked for. */

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { KeyValue } from '../../src/domain/entity-key.ts'
 import { compareUtf8 } from '../../src/lib/utf8-order.ts'
 import type { AddFile } from '../../src/offline/delta/actions.ts'
-import { addFileOf, dataFilePath, rowCountOf } from '../../src/offline/delta/data-file.ts'
+import { addFileOf, blockChecksumsOf, dataFilePath, rowCountOf } from '../../src/offline/delta/data-file.ts'
 import { statsJson } from '../../src/offline/delta/file-stats.ts'
 import { type FileFilter, pruneFiles } from '../../src/offline/delta/prune-files.ts'
 import type { FileStats } from '../../src/offline/table-jobs.ts'
@@ -123,7 +123,7 @@ describe('statistics', () => {
       { path: '/tmp/x', eventDate: '2001-02-03', bytes: 77, stats },
       dataFilePath('2001-02-03', 'u'),
       NOW_MS,
-      '0badcafe',
+      { whole: '0badcafe', blocks: { blockBytes: 40, crcs: Buffer.from('0102030405060708', 'hex') } },
     )
     expect(add).toEqual({
       path: 'event_date=2001-02-03/part-u.parquet',
@@ -132,9 +132,11 @@ describe('statistics', () => {
       modificationTime: NOW_MS,
       dataChange: true,
       stats: '{"numRecords":3,"minValues":{},"maxValues":{},"nullCount":{"airport":0,"a_list":3}}',
-      tags: { 'twinstore.crc32': '0badcafe' },
+      tags: { 'twinstore.crc32': '0badcafe', 'twinstore.crc32.blocks': '40:AQIDBAUGBwg=' },
     })
     expect(rowCountOf(add)).toBe(3)
+    expect(blockChecksumsOf(add)).toEqual({ blockBytes: 40, crcs: Buffer.from('0102030405060708', 'hex') })
+    expect(blockChecksumsOf({ ...add, size: 81 }), 'checksums of another size').toBeUndefined()
     expect(rowCountOf(fileAt('x'))).toBeUndefined()
   })
 })
@@ -175,7 +177,10 @@ describe('pruning', () => {
     })
     const stats = { numRecords: rows.length, minValues: bound(0), maxValues: bound(-1), nullCount: {} }
     const eventDate = partitionOf(times[0]!, by)
-    const { stats: json, ...file } = addFileOf(VIEW, { path: '', eventDate, bytes: 1, stats }, 'x', 0, '00000000')
+    const { stats: json, ...file } = addFileOf(VIEW, { path: '', eventDate, bytes: 1, stats }, 'x', 0, {
+      whole: '00000000',
+      blocks: { blockBytes: 16_384, crcs: Buffer.alloc(4) },
+    })
     return withStats ? { ...file, stats: json! } : file
   }
 

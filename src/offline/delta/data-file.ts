@@ -1,5 +1,6 @@
 /** Data files between the log, the object store and the jobs that read and write them. */
 import type { FeatureView } from '../../domain/registry.ts'
+import type { BlockChecksums, FileChecksums } from '../../lib/block-checksums.ts'
 import type { WrittenFile } from '../table-jobs.ts'
 import type { AddFile } from './actions.ts'
 import { parseStats, statsJson } from './file-stats.ts'
@@ -10,12 +11,26 @@ export function dataFilePath(eventDate: string, uuid: string): string {
   return `${PARTITION_COLUMN}=${eventDate}/part-${uuid}.parquet`
 }
 
-/** The tag with the CRC-32 of a file's bytes (`lib/file-checksum.ts`), as Parquet engines write no checksums of pages. */
+/** The tag with the CRC-32 of a file's bytes (`lib/block-checksums.ts`), as Parquet engines write no checksums of pages. */
 const CHECKSUM_TAG = 'twinstore.crc32'
+
+/** The tag with the CRC-32 of each block (`lib/block-checksums.ts`): the blocks' size, a colon, the checksums in base64. */
+const BLOCKS_TAG = 'twinstore.crc32.blocks'
 
 /** The checksum a file had when it was written; undefined for a file of another engine. */
 export function checksumOf(file: AddFile): string | undefined {
   return file.tags?.[CHECKSUM_TAG]
+}
+
+/** Those of its blocks; undefined for a file of another engine, or of a Twinstore that did not write them yet. */
+export function blockChecksumsOf(file: AddFile): BlockChecksums | undefined {
+  const [, blockBytes, text] = /^([1-9]\d{0,11}):([A-Za-z0-9+/=]*)$/.exec(file.tags?.[BLOCKS_TAG] ?? '') ?? []
+  if (blockBytes === undefined) return undefined
+  const crcs = Buffer.from(text!, 'base64')
+  // Checksums that are not those of a file of this size say nothing about it: it is then verified as a whole.
+  return crcs.length === Math.ceil(file.size / Number(blockBytes)) * 4
+    ? { blockBytes: Number(blockBytes), crcs }
+    : undefined
 }
 
 /** What the log says of a written file that is, or will be, at `path` relative to the table. */
@@ -24,7 +39,7 @@ export function addFileOf(
   written: WrittenFile,
   path: string,
   modificationMs: number,
-  checksum: string,
+  { whole, blocks }: FileChecksums,
 ): AddFile {
   return {
     path,
@@ -33,7 +48,10 @@ export function addFileOf(
     modificationTime: modificationMs,
     dataChange: true,
     stats: statsJson(view, written.stats),
-    tags: { [CHECKSUM_TAG]: checksum },
+    tags: {
+      [CHECKSUM_TAG]: whole,
+      [BLOCKS_TAG]: `${blocks.blockBytes}:${Buffer.from(blocks.crcs).toString('base64')}`,
+    },
   }
 }
 

@@ -3,10 +3,12 @@ import { TwinstoreError } from '../../domain/errors.ts'
 import type { FeatureView } from '../../domain/registry.ts'
 import { didYouMean } from '../../lib/nearest-name.ts'
 import type { ExportJob } from '../dataset-jobs.ts'
+import type { TableScan } from '../table-jobs.ts'
 import type { DatasetQuery, QueryColumn } from './dataset-query.ts'
 import { openDatasetWriter } from './dataset-writer.ts'
 import type { JobContext } from './job.ts'
 import type { Session } from './session.ts'
+import { soundParts } from './sound-parts.ts'
 import { duckdbKeyType, identifier, literal, timestampLiteral } from './sql.ts'
 import { tableColumns, tableSql } from './table-sql.ts'
 
@@ -15,7 +17,7 @@ export async function runExport(
   input: ExportJob['input'],
   context: JobContext,
 ): Promise<ExportJob['output']> {
-  const query = exportQuery(input)
+  const query = exportQuery({ ...input, table: await soundTable(session, input) })
   const writer = await openDatasetWriter(session, input.format, {
     outputFile: input.outputFile,
     columns: query.columns,
@@ -29,6 +31,11 @@ export async function runExport(
     await writer.discard()
     throw error
   }
+}
+
+/** Of few entities only the parts of files that hold them are read and verified; all else is verified already. */
+async function soundTable(session: Session, { table, entities }: ExportJob['input']): Promise<TableScan> {
+  return entities === undefined ? table : soundParts(session, table, entities)
 }
 
 function exportQuery(input: ExportJob['input']): DatasetQuery {

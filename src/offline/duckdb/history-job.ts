@@ -2,16 +2,18 @@
 import { MISSING_VALUE } from '../../domain/row-codec.ts'
 import type { HistoryJob, HistoryRowData } from '../table-jobs.ts'
 import type { Session } from './session.ts'
+import { soundParts } from './sound-parts.ts'
 import { identifier, literal, timestampLiteral } from './sql.ts'
 import { storedRows } from './stored-row.ts'
 import { tableSql } from './table-sql.ts'
 
 export async function runHistory(session: Session, input: HistoryJob['input']): Promise<HistoryJob['output']> {
-  const { view } = input.table
+  const table = await soundParts(session, input.table, [input.entity])
+  const { view } = table
   const rows: HistoryRowData[] = []
   // One row beyond the limit is asked for, to know whether there are more.
-  const sql = `SELECT * FROM (${tableSql(input.table)}) WHERE ${conditions(input).join(' AND ')}
-    ORDER BY event_timestamp DESC, write_position DESC LIMIT ${input.limit + 1}`
+  const sql = `SELECT * FROM (${tableSql(table)}) WHERE ${conditions(input).join(' AND ')}
+    ORDER BY event_timestamp DESC, write_position DESC, write_origin DESC LIMIT ${input.limit + 1}`
   for await (const chunk of session.stream(sql)) {
     for (const { eventMicros, createdMicros, position, origin, values } of storedRows(view, chunk)) {
       const padded = view.features.map((_, ordinal) => values[ordinal] ?? MISSING_VALUE)

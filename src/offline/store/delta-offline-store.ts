@@ -12,11 +12,13 @@ import type { ExportJob } from '../dataset-jobs.ts'
 import { rowCountOf } from '../delta/data-file.ts'
 import { tablePath } from '../delta/ensure-table.ts'
 import { type FileFilter, pruneFiles } from '../delta/prune-files.ts'
-import type { ExportRequest, HistoryRequest, OfflineStore } from '../offline-store.ts'
-import type { HistoryJob, TableScan } from '../table-jobs.ts'
+import type { ExportRequest, OfflineStore } from '../offline-store.ts'
+import type { TableScan } from '../table-jobs.ts'
 import { appendBatches, archivedIn } from './append-entries.ts'
+import { entityHistory } from './entity-history.ts'
 import { readLatest } from './latest-rows.ts'
 import { readLatestOf } from './latest-selection.ts'
+import { lookUp } from './look-up.ts'
 import { restoreRows } from './restore-rows.ts'
 import { openSpool } from './spool.ts'
 import type { DeltaOfflineStoreOptions, StoreParts } from './store-parts.ts'
@@ -45,7 +47,10 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
   ): Promise<T & { readonly tableVersion: number }> => {
     const state = await tables.at(view, version)
     const files = pruneFiles(view, state.files, filter)
-    const output = await tables.withFiles(view, files, (files) => job({ view, files }), signal)
+    const few = filter.entities !== undefined && filter.entities.length <= LOOKUP_ENTITIES_MAX
+    const output = few
+      ? await lookUp(tables, { view, files }, job, signal)
+      : await tables.withFiles(view, files, (files) => job({ view, files }), signal)
     return { ...output, tableVersion: state.version }
   }
 
@@ -73,10 +78,7 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
     latest: (view, jobOptions = {}) => readLatest(parts, view, jobOptions),
     latestOf: (view, selection, jobOptions = {}) => readLatestOf(parts, view, selection, jobOptions),
     restore: (view, rows) => restoreRows(parts, view, rows),
-    history(view, request, jobOptions) {
-      const job = (table: TableScan) => engine.run('history', historyInput(table, request), jobOptions)
-      return scan(view, undefined, historyFilter(request), job, jobOptions?.signal)
-    },
+    history: (view, request, jobOptions = {}) => entityHistory(parts, view, request, jobOptions),
     export(view, request, jobOptions) {
       const job = (table: TableScan) =>
         spool.keep((outputFile) => engine.run('export', exportInput(table, request, outputFile), jobOptions))
@@ -100,13 +102,11 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
   }
 }
 
-function historyFilter({ entity, eventMicrosMax }: HistoryRequest): FileFilter {
-  return { entities: [entity], ...(eventMicrosMax === undefined ? {} : { eventMicrosMax }) }
-}
-
-function historyInput(table: TableScan, request: HistoryRequest): HistoryJob['input'] {
-  return { ...request, table, entity: keyTexts(request.entity) }
-}
+/**
+ * Up to so many entities are looked up: their row groups are found and verified one by one. More of them are in most row groups
+ * of most tables (a file has about 64 to 1,000), so that whole files are verified and scanned.
+ */
+const LOOKUP_ENTITIES_MAX = 64
 
 function exportFilter({ fromMicros, untilMicros, entities }: ExportRequest): FileFilter {
   return {

@@ -51,6 +51,8 @@ export interface ViewTables {
 export interface TableFiles {
   readonly view: FeatureView
   readonly files: readonly AddFile[]
+  /** True for a job that reads small parts of the files and verifies those itself. */
+  readonly inParts?: boolean
 }
 
 export interface ViewTablesOptions {
@@ -81,11 +83,14 @@ export function openViewTables(options: ViewTablesOptions): ViewTables {
     signal?: AbortSignal,
   ): Promise<T> =>
     withLoans(async (loans) => {
-      const files = wanted.flatMap(({ view, files }) => files.map((file) => ({ view, file })))
-      const lent = await boundedParallel(files, filesAtOnce, async ({ view, file }): Promise<DataFile> => {
+      const files = wanted.flatMap(({ view, files, inParts }) => files.map((file) => ({ view, file, inParts })))
+      const lent = await boundedParallel(files, filesAtOnce, async ({ view, file, inParts }): Promise<DataFile> => {
         if (signal?.aborted) throw new TwinstoreError('CANCELLED', 'cancelled while its files were fetched')
-        const path = await loans.take(soundFiles.borrow(`${tablePath(view)}/${file.path}`, file))
-        return { path, eventDate: file.partitionValues[PARTITION_COLUMN] ?? '' }
+        const sound = soundFiles.borrow(`${tablePath(view)}/${file.path}`, file, inParts)
+        const path = await loans.take(sound.then(({ loan }) => loan))
+        const { unverified } = await sound
+        const eventDate = file.partitionValues[PARTITION_COLUMN] ?? ''
+        return { path, eventDate, ...(unverified === undefined ? {} : { unverified }) }
       })
       const next = lent.values()
       return use(wanted.map(({ view, files }) => ({ view, files: files.map(() => next.next().value!) })))

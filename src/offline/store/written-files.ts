@@ -1,8 +1,8 @@
 /** Files that a job wrote, on their way into a table. */
 import { randomUUID } from 'node:crypto'
 import type { FeatureView } from '../../domain/registry.ts'
+import { fileChecksums } from '../../lib/block-checksums.ts'
 import { boundedParallel } from '../../lib/bounded-parallel.ts'
-import { fileChecksum } from '../../lib/file-checksum.ts'
 import type { AddFile } from '../delta/actions.ts'
 import { addFileOf, dataFilePath } from '../delta/data-file.ts'
 import { tablePath } from '../delta/ensure-table.ts'
@@ -20,9 +20,9 @@ export async function uploadFiles(
   const nowMs = Math.floor(parts.table.clock.nowMicros() / 1000)
   return boundedParallel(written, parts.filesAtOnce, async (file) => {
     const path = dataFilePath(file.eventDate, randomUUID())
-    const checksum = await fileChecksum(file.path)
+    const checksums = await fileChecksums(file.path)
     await parts.objects.upload(file.path, `${tablePath(view)}/${path}`)
-    return addFileOf(view, file, path, nowMs, checksum)
+    return addFileOf(view, file, path, nowMs, checksums)
   })
 }
 

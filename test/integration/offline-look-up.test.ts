@@ -1,0 +1,170 @@
+/** Look-ups of an entity read and verify parts of files: whatever is damaged, an answer is right or names the file. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Shard } from '../../src/domain/entity-key.ts'
+import { TwinstoreError } from '../../src/domain/errors.ts'
+import { decodeValue } from '../../src/domain/value-codec.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { blockChecksumsOf } from '../../src/offline/delta/data-file.ts'
+import { DeltaLog } from '../../src/offline/delta/delta-log.ts'
+import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
+import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
+import type { OfflineStore } from '../../src/offline/offline-store.ts'
+import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
+import { type Bench, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
+
+const DAY = 86_400_000_000
+const START = Date.UTC(2024, 0, 1) * 1000
+/** Names with a long common beginning: bounds that were cut short would tell none of them apart. */
+const shop = (index: number) => `warehouse of the northern region ${String(index).padStart(5, '0')}`
+const SHOPS = 2000
+const DAYS = 12
+
+const view = viewOf(
+  { n: 'int64', noise: 'bytes' },
+  {
+    joinKeys: [
+      { name: 'article', type: 'int64' },
+      { name: 'shop', type: 'string' },
+    ],
+    partitionBy: 'month',
+  },
+)
+
+let bench: Bench
+let dir: string
+let objects: ObjectStore
+beforeAll(async () => {
+  bench = await openBench()
+  dir = bench.newDir()
+  objects = await openFolderObjects(dir)
+  const entries = Array.from({ length: SHOPS * DAYS }, (_, index) => {
+    const [of, day] = [index % SHOPS, Math.floor(index / SHOPS)]
+    // Two months, so that a look-up reads two files; noise, so that a file is many blocks.
+    const event = START + (day + 25) * DAY
+    const noise = Buffer.from(Array.from({ length: 48 }, (_, at) => (index * 2654435761 + at * 40503) >>> (at % 13)))
+    return rowOf(view, { key: [BigInt(of % 7), shop(of)], event, position: index + 1, values: [BigInt(index), noise] })
+  })
+  await open().append(view, [{ source: { storeId: 's', shard: 0 as Shard }, entries }])
+}, 60_000)
+afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+
+/** A store that has verified nothing yet. */
+function open(): OfflineStore {
+  return openDeltaOfflineStore({
+    objects,
+    engine: bench.engine,
+    engineName: 'test',
+    resolveSource: async () => '',
+    table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 10, logReadsMax: 8 },
+    spoolDir: join(bench.newDir(), 'spool'),
+    spoolBytesMax: 10_000_000,
+    filesAtOnce: 4,
+    verifiedFilesMax: 100,
+    latestBatchRows: 100,
+  })
+}
+
+const WANTED = 1234
+const entity = [BigInt(WANTED % 7), shop(WANTED)] as const
+
+async function history(store: OfflineStore, limit = 100) {
+  const { rows, truncated } = await store.history(view, { entity, limit })
+  return { values: rows.map((row) => decodeValue({ kind: 'int64' }, Buffer.from(row.values[0]!))), truncated }
+}
+
+const whole = Array.from({ length: DAYS }, (_, day) => BigInt(WANTED + (DAYS - 1 - day) * SHOPS))
+
+async function dataFiles(): Promise<string[]> {
+  const table = join(dir, 'views/v/v1')
+  const names = await readdir(table, { recursive: true })
+  return names.filter((name) => name.endsWith('.parquet')).map((name) => join(table, name))
+}
+
+test('a history comes from several files, and is cut at its limit with the newest rows kept', async () => {
+  expect(await dataFiles()).toHaveLength(2)
+  expect(await history(open())).toEqual({ values: whole, truncated: false })
+  expect(await history(open(), DAYS)).toEqual({ values: whole, truncated: false })
+  for (const limit of [1, 5, DAYS - 1]) {
+    expect(await history(open(), limit)).toEqual({ values: whole.slice(0, limit), truncated: true })
+  }
+  const nobody = await open().history(view, { entity: [9n, shop(0)], limit: 10 })
+  expect(nobody.rows).toEqual([])
+})
+
+test('a byte changed anywhere: the answer is right, or the file is named; only a small part of it matters', async () => {
+  const files = await dataFiles()
+  const [log] = (await new DeltaLog(objects, 'views/v/v1', 8).read(1, 1)).flatMap(({ actions }) =>
+    actions.flatMap((action) => ('add' in action ? [action.add] : [])),
+  )
+  for (const file of files) {
+    const sound = readFileSync(file)
+    let refused = 0
+    const { blockBytes } = blockChecksumsOf(log!)!
+    const blocks = Math.ceil(sound.length / blockBytes)
+    expect(blocks).toBeGreaterThan(20)
+    for (let block = 0; block < blocks; block++) {
+      const damaged = Buffer.from(sound)
+      const at = Math.min(sound.length - 1, block * blockBytes + ((block * 7919) % blockBytes))
+      damaged[at]! ^= 0x10
+      writeFileSync(file, damaged)
+      const seen = await history(open()).catch((error: unknown) => error)
+      if (seen instanceof TwinstoreError) {
+        expect(seen).toMatchObject({
+          code: 'DATA_LOSS',
+          message: expect.stringContaining(file.slice(file.lastIndexOf('/') + 1)),
+        })
+        refused++
+      } else expect(seen, `byte ${at} of ${file}`).toEqual({ values: whole, truncated: false })
+    }
+    writeFileSync(file, sound)
+    expect(refused).toBeGreaterThan(0)
+    expect(refused).toBeLessThan(blocks / 2)
+  }
+}, 60_000)
+
+test('an export of few entities verifies their parts; one of all rows, every byte', async () => {
+  const [file] = await dataFiles()
+  const sound = readFileSync(file!)
+  const damaged = Buffer.from(sound)
+  damaged[5000]! ^= 1
+  writeFileSync(file!, damaged)
+  const request = { format: 'csv', columns: ['n'] } as const
+  const few = await open().export(view, { ...request, entities: [entity, [2n, shop(1759)], [9n, 'nowhere']] })
+  expect(few.rows).toBe(DAYS * 2)
+  await few.dispose()
+  await expect(open().export(view, request)).rejects.toMatchObject({ code: 'DATA_LOSS' })
+  writeFileSync(file!, sound)
+  const all = await open().export(view, request)
+  expect(all.rows).toBe(SHOPS * DAYS)
+  await all.dispose()
+})
+
+test('files that cannot hold what is asked for are not opened: pruned by month, by day and by key', async () => {
+  const [january, february] = (await dataFiles()).sort()
+  const kept = readFileSync(january!)
+  rmSync(january!)
+  const february1 = Date.UTC(2024, 1, 1) * 1000
+  const late = await open().export(view, { format: 'csv', fromMicros: february1 })
+  expect(late.rows).toBe(SHOPS * 6)
+  await late.dispose()
+  await expect(open().export(view, { format: 'csv' })).rejects.toMatchObject({
+    code: 'DATA_LOSS',
+    message: expect.stringContaining('is gone'),
+  })
+  // Not before the first key of any file.
+  const none = await open().export(view, { format: 'csv', entities: [[-1n, shop(1)]] })
+  expect(none.rows).toBe(0)
+  await none.dispose()
+  // Six of them are in February: a history of five does not need January.
+  expect(await history(open(), 5)).toEqual({ values: whole.slice(0, 5), truncated: true })
+  writeFileSync(january!, kept)
+  const early = readFileSync(february!)
+  rmSync(february!)
+  const until = await open().export(view, { format: 'csv', untilMicros: february1 })
+  expect(until.rows).toBe(SHOPS * 6)
+  await until.dispose()
+  writeFileSync(february!, early)
+})
