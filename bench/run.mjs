@@ -22,6 +22,8 @@ const SCENARIOS = {
   'write-latency': './write-latency.mjs',
   startup: './startup.mjs',
   'training-set': './lib/training-set-figures.mjs',
+  export: './export.mjs',
+  'point-look-up': './point-look-up.mjs',
   'redis-miss': './redis-miss.mjs',
   'redis-write': './redis-write.mjs',
   'invalidation-delay': './invalidation-delay.mjs',

@@ -33,6 +33,10 @@ const FIGURES = [
   ...['seconds', 'by_hand_seconds', 'ratio', 'peak_rss_mib', 'by_hand_peak_rss_mib'].map(
     (name) => `training-set.${name}`,
   ),
+  ...['parquet', 'csv', 'arrow', 'rows'].flatMap((format) =>
+    compared(`export.${format}.`, 'hand', ['seconds', 'cpu_seconds', 'peak_rss_mib', 'file_mib']),
+  ),
+  ...['bytes_share_percent', 'newest_10_share_percent', 'ms', 'newest_10_ms'].map((name) => `point-look-up.${name}`),
   ...['store', 'serving', 'grpc'].flatMap((through) =>
     [1, 4, 16].flatMap((inFlight) =>
       compared(`redis-miss.${through}.${inFlight}-in-flight.`, 'bare', ['p50_ms', 'p99_ms', 'rows_per_s']),
