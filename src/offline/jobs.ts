@@ -3,6 +3,7 @@ import type { CheckpointReadJob, CheckpointWriteJob } from './checkpoint-jobs.ts
 import type { ExportJob, TrainingSetJob } from './dataset-jobs.ts'
 import type {
   AppendJob,
+  CompactJob,
   HistoryJob,
   LatestJob,
   LatestOfJob,
@@ -21,6 +22,7 @@ export interface Jobs {
   readonly history: HistoryJob
   readonly export: ExportJob
   readonly trainingSet: TrainingSetJob
+  readonly compact: CompactJob
   readonly checkpointWrite: CheckpointWriteJob
   readonly checkpointRead: CheckpointReadJob
 }

@@ -112,6 +112,55 @@ export interface HistoryRequest {
   readonly limit: number
 }
 
+export interface CompactRequest {
+  /** What files grow to, bytes; files of at least half of it are left alone. */
+  readonly targetBytes: number
+  /** The fewest files of a partition that are rewritten as one. */
+  readonly filesMin: number
+  /** Bytes that one run rewrites at most; but it rewrites one group of files whatever its size. */
+  readonly runBytesMax: number
+  /** Files that one commit of the run replaces at most. */
+  readonly batchFilesMax: number
+  /** Only says what would be done. */
+  readonly dryRun?: boolean
+}
+
+export interface CompactResult {
+  readonly view: string
+  /** Of the last commit, or the newest where there was nothing to do; -1: no table. */
+  readonly tableVersion: number
+  readonly filesRemoved: number
+  readonly bytesRemoved: number
+  readonly filesAdded: number
+  /** 0 when it was only asked what would be done. */
+  readonly bytesAdded: number
+  /** Groups of files that are left for the next run. */
+  readonly groupsLeft: number
+  /** Groups of files that another compactor was quicker with. */
+  readonly groupsLost: number
+}
+
+export interface VacuumRequest {
+  /** Files must have been unneeded, or uncommitted, for so long. */
+  readonly ageMs: number
+  /** Files that one run deletes at most. */
+  readonly filesMax: number
+  readonly dryRun?: boolean
+}
+
+export interface VacuumResult {
+  readonly view: string
+  /** Deleted files that compaction had replaced. */
+  readonly replaced: number
+  /** Deleted files that no version of the table names. */
+  readonly orphans: number
+  readonly bytes: number
+  /** Files that are not deleted, because earlier versions cannot be read without them: another engine rearranged the table. */
+  readonly kept: number
+  /** Files left for the next run. */
+  readonly filesLeft: number
+}
+
 export interface OfflineStore {
   /** Creates or evolves the view's table so that it has the view's columns. Idempotent. */
   prepare(view: FeatureView): Promise<void>
@@ -161,6 +210,19 @@ export interface OfflineStore {
     request: TrainingSetRequest,
     options?: JobOptions,
   ): Promise<Dataset & { readonly pin: Pin }>
+
+  /**
+   * Rewrites small files of the view's table as fewer large ones; the rows stay as they are, at every version. Any number of writers
+   * and readers may be at work: those that began before go on with the files they know, which stay until `vacuum`. ABORTED
+   * if one of the view runs in this process; cancelled between two commits or within a job.
+   */
+  compact(view: FeatureView, request: CompactRequest, options?: JobOptions): Promise<CompactResult>
+
+  /**
+   * Deletes files of the view's table that are in no version any more (compaction replaced them) or never were in one (a crash
+   * left them), once they are old enough. Every version stays readable.
+   */
+  vacuum(view: FeatureView, request: VacuumRequest, options?: JobOptions): Promise<VacuumResult>
 
   /** NOT_FOUND never: a view without a table has version -1 and no rows. */
   status(view: FeatureView): Promise<TableStatus>

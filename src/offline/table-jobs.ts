@@ -12,10 +12,18 @@ export interface EngineLimits {
   readonly spillBytesMax: number
 }
 
+/**
+ * The column of a compacted file with the version of the table that added each row. It is in no table's schema, so that other
+ * engines read past it; no feature can have the name, which begins with a character that theirs cannot.
+ */
+export const ROW_VERSION_COLUMN = '_twinstore_version'
+
 /** A data file of a table's snapshot, as a local path with its partition value (`event_date`, `YYYY-MM-DD`). */
 export interface DataFile {
   readonly path: string
   readonly eventDate: string
+  /** Only its rows with a `ROW_VERSION_COLUMN` up to this are rows of the scan; undefined: all of them. */
+  readonly rowsUntilVersion?: number
   /** Present if the file was not verified as a whole: a job that reads part of it verifies that part (`sound-parts.ts`). */
   readonly unverified?: UnverifiedFile
 }
@@ -46,6 +54,27 @@ export interface FileStats {
   readonly minValues: Readonly<Record<string, unknown>>
   readonly maxValues: Readonly<Record<string, unknown>>
   readonly nullCount: Readonly<Record<string, number>>
+}
+
+/**
+ * Rewrites files of a table as fewer and larger ones, one per partition: the same rows, each with the version of the table that
+ * added it. `columns` are the table's, not the view's: rows may have values of features that the view has no more.
+ */
+export interface CompactJob {
+  readonly input: {
+    /** Named as in Delta: `long`, `array<string>`. Without the partition column. */
+    readonly columns: readonly { readonly name: string; readonly type: string }[]
+    readonly joinKeys: readonly string[]
+    readonly files: readonly SourceFile[]
+    readonly outputDir: string
+  }
+  /** Of each written file the statistics have the least and greatest `ROW_VERSION_COLUMN`. */
+  readonly output: { readonly files: readonly WrittenFile[]; readonly rows: number }
+}
+
+export interface SourceFile extends DataFile {
+  /** The version that added all of its rows; undefined if each row says its own. */
+  readonly addedVersion?: number
 }
 
 /** Outbox rows of one view as Parquet files in `outputDir`. */

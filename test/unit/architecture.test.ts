@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'offline',
     'offline/delta',
     'offline/objects/object-store.ts',
+    'offline/objects/staging-sweep.ts',
     'online/online-store.ts',
   ],
   offline: ['domain', 'lib', 'online/online-store.ts'],

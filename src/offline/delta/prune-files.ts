@@ -20,11 +20,11 @@ export interface FileFilter {
 }
 
 /** The files that can match, in the order given. */
-export function pruneFiles(
+export function pruneFiles<F extends AddFile>(
   view: Pick<FeatureView, 'joinKeys'>,
-  files: readonly AddFile[],
+  files: readonly F[],
   filter: FileFilter,
-): readonly AddFile[] {
+): readonly F[] {
   return files.filter((file) => {
     if (!partitionCanMatch(file, filter)) return false
     const { minValues, maxValues } = parseStats(file.stats)

@@ -52,3 +52,21 @@ export function withKnownVersions(file: AddFile, before: AddFile | undefined): A
   if (before?.tags === undefined || rowVersionsOf(file) !== undefined) return file
   return { ...file, tags: { ...before.tags, ...file.tags } }
 }
+
+/** A file that a read at some version is about, whole or in part. */
+export interface VersionedFile extends AddFile {
+  /** Only rows that were added up to this version; undefined: all rows. */
+  readonly rowsUntilVersion?: number
+}
+
+/** Of a newer snapshot's files, those with rows that `version` had. Undefined if a file does not say which it had. */
+export function filesUntil(version: number, files: readonly AddFile[]): readonly VersionedFile[] | undefined {
+  const until: VersionedFile[] = []
+  for (const file of files) {
+    const versions = rowVersionsOf(file)
+    if (versions === undefined) return undefined
+    if (versions.first > version) continue
+    until.push(versions.last <= version ? file : { ...file, rowsUntilVersion: version })
+  }
+  return until
+}

@@ -118,8 +118,8 @@ function arrayOf(elementType: string): ColumnType {
   return { type: 'array', elementType, containsNull: true }
 }
 
-/** For comparing and showing; another engine may write the fields of an array type in another order. */
-function typeText(type: ColumnType): string {
+/** A type as text, for comparing and showing: `long`, `array<float>`. Another engine may write the fields of an array type in another order. */
+export function typeText(type: ColumnType): string {
   if (typeof type === 'string') return type
   if (type.type === 'array') return `array<${typeText(type['elementType'] as ColumnType)}>`
   return JSON.stringify(type)

@@ -19,7 +19,7 @@ import type { JobContext } from './job.ts'
 import type { Session } from './session.ts'
 import { identifier } from './sql.ts'
 import { tableColumns } from './table-sql.ts'
-import { writeFiles } from './table-writer.ts'
+import { viewLayout, writeFiles } from './table-writer.ts'
 
 /** The most rows a DuckDB data chunk holds. */
 const CHUNK_ROWS = 2048
@@ -32,7 +32,7 @@ export async function runAppend(
   if (input.rows.length === 0) return { files: [] }
   await makeAppended(session, input)
   context.progress('writing', 0.5)
-  return { files: await writeFiles(session, input.view, 'appended', input.outputDir) }
+  return { files: await writeFiles(session, viewLayout(input.view), 'appended', input.outputDir) }
 }
 
 /** Makes the temporary table `appended`: the rows with the table's columns. */

@@ -6,6 +6,7 @@ import type { JobKind, JobOptions, OfflineEngine } from '../engine.ts'
 import type { Jobs } from '../jobs.ts'
 import { runAppend } from './append-job.ts'
 import { runCheckpointRead, runCheckpointWrite } from './checkpoint-jobs.ts'
+import { runCompact } from './compact-job.ts'
 import { runExport } from './export-job.ts'
 import { runHistory } from './history-job.ts'
 import type { Job, JobSettings } from './job.ts'
@@ -29,6 +30,7 @@ function jobTable({ sliceValuesMax }: JobSettings): JobTable {
     history: runHistory,
     export: runExport,
     trainingSet: createTrainingSetJob({ loadComputes, sliceValuesMax }),
+    compact: runCompact,
     checkpointWrite: runCheckpointWrite,
     checkpointRead: runCheckpointRead,
   }

@@ -24,7 +24,7 @@ export interface ProcessEngineSettings {
   readonly spillDir: string
   /** Of each short job (append, restore, history, latest, checkpoints). */
   readonly shortLimits: ChildLimits
-  /** Of each long job (sync, export, training set, sample). */
+  /** Of each long job (sync, export, training set, sample, compaction). */
   readonly longLimits: ChildLimits
   /** Short jobs at a time, option `offline-short-jobs-max`. */
   readonly shortJobsMax: number

@@ -5,7 +5,7 @@ import type { JobContext } from './job.ts'
 import type { Session } from './session.ts'
 import { identifier } from './sql.ts'
 import { tableSql } from './table-sql.ts'
-import { writeFiles } from './table-writer.ts'
+import { viewLayout, writeFiles } from './table-writer.ts'
 
 export async function runRestore(
   session: Session,
@@ -23,5 +23,5 @@ export async function runRestore(
   const [counted] = await session.rows('SELECT count(*) AS row_count FROM lost')
   if (counted!['row_count'] === 0n) return { files: [] }
   context.progress('writing', 0.7)
-  return { files: await writeFiles(session, view, 'lost', outputDir) }
+  return { files: await writeFiles(session, viewLayout(view), 'lost', outputDir) }
 }

@@ -14,7 +14,7 @@ import { matchColumns, type SourceColumn } from './source-columns.ts'
 import { refuseAmbiguousRows, refuseFaultyRows, sourceError } from './source-faults.ts'
 import { identifier, timestampLiteral } from './sql.ts'
 import { tableColumns, tableSql } from './table-sql.ts'
-import { eventDateSql, writeFiles } from './table-writer.ts'
+import { eventDateSql, viewLayout, writeFiles } from './table-writer.ts'
 
 export async function runSync(
   session: Session,
@@ -31,7 +31,7 @@ export async function runSync(
   const rowsAdded = await countRows(session, 'added')
   if (rowsAdded === 0) return { files: [], rowsRead, rowsAdded }
   context.progress(`writing ${rowsAdded} rows`, 0.7)
-  return { files: await writeFiles(session, view, 'added', input.outputDir), rowsRead, rowsAdded }
+  return { files: await writeFiles(session, viewLayout(view), 'added', input.outputDir), rowsRead, rowsAdded }
 }
 
 /** Makes the temporary table `source`: the source's rows, checked, with the table's columns. */

@@ -6,7 +6,7 @@
  * first and knows no column that none of the files has.
  */
 import type { FeatureView } from '../../domain/registry.ts'
-import type { TableScan } from '../table-jobs.ts'
+import { type DataFile, ROW_VERSION_COLUMN, type TableScan } from '../table-jobs.ts'
 import { duckdbKeyType, duckdbType, identifier, listLiteral, literal } from './sql.ts'
 
 export interface TableColumn {
@@ -41,10 +41,30 @@ export function tableSql(scan: TableScan): string {
     const nulls = columns.map((column) => `NULL::${column.type} AS ${identifier(column.name)}`)
     return `SELECT ${nulls.join(', ')} WHERE false`
   }
+  const byVersion = new Map<number | undefined, DataFile[]>()
+  for (const file of scan.files) {
+    const alike = byVersion.get(file.rowsUntilVersion) ?? []
+    byVersion.set(file.rowsUntilVersion, alike)
+    alike.push(file)
+  }
+  return [...byVersion].map(([version, files]) => filesSql(columns, files, version)).join(' UNION ALL ')
+}
+
+function filesSql(columns: readonly TableColumn[], files: readonly DataFile[], version: number | undefined): string {
+  if (version === undefined) return `SELECT * FROM ${parquetSql(columns, files)}`
+  const rows = parquetSql([...columns, ROW_VERSION], files)
+  return `SELECT * EXCLUDE (${ROW_VERSION.name}) FROM ${rows} WHERE ${ROW_VERSION.name} <= ${version}`
+}
+
+/** The column of compacted files that is none of the table's. */
+export const ROW_VERSION: TableColumn = { name: ROW_VERSION_COLUMN, type: 'BIGINT' }
+
+/** A relation of these columns over Parquet files, null where a file does not have one; `filename` is there to be asked for. */
+export function parquetSql(columns: readonly TableColumn[], files: readonly DataFile[]): string {
   const schema = columns.map(
     (column) =>
       `${literal(column.name)}: {name: ${literal(column.name)}, type: ${literal(column.type)}, default_value: NULL}`,
   )
-  const files = listLiteral(scan.files.map((file) => file.path))
-  return `SELECT * FROM read_parquet(${files}, schema = MAP {${schema.join(', ')}}, hive_partitioning = false)`
+  const paths = listLiteral(files.map((file) => file.path))
+  return `read_parquet(${paths}, schema = MAP {${schema.join(', ')}}, hive_partitioning = false)`
 }

@@ -14,7 +14,7 @@ import type { WrittenFile } from '../table-jobs.ts'
 import { fileStats } from './file-stats.ts'
 import type { Session } from './session.ts'
 import { identifier, literal } from './sql.ts'
-import { tableColumns } from './table-sql.ts'
+import { type TableColumn, tableColumns } from './table-sql.ts'
 
 /**
  * Partitions written at the same time; beyond them DuckDB begins further files of the same partitions. The largest
@@ -45,16 +45,32 @@ export function eventDateSql(view: FeatureView, timestampSql: string): string {
   return `CAST(date_trunc(${literal(view.partitionBy)}, ${timestampSql} AT TIME ZONE 'UTC') AS DATE)`
 }
 
-/** `rowsSql` is a relation (a table's name or a parenthesized SELECT) with the table's columns. `outputDir` must exist or be creatable. */
+/** What is written, in which order, and the partition of each row. */
+export interface FileLayout {
+  readonly columns: readonly TableColumn[]
+  readonly joinKeys: readonly string[]
+  /** An expression over the columns of the rows. */
+  readonly eventDateSql: string
+}
+
+/** The layout of a view's own rows. */
+export function viewLayout(view: FeatureView): FileLayout {
+  return {
+    columns: tableColumns(view),
+    joinKeys: view.joinKeys.map((key) => key.name),
+    eventDateSql: eventDateSql(view, 'event_timestamp'),
+  }
+}
+
+/** `rowsSql` is a relation (a table's name or a parenthesized SELECT) with the columns of the layout. `outputDir` must exist or be creatable. */
 export async function writeFiles(
   session: Session,
-  view: FeatureView,
+  layout: FileLayout,
   rowsSql: string,
   outputDir: string,
 ): Promise<WrittenFile[]> {
-  const columns = tableColumns(view)
-  const order = [...view.joinKeys.map((key) => identifier(key.name)), 'event_timestamp', 'write_position']
-  const eventDate = eventDateSql(view, 'event_timestamp')
+  const { columns, eventDateSql: eventDate } = layout
+  const order = [...layout.joinKeys.map(identifier), 'event_timestamp', 'write_position']
   const [largest] = await session.rows(
     `SELECT max(partition_rows) AS partition_rows FROM (
        SELECT count(*) AS partition_rows FROM ${rowsSql} GROUP BY ${eventDate})`,

@@ -15,6 +15,7 @@ import { type FileFilter, pruneFiles } from '../delta/prune-files.ts'
 import type { ExportRequest, OfflineStore } from '../offline-store.ts'
 import type { TableScan } from '../table-jobs.ts'
 import { appendBatches, archivedIn } from './append-entries.ts'
+import { compactView } from './compact-view.ts'
 import { entityHistory } from './entity-history.ts'
 import { readLatest } from './latest-rows.ts'
 import { readLatestOf } from './latest-selection.ts'
@@ -24,6 +25,7 @@ import { openSpool } from './spool.ts'
 import type { DeltaOfflineStoreOptions, StoreParts } from './store-parts.ts'
 import { syncView } from './sync-view.ts'
 import { joinTrainingSet } from './training-set.ts'
+import { vacuumView } from './vacuum-view.ts'
 import { openViewTables } from './view-tables.ts'
 
 export type { DeltaOfflineStoreOptions } from './store-parts.ts'
@@ -35,7 +37,25 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
   const tables = openViewTables({ ...options, table })
   const spool = openSpool(options.spoolDir, options.spoolBytesMax)
   const parts: StoreParts = { ...options, tables, spool }
-  const syncing = new Set<string>()
+  const busy = new Set<string>()
+
+  /** One of a kind at a time per table: a second one would do the work again, or wait for files that are about to go. */
+  const alone = async <T>(
+    kind: 'sync' | 'compaction' | 'vacuum',
+    view: FeatureView,
+    work: () => Promise<T>,
+  ): Promise<T> => {
+    const name = `${kind} ${tablePath(view)}`
+    if (busy.has(name)) {
+      throw new TwinstoreError('ABORTED', `a ${kind} of view ${view.name} is running; wait for it to end`)
+    }
+    busy.add(name)
+    try {
+      return await work()
+    } finally {
+      busy.delete(name)
+    }
+  }
 
   /** Runs `job` over those files of the view's table that can hold what it looks for; says at which version. */
   const scan = async <T>(
@@ -63,18 +83,7 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
       const snapshot = await tables.table(view).snapshot()
       return sources.map((source) => archivedIn(snapshot, source))
     },
-    async sync(view, position, jobOptions = {}) {
-      const path = tablePath(view)
-      if (syncing.has(path)) {
-        throw new TwinstoreError('ABORTED', `a sync of view ${view.name} is running; wait for it to end`)
-      }
-      syncing.add(path)
-      try {
-        return await syncView(parts, view, position, jobOptions)
-      } finally {
-        syncing.delete(path)
-      }
-    },
+    sync: (view, position, jobOptions = {}) => alone('sync', view, () => syncView(parts, view, position, jobOptions)),
     latest: (view, jobOptions = {}) => readLatest(parts, view, jobOptions),
     latestOf: (view, selection, jobOptions = {}) => readLatestOf(parts, view, selection, jobOptions),
     restore: (view, rows) => restoreRows(parts, view, rows),
@@ -85,6 +94,10 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
       return scan(view, request.tableVersion, exportFilter(request), job, jobOptions?.signal)
     },
     trainingSet: (service, request, jobOptions = {}) => joinTrainingSet(parts, service, request, jobOptions),
+    compact: (view, request, jobOptions = {}) =>
+      alone('compaction', view, () => compactView(parts, view, request, jobOptions)),
+    vacuum: (view, request, jobOptions = {}) =>
+      alone('vacuum', view, () => vacuumView(parts, view, request, jobOptions)),
     async status(view) {
       const { version, files } = await tables.at(view)
       const rows = files.reduce((sum, file) => sum + (rowCountOf(file) ?? 0), 0)

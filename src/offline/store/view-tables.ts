@@ -2,9 +2,9 @@
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { FeatureView } from '../../domain/registry.ts'
 import { boundedParallel } from '../../lib/bounded-parallel.ts'
-import type { AddFile } from '../delta/actions.ts'
 import { type DeltaTable, type DeltaTableOptions, openDeltaTable } from '../delta/delta-table.ts'
 import { ensureTable, tablePath } from '../delta/ensure-table.ts'
+import { filesUntil, type VersionedFile } from '../delta/row-versions.ts'
 import { PARTITION_COLUMN } from '../delta/schema.ts'
 import type { Snapshot } from '../delta/snapshot.ts'
 import type { ObjectStore } from '../objects/object-store.ts'
@@ -18,14 +18,17 @@ export const NO_TABLE = -1
 /** A table as a question sees it: before it is made it has version -1 and no files. */
 export interface TableState {
   readonly version: number
-  readonly files: readonly AddFile[]
+  readonly files: readonly VersionedFile[]
 }
 
 export interface ViewTables {
   table(view: FeatureView): DeltaTable
   /** The newest snapshot of the view's table, which is made or given the view's columns if need be. */
   ensure(view: FeatureView): Promise<Snapshot>
-  /** The table at a version, undefined: the newest. NOT_FOUND for a version it does not have. */
+  /**
+   * The table at a version, undefined: the newest. NOT_FOUND for a version it does not have. An older version is read from the
+   * newest files, whose rows say since when they are there; only if some do not, from the files of that version.
+   */
   at(view: FeatureView, version?: number): Promise<TableState>
   /**
    * Lends files of the view's table to `use`. They are there until what it gives is settled, and no longer. DATA_LOSS for one
@@ -33,7 +36,7 @@ export interface ViewTables {
    */
   withFiles<T>(
     view: FeatureView,
-    files: readonly AddFile[],
+    files: readonly VersionedFile[],
     use: (files: readonly DataFile[]) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T>
@@ -50,7 +53,7 @@ export interface ViewTables {
 /** Those files of a view's table that a question is about. */
 export interface TableFiles {
   readonly view: FeatureView
-  readonly files: readonly AddFile[]
+  readonly files: readonly VersionedFile[]
   /** True for a job that reads small parts of the files and verifies those itself. */
   readonly inParts?: boolean
 }
@@ -89,8 +92,10 @@ export function openViewTables(options: ViewTablesOptions): ViewTables {
         const sound = soundFiles.borrow(`${tablePath(view)}/${file.path}`, file, inParts)
         const path = await loans.take(sound.then(({ loan }) => loan))
         const { unverified } = await sound
+        const { rowsUntilVersion } = file
         const eventDate = file.partitionValues[PARTITION_COLUMN] ?? ''
-        return { path, eventDate, ...(unverified === undefined ? {} : { unverified }) }
+        const partly = rowsUntilVersion === undefined ? {} : { rowsUntilVersion }
+        return { path, eventDate, ...partly, ...(unverified === undefined ? {} : { unverified }) }
       })
       const next = lent.values()
       return use(wanted.map(({ view, files }) => ({ view, files: files.map(() => next.next().value!) })))
@@ -101,8 +106,11 @@ export function openViewTables(options: ViewTablesOptions): ViewTables {
     ensure: (view) => ensureTable(table(view), view, { nowMs: Math.floor(tableOptions.clock.nowMicros() / 1000) }),
     async at(view, version) {
       if (version === NO_TABLE) return { version, files: [] }
-      if (version !== undefined) return table(view).snapshotAt(version)
-      return (await table(view).snapshot()) ?? { version: NO_TABLE, files: [] }
+      const newest = await table(view).snapshot()
+      if (version === undefined) return newest ?? { version: NO_TABLE, files: [] }
+      const isInRange = newest !== undefined && Number.isInteger(version) && version >= 0 && version <= newest.version
+      const files = isInRange ? filesUntil(version, newest.files) : undefined
+      return files === undefined ? table(view).snapshotAt(version) : { version, files }
     },
     withFiles: (view, files, use, signal) => withScans([{ view, files }], (scans) => use(scans[0]!.files), signal),
     withScans,
