@@ -38,6 +38,8 @@ export interface AppendResult {
 
 export interface SyncResult extends AppendResult {
   readonly rowsRead: number
+  /** As `TableStatus.syncPosition`, of the table with what was added. */
+  readonly syncPosition: Position | 0
 }
 
 export interface TableStatus {
@@ -46,6 +48,29 @@ export interface TableStatus {
   readonly rows: number
   readonly files: number
   readonly bytes: number
+  /** Of the last sync that added rows, 0 if there was none; a position is a time (microseconds). */
+  readonly syncPosition: Position | 0
+  /** The greatest event timestamp, microseconds, rounded up to milliseconds; undefined if there are no rows or none says. */
+  readonly newestEventMicros: number | undefined
+}
+
+export interface LatestOptions extends JobOptions {
+  /** Only entities after this one, in key order: the text of its join-key values, in canonical order. */
+  readonly after?: readonly string[]
+  /** Most entities; the rows then come in key order, so that the last one's key is the next call's `after`. */
+  readonly limit?: number
+  /** Only rows that the table got after this version; some older ones may come with them. */
+  readonly sinceVersion?: number
+}
+
+export interface LatestRows {
+  readonly tableVersion: number
+  readonly syncPosition: Position | 0
+  readonly rows: number
+  /** How many entities there are after `after`, also beyond the limit. */
+  readonly entities: number
+  /** To be read once. */
+  readonly batches: AsyncIterable<readonly RowWrite[]>
 }
 
 /** A data set in a temporary file of the store's spool folder; the caller disposes of it when it has been sent. */
@@ -179,10 +204,7 @@ export interface OfflineStore {
   sync(view: FeatureView, position: Position, options?: JobOptions): Promise<SyncResult>
 
   /** The latest row per entity at the table's newest version, in batches, for seeding the online store. */
-  latest(
-    view: FeatureView,
-    options?: JobOptions,
-  ): Promise<{ readonly tableVersion: number; readonly rows: number; batches: AsyncIterable<readonly RowWrite[]> }>
+  latest(view: FeatureView, options?: LatestOptions): Promise<LatestRows>
 
   /** The latest row of each entity of a sample, or of each that is named, at the table's newest version; in no order. */
   latestOf(view: FeatureView, selection: EntitySelection, options?: JobOptions): Promise<SelectedRows>

@@ -103,13 +103,27 @@ export interface SyncJob {
   readonly output: { readonly files: readonly WrittenFile[]; readonly rowsRead: number; readonly rowsAdded: number }
 }
 
+/** What a job wrote to its spool file. */
+export interface SpooledRows {
+  readonly rows: number
+  readonly bytes: number
+}
+
 /**
  * The latest row per entity of a table, encoded for the online store, in one spool file: for each row, big-endian
- * u32 key length, u32 row length, the row key (latin-1) and the row's bytes.
+ * u32 key length, u32 row length, the row key (latin-1) and the row's bytes. With `limit` in key order (by join keys in
+ * canonical order, strings by their bytes), and no more entities than that.
  */
 export interface LatestJob {
-  readonly input: { readonly table: TableScan; readonly outputFile: string }
-  readonly output: { readonly rows: number; readonly bytes: number }
+  readonly input: {
+    readonly table: TableScan
+    readonly outputFile: string
+    /** Only entities after this one in key order: the text of its join-key values, in canonical order. */
+    readonly after?: readonly string[]
+    readonly limit?: number
+  }
+  /** `entities`: those after `after`, also beyond the limit. */
+  readonly output: SpooledRows & { readonly entities: number }
 }
 
 /** The latest row of each entity that is named, in a spool file of the same form. */
@@ -120,13 +134,13 @@ export interface LatestOfJob {
     readonly entities: readonly (readonly string[])[]
     readonly outputFile: string
   }
-  readonly output: LatestJob['output']
+  readonly output: SpooledRows
 }
 
 /** The latest row of each entity of a sample, in a spool file of the same form. */
 export interface LatestSampleJob {
   readonly input: { readonly table: TableScan; readonly sample: KeySample; readonly outputFile: string }
-  readonly output: LatestJob['output']
+  readonly output: SpooledRows
 }
 
 /**

@@ -3,7 +3,7 @@ import type { FeatureView } from '../../domain/registry.ts'
 import type { BlockChecksums, FileChecksums } from '../../lib/block-checksums.ts'
 import type { WrittenFile } from '../table-jobs.ts'
 import type { AddFile } from './actions.ts'
-import { parseStats, statsJson } from './file-stats.ts'
+import { parseStats, statsJson, timestampMs } from './file-stats.ts'
 import { PARTITION_COLUMN } from './schema.ts'
 
 /** A path, relative to the table, for a new data file; `uuid` keeps it apart from all others. */
@@ -58,4 +58,10 @@ export function addFileOf(
 /** The number of rows of a file, or undefined if its statistics do not say. */
 export function rowCountOf(file: AddFile): number | undefined {
   return parseStats(file.stats).numRecords
+}
+
+/** The greatest event timestamp of a file's rows, microseconds, as its statistics say; undefined if they do not. */
+export function newestEventMicrosOf(file: AddFile): number | undefined {
+  const ms = timestampMs(parseStats(file.stats).maxValues['event_timestamp'])
+  return ms === undefined ? undefined : ms * 1000
 }

@@ -43,6 +43,13 @@ export function parseStats(text: string | undefined): ParsedStats {
   }
 }
 
+/** A timestamp of the statistics; only with an explicit zone: without one the text is in a time zone that is not known here. */
+export function timestampMs(value: unknown): number | undefined {
+  if (typeof value !== 'string' || !/(Z|[+-]\d\d:?\d\d)$/.test(value)) return undefined
+  const parsed = Date.parse(value)
+  return Number.isNaN(parsed) ? undefined : parsed
+}
+
 /** The partition column is not inside the files. */
 function storedColumns(view: Pick<FeatureView, 'name' | 'joinKeys' | 'features'>): readonly Column[] {
   return viewColumns(view).filter(({ name }) => name !== PARTITION_COLUMN)

@@ -7,7 +7,7 @@ import type { KeyValue } from '../../domain/entity-key.ts'
 import type { FeatureView } from '../../domain/registry.ts'
 import { compareUtf8 } from '../../lib/utf8-order.ts'
 import type { AddFile } from './actions.ts'
-import { parseStats } from './file-stats.ts'
+import { parseStats, timestampMs } from './file-stats.ts'
 import type { JsonObject } from './json-fields.ts'
 import { PARTITION_COLUMN } from './schema.ts'
 
@@ -75,11 +75,4 @@ function isWithin(value: KeyValue, min: unknown, max: unknown): boolean {
   if (typeof min === 'string' && compareUtf8(value, min) < 0) return false
   // Another writer may have cut a long maximum: the value is then only known to begin so.
   return typeof max !== 'string' || compareUtf8(value, max) <= 0 || value.startsWith(max)
-}
-
-/** Only with an explicit zone: without one the text is in a time zone that is not known here. */
-function timestampMs(value: unknown): number | undefined {
-  if (typeof value !== 'string' || !/(Z|[+-]\d\d:?\d\d)$/.test(value)) return undefined
-  const parsed = Date.parse(value)
-  return Number.isNaN(parsed) ? undefined : parsed
 }

@@ -1,13 +1,10 @@
 /** The latest row per entity of a table, as bytes for the online store, in one spool file (its form: `table-jobs.ts`). */
-import { type FileHandle, open } from 'node:fs/promises'
-import { rowKey } from '../../domain/entity-key.ts'
-import { type FeatureView, storageId } from '../../domain/registry.ts'
-import { encodeRow } from '../../domain/row-codec.ts'
+import type { FeatureView } from '../../domain/registry.ts'
 import type { LatestJob, TableScan } from '../table-jobs.ts'
 import type { JobContext } from './job.ts'
+import { chosenSql, latestParts, spoolRows } from './latest-parts.ts'
 import type { Session } from './session.ts'
-import { identifier } from './sql.ts'
-import { type StoredRow, storedRows } from './stored-row.ts'
+import { identifier, literal } from './sql.ts'
 import { tableSql } from './table-sql.ts'
 
 export async function runLatest(
@@ -15,20 +12,15 @@ export async function runLatest(
   input: LatestJob['input'],
   context: JobContext,
 ): Promise<LatestJob['output']> {
-  const file = await open(input.outputFile, 'w')
-  let rows = 0
-  let bytes = 0
-  try {
-    for await (const chunk of session.stream(latestSql(input.table))) {
-      const records = storedRows(input.table.view, chunk).map((row) => spoolRecord(input.table.view, row))
-      bytes += await append(file, Buffer.concat(records))
-      rows += records.length
-      context.progress('reading latest rows')
-    }
-  } finally {
-    await file.close()
+  const { table, limit, outputFile } = input
+  if (limit === undefined) {
+    const spooled = await spoolRows(session, table.view, latestSql(table), outputFile, context)
+    return { ...spooled, entities: spooled.rows }
   }
-  return { rows, bytes }
+  const entities = await chooseEntities(session, input, limit)
+  const { keys } = latestParts(table)
+  const sql = `${chosenSql(tableSql(table), keys)} ORDER BY ${keys}`
+  return { ...(await spoolRows(session, table.view, sql, outputFile, context)), entities }
 }
 
 /**
@@ -44,16 +36,23 @@ export function latestSql(scan: TableScan): string {
     WHERE row(history.event_timestamp, history.write_position) = newest.newest_version`
 }
 
-export function spoolRecord(view: FeatureView, stored: StoredRow): Buffer {
-  const key = Buffer.from(rowKey(storageId(view), stored.key), 'latin1')
-  const row = encodeRow(stored)
-  const lengths = Buffer.allocUnsafe(8)
-  lengths.writeUInt32BE(key.length, 0)
-  lengths.writeUInt32BE(row.length, 4)
-  return Buffer.concat([lengths, key, row])
+/** Makes the temporary table `chosen`: the first entities in key order with their newest versions. Returns how many there are in all. */
+async function chooseEntities(session: Session, { table, after }: LatestJob['input'], limit: number): Promise<number> {
+  const { keys, newestSql } = latestParts(table)
+  await session.run(
+    `CREATE TEMP TABLE newest AS ${newestSql(after === undefined ? '' : `WHERE ${afterSql(table.view, after)}`)}`,
+  )
+  const [counted] = await session.rows('SELECT count(*) AS entities FROM newest')
+  await session.run(`CREATE TEMP TABLE chosen AS SELECT * FROM newest ORDER BY ${keys} LIMIT ${limit}`)
+  await session.run('DROP TABLE newest')
+  return Number(counted!['entities'])
 }
 
-async function append(file: FileHandle, bytes: Buffer): Promise<number> {
-  await file.appendFile(bytes)
-  return bytes.length
+/** The first condition follows from the second; it is one that row groups can be skipped by. */
+function afterSql(view: FeatureView, after: readonly string[]): string {
+  const names = view.joinKeys.map((key) => identifier(key.name))
+  const values = view.joinKeys.map((key, index) =>
+    key.type === 'int64' ? `CAST(${BigInt(after[index]!)} AS BIGINT)` : literal(after[index]!),
+  )
+  return `${names[0]} >= ${values[0]} AND row(${names.join(', ')}) > row(${values.join(', ')})`
 }

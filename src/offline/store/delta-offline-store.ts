@@ -9,7 +9,6 @@ import type { KeyValue } from '../../domain/entity-key.ts'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { FeatureView } from '../../domain/registry.ts'
 import type { ExportJob } from '../dataset-jobs.ts'
-import { rowCountOf } from '../delta/data-file.ts'
 import { tablePath } from '../delta/ensure-table.ts'
 import { type FileFilter, pruneFiles } from '../delta/prune-files.ts'
 import type { ExportRequest, OfflineStore } from '../offline-store.ts'
@@ -24,6 +23,7 @@ import { restoreRows } from './restore-rows.ts'
 import { openSpool } from './spool.ts'
 import type { DeltaOfflineStoreOptions, StoreParts } from './store-parts.ts'
 import { syncView } from './sync-view.ts'
+import { tableStatus } from './table-status.ts'
 import { joinTrainingSet } from './training-set.ts'
 import { vacuumView } from './vacuum-view.ts'
 import { openViewTables } from './view-tables.ts'
@@ -98,12 +98,7 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
       alone('compaction', view, () => compactView(parts, view, request, jobOptions)),
     vacuum: (view, request, jobOptions = {}) =>
       alone('vacuum', view, () => vacuumView(parts, view, request, jobOptions)),
-    async status(view) {
-      const { version, files } = await tables.at(view)
-      const rows = files.reduce((sum, file) => sum + (rowCountOf(file) ?? 0), 0)
-      const bytes = files.reduce((sum, file) => sum + file.size, 0)
-      return { view: view.name, tableVersion: version, rows, files: files.length, bytes }
-    },
+    status: (view) => tableStatus(tables, view),
     async health() {
       // Whether the store answers is all that is asked; there need not be such an object.
       await options.objects.read('health')

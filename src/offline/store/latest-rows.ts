@@ -4,33 +4,44 @@ import type { RowKey } from '../../domain/entity-key.ts'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { FeatureView } from '../../domain/registry.ts'
 import type { RowWrite } from '../../online/online-store.ts'
-import type { JobOptions } from '../engine.ts'
+import type { AddFile } from '../delta/actions.ts'
+import { rowVersionsOf } from '../delta/row-versions.ts'
+import type { Snapshot } from '../delta/snapshot.ts'
+import type { LatestOptions, LatestRows } from '../offline-store.ts'
 import type { TableScan } from '../table-jobs.ts'
 import type { StoreParts } from './store-parts.ts'
+import { lastSyncPosition } from './sync-view.ts'
+import { NO_TABLE } from './view-tables.ts'
 
 const READ_BYTES = 1 << 20
 const LENGTHS_BYTES = 8
 
-export interface LatestRows {
-  readonly tableVersion: number
-  readonly rows: number
-  /** To be read once; the spool file is gone when the reader has finished or given up. */
-  readonly batches: AsyncIterable<readonly RowWrite[]>
-}
-
-export async function readLatest(parts: StoreParts, view: FeatureView, options: JobOptions): Promise<LatestRows> {
-  const { version, files } = await parts.tables.at(view)
+/** The spool file is gone when the reader of the batches has finished or given up. */
+export async function readLatest(parts: StoreParts, view: FeatureView, options: LatestOptions): Promise<LatestRows> {
+  const { after, limit, sinceVersion, ...jobOptions } = options
+  const snapshot = await parts.tables.table(view).snapshot()
+  const files = filesAfter(snapshot, sinceVersion)
+  const asked = { ...(after === undefined ? {} : { after }), ...(limit === undefined ? {} : { limit }) }
   const spool = (table: TableScan) =>
     parts.spool.keep(async (outputFile) => ({
-      ...(await parts.engine.run('latest', { table, outputFile }, options)),
+      ...(await parts.engine.run('latest', { table, outputFile, ...asked }, jobOptions)),
       outputFile,
     }))
   const spooled = await parts.tables.withFiles(view, files, (files) => spool({ view, files }), options.signal)
   return {
-    tableVersion: version,
+    tableVersion: snapshot?.version ?? NO_TABLE,
+    syncPosition: lastSyncPosition(snapshot),
     rows: spooled.rows,
+    entities: spooled.entities,
     batches: batchesOf(spooled.outputFile, parts.latestBatchRows, spooled.dispose),
   }
+}
+
+/** The files that can hold rows the table got after `version`; undefined: all. */
+function filesAfter(snapshot: Snapshot | undefined, version: number | undefined): readonly AddFile[] {
+  const files = snapshot?.files ?? []
+  if (version === undefined) return files
+  return files.filter((file) => (rowVersionsOf(file)?.last ?? Number.POSITIVE_INFINITY) > version)
 }
 
 export async function* batchesOf(

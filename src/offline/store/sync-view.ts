@@ -31,29 +31,30 @@ export async function syncView(
     const output = await parts.tables.withFiles(view, read.files, run, options.signal)
     return { ...output, files: await uploadFiles(parts, view, output.files) }
   })
-  if (rowsAdded === 0) return { tableVersion: read.version, rowsRead, rowsAdded }
+  if (rowsAdded === 0) return { tableVersion: read.version, syncPosition: lastSyncPosition(read), rowsRead, rowsAdded }
 
   const actions: readonly Action[] = [{ txn: { appId: APP_ID, version: position } }, ...files.map((add) => ({ add }))]
   const result = await parts.tables.table(view).commit({
     read,
     actions,
     operation: 'WRITE',
-    onConflict: (newest) => (lastSync(newest) === lastSync(read) ? actions : undefined),
+    onConflict: (newest) => (lastSyncPosition(newest) === lastSyncPosition(read) ? actions : undefined),
   })
-  if (result.committed) return { tableVersion: result.snapshot.version, rowsRead, rowsAdded }
+  if (result.committed) return { tableVersion: result.snapshot.version, syncPosition: position, rowsRead, rowsAdded }
   await discardFiles(parts, view, files)
   throw new TwinstoreError('ABORTED', `another sync of view ${view.name} committed meanwhile; sync it again`)
 }
 
-function lastSync(snapshot: Snapshot): number {
-  return snapshot.txns.get(APP_ID) ?? 0
+/** The position of the last sync that added rows; 0 if there was none. */
+export function lastSyncPosition(snapshot: Snapshot | undefined): Position | 0 {
+  return (snapshot?.txns.get(APP_ID) ?? 0) as Position | 0
 }
 
 /** The latest synced row is the one with the greatest position, so positions must not go back. */
 function refuseOldPosition(view: FeatureView, read: Snapshot, position: Position): void {
-  if (position > lastSync(read)) return
+  if (position > lastSyncPosition(read)) return
   throw new TwinstoreError(
     'FAILED_PRECONDITION',
-    `view ${view.name} was synced at position ${lastSync(read)}, this sync has ${position}: the clock or the online store went back`,
+    `view ${view.name} was synced at position ${lastSyncPosition(read)}, this sync has ${position}: the clock or the online store went back`,
   )
 }
