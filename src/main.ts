@@ -31,6 +31,7 @@ import {
   scheduleSlice,
   servingSlice,
   supervisorSlice,
+  syncerSlice,
   tableSlice,
   writeLimits,
 } from './config/slices.ts'
@@ -45,11 +46,13 @@ import { TwinstoreError } from './domain/errors.ts'
 import type { Definitions } from './domain/registry.ts'
 import { systemClock as clock } from './lib/clock.ts'
 import { keepAlive } from './lib/keep-alive.ts'
+import { singleFlight } from './lib/single-flight.ts'
 import { CallCounts } from './observe/call-counts.ts'
 import { createLog, type Log } from './observe/log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
 import { startMetricsEndpoint } from './observe/metrics-endpoint.ts'
 import { registerServerMetrics } from './observe/server-metrics.ts'
+import { registerSyncMetrics } from './observe/sync-metrics.ts'
 import { engineName } from './offline/duckdb/engine-name.ts'
 import { createProcessEngine } from './offline/duckdb/process-engine.ts'
 import { openFolderObjects } from './offline/objects/folder-objects.ts'
@@ -75,6 +78,8 @@ import { createWriteService } from './writing/feature-write-service.ts'
 import { createFeatureWriter } from './writing/feature-writer.ts'
 import type { RowChanges } from './writing/row-changes.ts'
 import { pairStores } from './writing/store-pairing.ts'
+import { syncStates as readSyncStates, type SyncState } from './writing/sync-states.ts'
+import { syncTasks } from './writing/sync-tasks.ts'
 import { createSyncer, type Syncer, type ViewSyncResult } from './writing/syncer.ts'
 import type { WriteService } from './writing/write-service.ts'
 
@@ -164,7 +169,7 @@ async function start(
     },
     changed: (keys) => serving.invalidate(keys),
   }
-  const syncer = createSyncer({ online, offline, definitions, changes, clock, seedRows: config['sync-seed-rows'] })
+  const syncer = createSyncer({ online, offline, definitions, changes, clock, ...syncerSlice(config) })
   const onTailLost = () => restoreOnline(syncer, log)
   const archiver = buildArchiver(config, { definitions, online, offline, objects, log }, onTailLost)
   await archiver.start()
@@ -182,14 +187,16 @@ async function start(
     limits: writeLimits(config),
   })
   const calls = new CallCounts()
-  const parts = { definitions, online, offline, objects, serving, writes, archiver, syncer, log, worker, calls }
+  const stores = { definitions, online, offline, objects, archiver, syncer, log }
+  const syncStates = buildSyncStates(config, stores)
+  const parts = { ...stores, serving, writes, syncStates, worker, calls }
   const server = buildGrpcServer(config, folders, applied, parts)
   const metrics = buildMetrics(config, parts)
   hooks.signal.throwIfAborted()
   const metricsAddress = await serveMetrics(config, parts, metrics, onClose)
   const address = await server.start()
   onClose(() => server.drain(config['drain-timeout']))
-  const schedule = buildSchedule(config, scheduledTasks(), parts)
+  const schedule = buildSchedule(config, scheduledTasks(config, parts), parts)
   schedule.start()
   onClose(() => schedule.stop())
   log.debug('serving', { address, fingerprint: applied.definitions.registry.fingerprint })
@@ -403,25 +410,36 @@ async function firstSync(config: Config, syncer: Syncer, hooks: StartHooks): Pro
 }
 
 /** What repeats by itself; each task is built beside the part whose work it does. */
-function scheduledTasks(): readonly ScheduledTask[] {
-  return []
+function scheduledTasks(config: Config, parts: ServerParts): readonly ScheduledTask[] {
+  return [...(config['sync-schedule'] === 'on' ? syncTasks({ ...parts, clock }) : [])]
 }
 
-function buildSchedule(
+/** Of several instances the one that archives the view's home shard does its scheduled work. */
+function runsSchedule({ definitions, online, archiver }: Pick<ServerParts, 'definitions' | 'online' | 'archiver'>) {
+  return (name: string): boolean => {
+    const view = definitions.current.registry.views.get(name)
+    return view !== undefined && archiver.holds(homeShard(view, online.shardCount))
+  }
+}
+
+function buildSyncStates(
   config: Config,
-  tasks: readonly ScheduledTask[],
-  { definitions, online, archiver, log }: ServerParts,
-): Schedule {
+  parts: Pick<ServerParts, keyof ArchiverNeeds | 'archiver' | 'syncer'>,
+): () => Promise<readonly SyncState[]> {
+  const isHere = runsSchedule(parts)
+  const isScheduledHere = (view: string) => config['sync-schedule'] === 'on' && isHere(view)
+  return singleFlight(() => readSyncStates({ ...parts, clock, isScheduledHere }))
+}
+
+function buildSchedule(config: Config, tasks: readonly ScheduledTask[], parts: ServerParts): Schedule {
   return createSchedule({
     tasks,
     clock,
     random: Math.random,
-    isMine: (name) => {
-      const view = definitions.current.registry.views.get(name)
-      return view !== undefined && archiver.holds(homeShard(view, online.shardCount))
-    },
+    isMine: runsSchedule(parts),
     ...scheduleSlice(config),
-    onFault: (task, error) => log.error('a scheduled task failed and will be tried again', { task: task.name, error }),
+    onFault: (task, error) =>
+      parts.log.error('a scheduled task failed and will be tried again', { task: task.name, error }),
   })
 }
 
@@ -430,6 +448,7 @@ interface ServerParts extends ArchiverNeeds {
   readonly writes: WriteService
   readonly archiver: Archiver
   readonly syncer: Syncer
+  readonly syncStates: () => Promise<readonly SyncState[]>
   readonly worker: ServerAsWorker | undefined
   readonly calls: CallCounts
 }
@@ -463,6 +482,7 @@ function buildGrpcServer(
       online,
       archiver,
       syncer,
+      syncStates: parts.syncStates,
       cache: () => {
         const { cacheEntries: entries, cacheBytes: bytes, hits, misses } = serving.stats()
         return { entries, bytes, bytesMax: config['cache-bytes'], hits, misses }
@@ -478,7 +498,8 @@ function buildGrpcServer(
 }
 
 /** Every part's numbers; registering costs nothing until somebody scrapes. */
-function buildMetrics(config: Config, { definitions, online, serving, archiver, calls, log }: ServerParts): Metrics {
+function buildMetrics(config: Config, parts: ServerParts): Metrics {
+  const { definitions, online, serving, archiver, calls, log } = parts
   const metrics = createMetrics((name, error) => log.warn('a metric could not be read', { name, error }))
   const startedMs = clock.monotonicMs()
   registerServerMetrics(metrics, {
@@ -495,6 +516,7 @@ function buildMetrics(config: Config, { definitions, online, serving, archiver, 
     },
   })
   calls.register(metrics, statusName)
+  registerSyncMetrics(metrics, { counts: () => parts.syncer.counts(), states: parts.syncStates })
   return metrics
 }
 

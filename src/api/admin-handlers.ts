@@ -1,9 +1,11 @@
 /** The `Admin` service without a transport: plain objects in, plain objects or streams of events out. */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import type { Description } from '../domain/description.ts'
+import { TwinstoreError } from '../domain/errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { JobProgress, OfflineStore, TableStatus } from '../offline/offline-store.ts'
 import type { Archiver } from '../writing/archiver.ts'
+import type { SyncState } from '../writing/sync-states.ts'
 import type { Syncer, ViewSyncResult } from '../writing/syncer.ts'
 import type { CallContext } from './call-context.ts'
 import { describe } from './describe.ts'
@@ -17,7 +19,8 @@ export interface AdminParts {
     outboxDepth(): Promise<{ readonly rows: number; readonly bytes: number }>
   }
   readonly archiver: Pick<Archiver, 'status'>
-  readonly syncer: Pick<Syncer, 'sync'>
+  readonly syncer: Pick<Syncer, 'sync' | 'rebuild'>
+  readonly syncStates: () => Promise<readonly SyncState[]>
   readonly cache: () => CacheStatus
   readonly clock: Clock
   /** The program's version. */
@@ -51,6 +54,7 @@ export interface Status {
   }
   readonly cache: CacheStatus
   readonly tables: readonly TableStatus[]
+  readonly syncs: readonly SyncState[]
   /** Empty when all is well. */
   readonly problems: readonly string[]
 }
@@ -58,11 +62,18 @@ export interface Status {
 export type SyncEvent =
   | { readonly kind: 'progress'; readonly view: string; readonly progress: JobProgress }
   | { readonly kind: 'result'; readonly result: ViewSyncResult }
+  | { readonly kind: 'failure'; readonly view: string; readonly error: TwinstoreError }
+
+export interface SyncRequest {
+  /** Empty: every view with a source; for a rebuild, every online view. */
+  readonly views: readonly string[]
+  readonly rebuild: boolean
+  readonly anew: boolean
+}
 
 export interface AdminHandlers {
   describe(): Description
-  /** Empty `views`: every view with a source. */
-  sync(views: readonly string[], context: CallContext): AsyncIterable<SyncEvent>
+  sync(request: SyncRequest, context: CallContext): AsyncIterable<SyncEvent>
   status(): Promise<Status>
 }
 
@@ -70,31 +81,46 @@ export function createAdminHandlers(parts: AdminParts): AdminHandlers {
   const startedMs = parts.clock.monotonicMs()
   return {
     describe: () => describe(parts.definitions.current.registry),
-    sync: (views, context) => sync(parts, views, context),
+    sync: (request, context) => sync(parts, request, context),
     status: () => status(parts, startedMs),
   }
 }
 
-/** Views that were done get their result also when another one failed; the failure comes last. */
-async function* sync(parts: AdminParts, asked: readonly string[], context: CallContext): AsyncGenerator<SyncEvent> {
-  const results: ViewSyncResult[] = []
+/** Views that were done get their result also when another one failed; the status of the call comes last. */
+async function* sync(parts: AdminParts, request: SyncRequest, context: CallContext): AsyncGenerator<SyncEvent> {
+  const ends: SyncEvent[] = []
   let failure: { readonly error: unknown } | undefined
   try {
     yield* progressOf<SyncEvent, unknown>(
-      (report) =>
-        parts.syncer.sync(asked.length === 0 ? 'all' : asked, {
-          signal: context.signal,
-          onProgress: (view, progress) => report({ kind: 'progress', view, progress }),
-          onResult: (result) => results.push(result),
-        }),
+      (report) => run(parts.syncer, request, context.signal, report, (event) => ends.push(event)),
       () => undefined,
       { clock: parts.clock, progressIntervalMs: parts.settings.progressIntervalMs },
     )
   } catch (error) {
     failure = { error }
   }
-  for (const result of results) yield { kind: 'result', result }
+  yield* ends
   if (failure !== undefined) throw failure.error
+}
+
+function run(
+  syncer: AdminParts['syncer'],
+  { views, rebuild, anew }: SyncRequest,
+  signal: AbortSignal,
+  report: (progress: SyncEvent) => void,
+  ended: (event: SyncEvent) => void,
+): Promise<unknown> {
+  if (anew && !rebuild) {
+    throw new TwinstoreError('INVALID_ARGUMENT', 'anew is for a rebuild; a sync compares with all that is there anyway')
+  }
+  const names = views.length === 0 ? 'all' : views
+  const options = {
+    signal,
+    onProgress: (view: string, progress: JobProgress) => report({ kind: 'progress', view, progress }),
+    onResult: (result: ViewSyncResult) => ended({ kind: 'result', result }),
+    onFailure: (view: string, error: TwinstoreError) => ended({ kind: 'failure', view, error }),
+  }
+  return rebuild ? syncer.rebuild(names, { ...options, anew }) : syncer.sync(names, options)
 }
 
 async function status(parts: AdminParts, startedMs: number): Promise<Status> {
@@ -106,9 +132,10 @@ async function status(parts: AdminParts, startedMs: number): Promise<Status> {
   const tableStatuses = [...registry.views.values()].map((view) =>
     parts.offline.status(view).catch(report(`offline table of ${view.name}`)),
   )
-  const [outbox, tables] = await Promise.all([
+  const [outbox, tables, syncs] = await Promise.all([
     parts.online.outboxDepth().catch(report('outbox')),
     Promise.all(tableStatuses),
+    parts.syncStates().catch(report('syncs')),
     parts.online.health().catch(report('online store')),
     parts.offline.health().catch(report('offline store')),
   ])
@@ -127,6 +154,7 @@ async function status(parts: AdminParts, startedMs: number): Promise<Status> {
     },
     cache: parts.cache(),
     tables: tables.filter((table) => table !== undefined),
+    syncs: syncs ?? [],
     problems,
   }
 }

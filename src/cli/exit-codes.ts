@@ -7,7 +7,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   NOT_FOUND: 3,
   ALREADY_EXISTS: 4,
   FAILED_PRECONDITION: 4,
-  ABORTED: 4,
+  ABORTED: 9,
   UNAVAILABLE: 5,
   DEADLINE_EXCEEDED: 5,
   RESOURCE_EXHAUSTED: 6,
@@ -15,5 +15,9 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   CANCELLED: 130,
 }
 
+/** Some views were synced and others failed. */
+export const PARTLY_FAILED_EXIT = 8
+
 export const EXIT_CODES_HELP = `Exit codes: 0 done; 1 internal error; 2 wrong usage or input; 3 not found; 4 refused in the present state;
-5 server unavailable or too slow; 6 a limit was reached; 7 corrupt data; 130 interrupted.`
+5 server unavailable or too slow; 6 a limit was reached; 7 corrupt data; 8 done in part; 9 another run of the same work is under way
+or came first; 130 interrupted.`

@@ -95,6 +95,17 @@ function shorten(text: string): string {
   return text.length > CELL_MAX ? `${text.slice(0, CELL_MAX - 3)}...` : text
 }
 
+/** The two largest units: `2.5 s`, `4 min`, `1 h 30 min`, `9 d 4 h`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 0) return `-${formatSeconds(-seconds)}`
+  if (seconds < 60) return `${Number(seconds.toPrecision(2))} s`
+  const minutes = Math.round(seconds / 60)
+  if (minutes < 60) return `${minutes} min`
+  const [days, hours] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24]
+  const parts = days > 0 ? [`${days} d`, `${hours} h`] : [`${hours} h`, `${minutes % 60} min`]
+  return parts.filter((part) => !part.startsWith('0 ')).join(' ')
+}
+
 export function formatCount(count: number): string {
   return count.toLocaleString('en-US')
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import type { ServerStatus } from '../client/index.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
-import { formatBytes, formatCount, print, printJson, printTable } from './output.ts'
+import { formatBytes, formatCount, formatSeconds, formatTime, print, printJson, printTable } from './output.ts'
 
 const HELP = `
 Exits with 5 when the server reports a problem.
@@ -53,5 +53,26 @@ function printStatus(status: ServerStatus): void {
         : [table.view, table.version, table.rows, table.files, formatBytes(table.bytes)],
     ),
   )
+  if (status.syncs.length > 0) printSyncs(status)
   for (const problem of status.problems) print(`\nPROBLEM: ${problem}`)
+}
+
+function printSyncs({ syncs }: ServerStatus): void {
+  print('')
+  printTable(
+    ['sync', 'every', 'last', 'took', 'next due', 'newest event', 'age', 'ttl'],
+    syncs.map((sync) => [
+      sync.view,
+      sync.everySeconds === undefined ? 'by hand' : formatSeconds(sync.everySeconds),
+      sync.running ? 'running' : (sync.lastSuccess ?? 'never'),
+      sync.lastSeconds === undefined ? '' : formatSeconds(sync.lastSeconds),
+      sync.nextDue ?? '',
+      sync.newestEvent ?? '',
+      sync.freshnessSeconds === undefined ? '' : formatSeconds(sync.freshnessSeconds),
+      sync.ttlSeconds === undefined ? 'none' : formatSeconds(sync.ttlSeconds),
+    ]),
+  )
+  for (const { view, lastError, lastErrorAt } of syncs) {
+    if (lastError !== undefined) print(`\nSYNC FAILED: ${view}, ${formatTime(lastErrorAt!)}: ${lastError}`)
+  }
 }

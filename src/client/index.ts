@@ -31,8 +31,8 @@ export type { FeatureRequest, FeatureRow, FeatureTensor, FeatureVectors, SlotSta
 export type { History, HistoryOptions, HistoryRow } from './history.ts'
 export type { IngestOptions, IngestSummary } from './ingest.ts'
 export type { PlainValue } from './plain-value.ts'
-export type { ServerStatus } from './status.ts'
-export type { SyncOptions, SyncResult } from './sync.ts'
+export type { ServerStatus, ViewSyncStatus } from './status.ts'
+export type { SyncFailure, SyncOptions, SyncResult } from './sync.ts'
 export type { TrainingSetOptions } from './training-set.ts'
 export type { WriteOptions, WriteOutcome, WriteRow } from './writes.ts'
 
@@ -58,7 +58,7 @@ export interface TwinstoreClient {
   trainingSet(options: TrainingSetOptions): Promise<DatasetStream>
   history(view: string, entity: Readonly<Record<string, unknown>>, options?: HistoryOptions): Promise<History>
   describe(): Promise<Description>
-  /** Syncs the views (none given: all with a source); resolves to a result per view. */
+  /** Syncs the views (none given: all with a source), or rebuilds them; resolves to a result per view. */
   sync(options?: SyncOptions): Promise<readonly SyncResult[]>
   status(): Promise<ServerStatus>
   close(): void

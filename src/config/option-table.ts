@@ -76,6 +76,14 @@ export const OPTIONS = {
     choices: ['empty', 'always', 'never'],
     description: 'Whether views with a source are synced before the server is ready: those without data, all, or none.',
   },
+  'sync-schedule': {
+    group: 'Main',
+    kind: 'choice',
+    default: 'on',
+    choices: ['on', 'off'],
+    description:
+      'Whether this server syncs views as often as their definitions say; of several instances one does it for each view.',
+  },
   'log-level': {
     group: 'Main',
     kind: 'choice',
@@ -585,6 +593,15 @@ export const OPTIONS = {
     min: 1,
     max: 100_000,
     description: 'Rows a sync brings online in one batch; other writes get their turn in between.',
+  },
+  'sync-pass-rows': {
+    group: 'Archiving',
+    kind: 'count',
+    default: 1_000_000,
+    min: 1,
+    max: 100_000_000,
+    description:
+      'Most entities that a sync or a rebuild reads from the history at a time; their rows wait in the spool folder.',
   },
   'offline-memory': {
     group: 'Offline work',

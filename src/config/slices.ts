@@ -185,3 +185,7 @@ export function supervisorSlice(config: Config) {
     untakenMax: config['worker-accepts-max'],
   }
 }
+
+export function syncerSlice(config: Config) {
+  return { seedRows: config['sync-seed-rows'], passRows: config['sync-pass-rows'] }
+}

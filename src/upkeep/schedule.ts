@@ -6,7 +6,7 @@
  * archiving, that only saves work. Two instances may run a task at the same time around a takeover, so a task must bear it.
  *
  * A task is due one interval after its last run by whichever instance: that is asked when the view becomes this
- * instance's, so that neither restarts nor takeovers run it early or forget it. One that failed is tried again with growing
+ * instance's, so that neither restarts nor takeovers run it early or forget it (a sync asks after each run too). One that failed is tried again with growing
  * delays, but not less often than its interval says.
  *
  * Tasks are looked at every `lookEveryMs` rather than woken by a timer each: whose a view is changes without notice, and a
@@ -21,8 +21,10 @@ export interface ScheduledTask {
   readonly name: string
   /** The view whose home shard decides which instance runs it. */
   readonly view: string
-  /** From the end of one run to the beginning of the next, milliseconds. */
+  /** From the end of one run to the beginning of the next, milliseconds; or from `lastRunMs`, with `countsFromRecord`. */
   readonly everyMs: number
+  /** After a run, too, the next is due one interval after what `lastRunMs` says: the runs of others and by hand count. */
+  readonly countsFromRecord?: boolean
   /** Wall time of the last run by whichever instance, milliseconds; undefined if there was none or nobody recorded it. */
   lastRunMs?(): Promise<number | undefined>
   run(signal: AbortSignal): Promise<void>
@@ -151,7 +153,7 @@ export function createSchedule(parts: ScheduleParts): Schedule {
       await entry.task.run(abort.signal)
       entry.failures = 0
       entry.error = undefined
-      entry.lastRunMs = nowMs()
+      entry.lastRunMs = (entry.task.countsFromRecord && (await entry.task.lastRunMs?.())) || nowMs()
       entry.dueMs = entry.lastRunMs + entry.task.everyMs
     } catch (error) {
       if (!abort.signal.aborted) failed(entry, asTwinstoreError(error))

@@ -1,23 +1,26 @@
 /**
- * Brings what is new in the views' sources into both stores: first the offline table, in one commit, then the latest
- * row per entity online, in batches.
+ * Brings what is new in the views' sources into both stores: first the offline table, in one commit, then the latest row
+ * per entity online (`online-seed.ts`). And brings to the online store what it has lost.
  *
- * A mark in the online store says what it was seeded with: `pending` from before the offline commit until the last
- * batch, then the table version. So a crash in between is healed by the next run, and a lost online store, which has
- * no mark, is filled again. Seeding twice changes nothing, because the greater version wins.
+ * A crash between the commit and the last row online is healed by the next run, of whatever instance: the online store's own note
+ * says how far it holds the table.
  */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import { asTwinstoreError, type ErrorCode, type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
-import { type FeatureView, type Registry, storageId } from '../domain/registry.ts'
+import type { FeatureView, Registry } from '../domain/registry.ts'
 import type { Clock } from '../lib/clock.ts'
 import { knownNames, quotedName } from '../lib/nearest-name.ts'
 import type { JobProgress, OfflineStore } from '../offline/offline-store.ts'
-import type { OnlineStore, RowWrite } from '../online/online-store.ts'
+import type { OnlineStore } from '../online/online-store.ts'
 import { refuseAborted } from './abort.ts'
-import type { RowChanges } from './row-changes.ts'
+import { isSynced, type SeedOptions, type SeedParts, seedOnline } from './online-seed.ts'
+import { type SyncCounts, ViewSyncCounts } from './sync-counts.ts'
+import { readSyncRecord, recordFailure, recordSuccess } from './sync-record.ts'
 
+/** What a sync, or a rebuild, of one view did. */
 export interface ViewSyncResult {
   readonly view: string
+  /** Of the source; in a rebuild, latest rows of the history that were gone over. */
   readonly rowsRead: number
   /** New rows in the offline history. */
   readonly rowsAdded: number
@@ -25,6 +28,10 @@ export interface ViewSyncResult {
   readonly rowsOnline: number
   readonly tableVersion: number
   readonly seconds: number
+  /** Entities that an earlier run had brought online before it was ended. */
+  readonly entitiesResumed: number
+  /** Both stores had everything already. */
+  readonly upToDate: boolean
 }
 
 export interface SyncOptions {
@@ -32,17 +39,32 @@ export interface SyncOptions {
   readonly onProgress?: (view: string, progress: JobProgress) => void
   /** Called as each view is done. */
   readonly onResult?: (result: ViewSyncResult) => void
+  /** Called as each view fails. */
+  readonly onFailure?: (view: string, error: TwinstoreError) => void
+}
+
+export interface RebuildOptions extends SyncOptions {
+  /** Goes over all rows from the beginning, also those that are noted to be online. */
+  readonly anew?: boolean
 }
 
 export interface Syncer {
   /**
    * Syncs the named views, or all that have a source, one after the other. Refused before anything is done: NOT_FOUND
-   * (an unknown view), FAILED_PRECONDITION (no source), ABORTED (a sync of the view is running). A view that fails
-   * does not stop the others; the rejection at the end names each with its fault.
+   * (an unknown view), FAILED_PRECONDITION (no source), ABORTED (a sync or a rebuild of the view is running). A view that
+   * fails does not stop the others; the rejection at the end names each with its fault.
    */
   sync(views: readonly string[] | 'all', options?: SyncOptions): Promise<readonly ViewSyncResult[]>
-  /** Whether some view with a source has no table yet, or its rows are not all online. */
+  /**
+   * Brings the latest row of every entity from the history to the online store: of the named views, or of all that are
+   * online, with or without a source. Goes on where an earlier run was ended, and does nothing where the store's note says that
+   * nothing is missing. Runs beside writes. Rejects like `sync`.
+   */
+  rebuild(views: readonly string[] | 'all', options?: RebuildOptions): Promise<readonly ViewSyncResult[]>
+  /** Whether some view with a source was never synced, or its rows are not all online. */
   needsFirstSync(): Promise<boolean>
+  /** What the syncs of this instance did since it started, by view. */
+  counts(): ReadonlyMap<string, SyncCounts>
   /**
    * Brings the latest archived row per entity of every online view to the online store, which has lost some. May run at
    * any time and on several instances at once, because the greater version wins. One at a time here: a call during one
@@ -50,8 +72,8 @@ export interface Syncer {
    */
   restore(options?: RestoreOptions): Promise<readonly RestoredView[]>
   /**
-   * The same if this online store was never filled from the offline store: it is new, or a lost one was made anew. Nothing
-   * if it was, or if there is nothing to bring.
+   * The same if this online store was never filled from the offline store: it is new, or a lost one was made anew. Goes on where
+   * a start that was killed had come to. Nothing if the store was filled, or if there is nothing to bring.
    */
   restoreIfNew(options?: RestoreOptions): Promise<readonly RestoredView[]>
 }
@@ -68,48 +90,116 @@ export interface RestoreOptions {
   readonly onProgress?: (view: string, progress: JobProgress) => void
 }
 
-export interface SyncerParts {
+export interface SyncerParts extends SeedParts {
   readonly online: OnlineStore
   readonly offline: Pick<OfflineStore, 'sync' | 'latest' | 'status'>
   readonly definitions: DefinitionsSource
-  readonly changes: RowChanges
-  readonly clock: Pick<Clock, 'monotonicMs'>
-  /** `sync-seed-rows`: rows brought online in one batch; other writes get their turn between batches. */
-  readonly seedRows: number
+  readonly clock: Pick<Clock, 'monotonicMs' | 'nowMicros'>
 }
 
-const PENDING = 'pending'
 /** In the online store from when it first had everything the offline store held. */
 const FILLED_MARK = 'filled'
 
 export function createSyncer(parts: SyncerParts): Syncer {
   const { online, offline, definitions, clock } = parts
   const running = new Set<string>()
+  const counts = new ViewSyncCounts()
   let restoring: Promise<unknown> | undefined
   let restoreNext: Promise<readonly RestoredView[]> | undefined
 
   async function syncView(view: FeatureView, options: SyncOptions): Promise<ViewSyncResult> {
-    const startedMs = clock.monotonicMs()
-    const mark = markOf(view)
-    const seeded = await online.readMark(mark)
-    await online.writeMark(mark, PENDING)
+    const beganMs = clock.nowMicros() / 1000
+    counts.began(view.name)
+    try {
+      const result = await timed(view, () => syncStores(view, options))
+      const { seconds, rowsRead, rowsAdded, rowsOnline } = result
+      counts.succeeded(result)
+      // Without its record the next run of the schedule comes early, which costs time and changes nothing.
+      await recordSuccess(online, view, { beganMs, seconds, rowsRead, rowsAdded, rowsOnline }).catch(() => undefined)
+      return result
+    } catch (error) {
+      const fault = asTwinstoreError(error)
+      counts.failed(view.name, fault.code)
+      // Another one's success is not undone by a run that came too late.
+      if (fault.code !== 'ABORTED' && fault.code !== 'CANCELLED') {
+        await recordFailure(online, view, beganMs, fault).catch(() => undefined)
+      }
+      throw fault
+    }
+  }
+
+  async function syncStores(view: FeatureView, options: SyncOptions): Promise<Omit<ViewSyncResult, 'seconds'>> {
     const position = await online.reservePosition()
-    const job = jobOptions(view, options)
-    const { rowsRead, rowsAdded, tableVersion } = await offline.sync(view, position, job)
-    const current = rowsAdded === 0 && isSeeded(seeded, tableVersion)
-    const seedResult = current || !view.online ? { rowsOnline: 0, tableVersion } : await seed(parts, view, options)
-    await online.writeMark(mark, String(seedResult.tableVersion))
-    const seconds = (clock.monotonicMs() - startedMs) / 1000
-    return { view: view.name, rowsRead, rowsAdded, rowsOnline: seedResult.rowsOnline, tableVersion, seconds }
+    const { rowsRead, rowsAdded, tableVersion } = await offline.sync(view, position, jobOptions(view, options))
+    if (!view.online) {
+      const upToDate = rowsAdded === 0
+      return { view: view.name, rowsRead, rowsAdded, rowsOnline: 0, tableVersion, entitiesResumed: 0, upToDate }
+    }
+    const seeded = await seedOnline(parts, view, { goal: 'synced', ...jobOptions(view, options) })
+    const upToDate = rowsAdded === 0 && seeded.rowsRead === 0
+    return {
+      ...seeded,
+      view: view.name,
+      rowsRead,
+      rowsAdded,
+      tableVersion: Math.max(tableVersion, seeded.tableVersion),
+      upToDate,
+    }
+  }
+
+  async function rebuildView(view: FeatureView, options: RebuildOptions): Promise<Omit<ViewSyncResult, 'seconds'>> {
+    const seedOptions: SeedOptions = {
+      goal: 'all',
+      ...jobOptions(view, options),
+      ...(options.anew === undefined ? {} : { anew: options.anew }),
+    }
+    const seeded = await seedOnline(parts, view, seedOptions)
+    return { view: view.name, rowsAdded: 0, ...seeded, upToDate: seeded.rowsRead === 0 }
+  }
+
+  async function timed(
+    view: FeatureView,
+    work: () => Promise<Omit<ViewSyncResult, 'seconds'>>,
+  ): Promise<ViewSyncResult> {
+    const startedMs = clock.monotonicMs()
+    const result = await work()
+    return { ...result, view: view.name, seconds: (clock.monotonicMs() - startedMs) / 1000 }
+  }
+
+  /** One run per view at a time in this instance; of several instances, the offline commit decides. */
+  async function exclusively(
+    what: string,
+    views: readonly FeatureView[],
+    options: SyncOptions,
+    work: (view: FeatureView) => Promise<ViewSyncResult>,
+  ): Promise<readonly ViewSyncResult[]> {
+    for (const { name } of views) if (running.has(name)) throw alreadyRunning(name)
+    for (const { name } of views) running.add(name)
+    return viewByView(what, views, async (view) => {
+      try {
+        refuseAborted(options.signal, `${what} of ${view.name} was not begun`)
+        const result = await work(view)
+        options.onResult?.(result)
+        return result
+      } catch (error) {
+        options.onFailure?.(view.name, asTwinstoreError(error))
+        throw error
+      } finally {
+        running.delete(view.name)
+      }
+    })
+  }
+
+  function restoreViews(options: RestoreOptions, anew: boolean): Promise<readonly RestoredView[]> {
+    return viewByView('bringing archived rows back', onlineViews(definitions.current.registry), async (view) => {
+      const { rowsOnline } = await rebuildView(view, { ...options, anew })
+      return { view: view.name, rowsOnline }
+    })
   }
 
   function beginRestore(options: RestoreOptions): Promise<readonly RestoredView[]> {
     restoreNext = undefined
-    const views = [...definitions.current.registry.views.values()].filter((view) => view.online)
-    const restore = viewByView('bringing archived rows back', views, async (view) => {
-      const { rowsOnline } = await seed(parts, view, options)
-      return { view: view.name, rowsOnline }
-    })
+    const restore = restoreViews(options, true)
     restoring = restore
     const done = (): void => {
       if (restoring === restore) restoring = undefined
@@ -121,18 +211,12 @@ export function createSyncer(parts: SyncerParts): Syncer {
   return {
     async sync(names, options = {}) {
       const views = chosenViews(definitions.current.registry, names)
-      for (const { name } of views) if (running.has(name)) throw alreadyRunning(name)
-      for (const { name } of views) running.add(name)
-      return viewByView('the sync', views, async (view) => {
-        try {
-          refuseAborted(options.signal, `the sync of ${view.name} was not begun`)
-          const result = await syncView(view, options)
-          options.onResult?.(result)
-          return result
-        } finally {
-          running.delete(view.name)
-        }
-      })
+      return exclusively('the sync', views, options, (view) => syncView(view, options))
+    },
+
+    async rebuild(names, options = {}) {
+      const views = rebuiltViews(definitions.current.registry, names)
+      return exclusively('the rebuild', views, options, (view) => timed(view, () => rebuildView(view, options)))
     },
 
     async restore(options = {}) {
@@ -147,21 +231,27 @@ export function createSyncer(parts: SyncerParts): Syncer {
 
     async restoreIfNew(options = {}) {
       if ((await online.readMark(FILLED_MARK)) !== undefined) return []
-      const views = [...definitions.current.registry.views.values()].filter((view) => view.online)
-      const tables = await Promise.all(views.map((view) => offline.status(view)))
-      const restored = tables.some(({ rows }) => rows > 0) ? await this.restore(options) : []
+      const tables = await Promise.all(onlineViews(definitions.current.registry).map((view) => offline.status(view)))
+      const restored = tables.some(({ rows }) => rows > 0) ? await restoreViews(options, false) : []
       await online.writeMark(FILLED_MARK, 'yes')
       return restored
     },
 
     async needsFirstSync() {
       for (const view of definitions.current.registry.views.values()) {
-        if (view.source === undefined) continue
-        const { tableVersion } = await offline.status(view)
-        if (tableVersion < 0 || !isSeeded(await online.readMark(markOf(view)), tableVersion)) return true
+        if (view.source !== undefined && (await needsSync(view))) return true
       }
       return false
     },
+
+    counts: () => counts.byView,
+  }
+
+  async function needsSync(view: FeatureView): Promise<boolean> {
+    const { syncPosition } = await offline.status(view)
+    // A source without rows leaves nothing in the table; that it was read is in the record.
+    if (syncPosition === 0 && (await readSyncRecord(online, view)).success === undefined) return true
+    return view.online && !(await isSynced(parts, view))
   }
 }
 
@@ -186,47 +276,6 @@ async function viewByView<T>(
   return results
 }
 
-/** Brings the latest row per entity online; rows that are older than the online value change nothing. */
-async function seed(
-  { online, offline, changes, seedRows }: SyncerParts,
-  view: FeatureView,
-  options: SyncOptions,
-): Promise<{ readonly rowsOnline: number; readonly tableVersion: number }> {
-  const latest = await offline.latest(view, jobOptions(view, options))
-  let rowsOnline = 0
-  let rowsDone = 0
-  for await (const batch of latest.batches) {
-    for (let from = 0; from < batch.length; from += seedRows) {
-      refuseAborted(options.signal, `the rows of ${view.name} are not all online yet; the next one brings the rest`)
-      const rows = batch.slice(from, from + seedRows)
-      const applied = await appliedOf(online, rows)
-      changes.changed(applied.map((row) => row.key))
-      rowsOnline += applied.length
-      rowsDone += rows.length
-      options.onProgress?.(view.name, { step: 'bringing rows online', fraction: rowsDone / Math.max(1, latest.rows) })
-    }
-  }
-  return { rowsOnline, tableVersion: latest.tableVersion }
-}
-
-async function appliedOf(online: Pick<OnlineStore, 'seed'>, rows: readonly RowWrite[]): Promise<readonly RowWrite[]> {
-  const statuses = await online.seed(rows)
-  return rows.filter((_, index) => statuses[index] === 'APPLIED')
-}
-
-function markOf(view: FeatureView): string {
-  return `sync/${storageId(view)}`
-}
-
-/**
- * Whether a mark says that all sync rows up to this table version are online. A version after the marked one has, when
- * the sync just run added nothing, only rows the archiver brought, and those were online first. A marked version from
- * after the table's own belongs to another table.
- */
-function isSeeded(mark: string | undefined, tableVersion: number): boolean {
-  return mark !== undefined && mark !== PENDING && Number(mark) <= tableVersion
-}
-
 function jobOptions(view: FeatureView, { signal, onProgress }: SyncOptions) {
   return {
     ...(signal === undefined ? {} : { signal }),
@@ -234,16 +283,38 @@ function jobOptions(view: FeatureView, { signal, onProgress }: SyncOptions) {
   }
 }
 
+function onlineViews(registry: Registry): readonly FeatureView[] {
+  return [...registry.views.values()].filter((view) => view.online)
+}
+
 function chosenViews(registry: Registry, names: readonly string[] | 'all'): readonly FeatureView[] {
   if (names === 'all') return [...registry.views.values()].filter((view) => view.source !== undefined)
+  return namedViews(registry, names, (view) =>
+    view.source === undefined ? `view ${view.name} has no source to sync from; its rows are written` : undefined,
+  )
+}
+
+function rebuiltViews(registry: Registry, names: readonly string[] | 'all'): readonly FeatureView[] {
+  if (names === 'all') return onlineViews(registry)
+  return namedViews(registry, names, (view) =>
+    view.online ? undefined : `view ${view.name} is not kept online; there is nothing to rebuild`,
+  )
+}
+
+function namedViews(
+  registry: Registry,
+  names: readonly string[],
+  problemOf: (view: FeatureView) => string | undefined,
+): readonly FeatureView[] {
   return [...new Set(names)].map((name) => {
     const view = registry.views.get(name)
     if (view === undefined) {
       const known = knownNames(name, [...registry.views.keys()])
       throw new TwinstoreError('NOT_FOUND', `unknown feature view ${quotedName(name)}${known}`)
     }
-    if (view.source !== undefined) return view
-    throw new TwinstoreError('FAILED_PRECONDITION', `view ${name} has no source to sync from; its rows are written`)
+    const problem = problemOf(view)
+    if (problem !== undefined) throw new TwinstoreError('FAILED_PRECONDITION', problem)
+    return view
   })
 }
 

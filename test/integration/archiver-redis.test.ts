@@ -113,6 +113,7 @@ test('a Redis that comes back without the end of its writes gets what was archiv
     changes: { applied: () => {}, changed: (keys) => void changed.push(...keys) },
     clock: systemClock,
     seedRows: 100,
+    passRows: 1000,
   })
   const kept = rowsOf(keysOf(100), 1)
   await online.write(kept)

@@ -186,6 +186,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
       online: { health: async () => undefined, outboxDepth: async () => ({ rows: 3, bytes: 300 }) },
       archiver: { status: () => ({ failures: 0, blocked: [], unreachable: [], rowsSetAside: 0 }) },
       syncer: scripted({}),
+      syncStates: async () => [],
       cache: () => ({ entries: 1, bytes: 2, bytesMax: 3, hits: 4, misses: 5 }),
       clock: systemClock,
       version: '1.2.3',

@@ -8,7 +8,8 @@ import { type Client, credentials, loadPackageDefinition, status } from '@grpc/g
 import { loadSync } from '@grpc/proto-loader'
 import { protoPath } from 'grpc-health-check'
 import { afterEach, expect, test } from 'vitest'
-import { connect } from '../../src/client/index.ts'
+import type { AdminParts } from '../../src/api/admin-handlers.ts'
+import { connect, TwinstoreError } from '../../src/client/index.ts'
 import { deferred, type Edge, failureOf, type Script, startEdge, unary } from './grpc-fixture.ts'
 
 const DESCRIPTORS = readFileSync(new URL('../../proto/descriptors.binpb', import.meta.url))
@@ -144,7 +145,8 @@ test('Admin describes the definitions and gives the status, with what is wrong',
       health: () => Promise.reject(new Error('bucket gone')),
       status: async (view) => {
         if (view.name === 'gate_status') throw new Error('log unreadable')
-        return { view: view.name, tableVersion: 7, rows: 5_000_000_000, files: 2, bytes: 1 }
+        const size = { rows: 5_000_000_000, files: 2, bytes: 1 }
+        return { view: view.name, tableVersion: 7, ...size, syncPosition: 0, newestEventMicros: undefined }
       },
     },
   })
@@ -166,28 +168,90 @@ test('Admin describes the definitions and gives the status, with what is wrong',
 })
 
 test('Sync streams progress, the results of the views that were done, and then the failure', async () => {
-  const result = { view: 'a', rowsRead: 3, rowsAdded: 2, rowsOnline: 1, tableVersion: 4, seconds: 0.5 }
+  const result = {
+    view: 'a',
+    rowsRead: 3,
+    rowsAdded: 2,
+    rowsOnline: 1,
+    tableVersion: 4,
+    seconds: 0.5,
+    entitiesResumed: 5_000_000_000,
+    upToDate: true,
+  }
   const asked: unknown[] = []
+  const run: AdminParts['syncer']['rebuild'] = async (views, options) => {
+    asked.push([views, options?.anew])
+    options?.onProgress?.('a', { step: 'reading', fraction: 0.5 })
+    await new Promise((resolve) => setImmediate(resolve))
+    options?.onResult?.(result)
+    if (views !== 'all') return [result]
+    options?.onFailure?.('b', new TwinstoreError('ABORTED', 'another one'))
+    throw new TwinstoreError('ABORTED', '1 of 2')
+  }
+  await start({ adminParts: { syncer: { sync: run, rebuild: run } } })
+  const client = connect(edge.address)
+  const told: unknown[] = []
+  const options = {
+    onProgress: (view: string, { step, fraction }: { step: string; fraction?: number }) =>
+      told.push([view, step, fraction]),
+    onResult: (done: unknown) => told.push(done),
+    onFailure: (failure: unknown) => told.push(failure),
+  }
+  await expect(client.sync(options)).rejects.toMatchObject({ code: 'ABORTED', message: '1 of 2' })
+  expect(told).toEqual([['a', 'reading', 0.5], result, { view: 'b', code: 'ABORTED', message: 'another one' }])
+  expect(await client.sync({ views: ['a'] })).toEqual([result])
+  expect(await client.sync({ views: ['a'], rebuild: true, anew: true })).toEqual([result])
+  expect(asked).toEqual([
+    ['all', undefined],
+    [['a'], undefined],
+    [['a'], true],
+  ])
+  await expect(client.sync({ anew: true })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  client.close()
+})
+
+test('Status says how the syncs of every view go', async () => {
+  const state = {
+    view: 'airport_daily',
+    everySeconds: 3600,
+    ttlSeconds: undefined,
+    scheduledHere: true,
+    running: false,
+    last: { beganMs: 1_700_000_000_123, seconds: 2.5 },
+    nextDueMs: 1_700_003_600_123,
+    failure: { beganMs: 1_700_000_100_000, error: 'no such column' },
+    newestEventMicros: 1_699_999_000_000_000,
+    freshnessSeconds: 1000.5,
+  }
+  const unknown = { last: undefined, nextDueMs: undefined, failure: undefined, newestEventMicros: undefined }
   await start({
+    offline: { health: async () => undefined, status: async () => Promise.reject(new Error('not asked here')) },
     adminParts: {
-      syncer: {
-        async sync(views, options) {
-          asked.push(views)
-          options?.onProgress?.('a', { step: 'reading', fraction: 0.5 })
-          await new Promise((resolve) => setImmediate(resolve))
-          options?.onResult?.(result)
-          return [result]
-        },
-      },
+      syncStates: async () => [
+        state,
+        { ...state, ...unknown, view: 'b', everySeconds: undefined, freshnessSeconds: undefined },
+      ],
     },
   })
   const client = connect(edge.address)
-  const progress: unknown[] = []
-  const results = await client.sync({ onProgress: (view, { step, fraction }) => progress.push([view, step, fraction]) })
-  expect(results).toEqual([result])
-  expect(progress).toEqual([['a', 'reading', 0.5]])
-  await client.sync({ views: ['a'] })
-  expect(asked).toEqual(['all', ['a']])
+  const { syncs } = await client.status()
+  expect(syncs).toEqual([
+    {
+      view: 'airport_daily',
+      everySeconds: 3600,
+      scheduledHere: true,
+      running: false,
+      lastSuccess: new Date(1_700_000_000_123),
+      lastSeconds: 2.5,
+      nextDue: new Date(1_700_003_600_123),
+      lastError: 'no such column',
+      lastErrorAt: new Date(1_700_000_100_000),
+      newestEvent: new Date(1_699_999_000_000),
+      freshnessSeconds: 1000.5,
+      ttlSeconds: undefined,
+    },
+    { view: 'b', scheduledHere: true, running: false },
+  ])
   client.close()
 })
 

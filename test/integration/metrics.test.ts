@@ -17,7 +17,7 @@ let dir: string
 let server: ServerProcess
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'twinstore-metrics-'))
-  const flags = ['--metrics', '127.0.0.1:0', '--sync-on-start', 'never', '--source-dir', dir]
+  const flags = ['--metrics', '127.0.0.1:0', '--sync-on-start', 'never', '--sync-schedule', 'off']
   server = await startServerProcess({ dataDir: join(dir, 'data'), definitions: FLIGHTS, flags })
 })
 afterAll(async () => {
@@ -55,6 +55,33 @@ test('what clients do is counted', async () => {
   expect(samples.get('twinstore_cache_hits_total')).toBe(8)
   expect(samples.get('twinstore_outbox_rows_max')).toBe(1_000_000)
   expect(samples.get('nodejs_eventloop_lag_p99_seconds')).toBeGreaterThanOrEqual(0)
+})
+
+test('syncs are counted, and how a view stands is told', async () => {
+  const client = connect(server.address)
+  await client.sync({ views: ['airport_daily'] })
+  await client.sync({ views: ['airport_daily'] })
+  const [status] = (await client.status()).syncs
+  client.close()
+  const samples = samplesOf((await scrape()).text)
+  const of = (name: string, labels = '') => samples.get(`twinstore_${name}{view="airport_daily"${labels}}`)
+  expect(of('sync_runs_total', ',outcome="done"')).toBe(2)
+  expect(of('sync_runs_total', ',outcome="failed"')).toBe(0)
+  expect(['read', 'added', 'online'].map((step) => of('sync_rows_total', `,step="${step}"`))).toEqual([
+    79_904, 39_952, 229,
+  ])
+  expect(of('sync_seconds_total')).toBeGreaterThan(0)
+  expect(of('sync_last_success_timestamp_seconds')).toBeCloseTo(status!.lastSuccess!.getTime() / 1000, 0)
+  expect(of('sync_next_due_timestamp_seconds')! - of('sync_last_success_timestamp_seconds')!).toBeCloseTo(86_400, 3)
+  expect(of('feature_freshness_seconds')).toBeGreaterThan(0)
+  expect(status).toMatchObject({
+    view: 'airport_daily',
+    everySeconds: 86_400,
+    scheduledHere: false,
+    running: false,
+    newestEvent: new Date('2001-07-02T00:00:00Z'),
+    lastError: undefined,
+  })
 })
 
 test('every metric of Twinstore is on the page with its type and labels, and nothing else is', async () => {

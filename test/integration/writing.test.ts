@@ -267,6 +267,7 @@ test('a sync fills both stores, a second one does nothing', async () => {
     changes: { applied: () => {}, changed: () => {} },
     clock: systemClock,
     seedRows: 400,
+    passRows: 1000,
   })
   expect(await syncer.needsFirstSync()).toBe(true)
   const first = await syncer.sync('all')

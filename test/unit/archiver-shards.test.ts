@@ -271,6 +271,7 @@ async function replicated() {
     changes: { applied: () => {}, changed: (keys) => void changed.push(...keys) },
     clock,
     seedRows: 10,
+    passRows: 1000,
   })
   return { ...made, store, clock, syncer, changed }
 }

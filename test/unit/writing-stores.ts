@@ -3,12 +3,19 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { entityKey, type RowKey, rowKey } from '../../src/domain/entity-key.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import { type FeatureView, storageId } from '../../src/domain/registry.ts'
 import { compareRowVersions } from '../../src/domain/row-codec.ts'
 import type { Position } from '../../src/domain/version.ts'
 import type { Clock } from '../../src/lib/clock.ts'
-import type { AppendResult, OfflineStore, OutboxBatch, OutboxSource } from '../../src/offline/offline-store.ts'
+import type {
+  AppendResult,
+  LatestOptions,
+  OfflineStore,
+  OutboxBatch,
+  OutboxSource,
+} from '../../src/offline/offline-store.ts'
 import { LMDB_DEFAULTS } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
 import type { Invalidation, OnlineStore, OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
@@ -67,6 +74,9 @@ interface Table {
   readonly positions: Map<string, Position>
   syncRows: RowWrite[]
   version: number
+  syncPosition: Position | 0
+  /** How many rows, and synced rows, the table had at each version. */
+  readonly sizes: { readonly rows: number; readonly syncRows: number }[]
 }
 
 /**
@@ -82,9 +92,23 @@ export class MemoryOffline {
   readonly #tables = new Map<string, Table>()
 
   table(id: string): Table {
-    const table = this.#tables.get(id) ?? { rows: [], positions: new Map(), syncRows: [], version: -1 }
+    const table = this.#tables.get(id) ?? {
+      rows: [],
+      positions: new Map(),
+      syncRows: [],
+      version: -1,
+      syncPosition: 0 as const,
+      sizes: [],
+    }
     this.#tables.set(id, table)
     return table
+  }
+
+  /** A version with what is in the table now. */
+  commit(id: string): void {
+    const table = this.table(id)
+    table.version++
+    table.sizes[table.version] = { rows: table.rows.length, syncRows: table.syncRows.length }
   }
 
   /** Positions of a view's rows, in the order of their commits. */
@@ -109,38 +133,47 @@ export class MemoryOffline {
         table.positions.set(positionKey(source), fresh.at(-1)!.position)
         rowsAdded += fresh.length
       }
-      if (rowsAdded > 0) table.version++
+      if (rowsAdded > 0) this.commit(id)
       this.appends.push({ storageId: id, rows: rowsAdded })
       this.after(id)
       return { tableVersion: table.version, rowsAdded }
     },
     archivedPositions: async (view: FeatureView, sources: readonly OutboxSource[]): Promise<readonly Position[]> =>
       sources.map((source) => this.table(storageId(view)).positions.get(positionKey(source)) ?? (0 as Position)),
-    sync: async (view: FeatureView) => {
+    sync: async (view: FeatureView, position: Position) => {
       const table = this.table(storageId(view))
       const read = this.sources.get(view.name) ?? []
       const known = new Set(table.syncRows.map((row) => row.key + row.row.toString('hex')))
       const added = read.filter((row) => !known.has(row.key + row.row.toString('hex')))
       table.syncRows = [...table.syncRows, ...added]
-      if (added.length > 0 || table.version < 0) table.version++
-      return { rowsRead: read.length, rowsAdded: added.length, tableVersion: table.version }
+      if (added.length > 0) table.syncPosition = position
+      if (added.length > 0 || table.version < 0) this.commit(storageId(view))
+      const { version: tableVersion, syncPosition } = table
+      return { rowsRead: read.length, rowsAdded: added.length, tableVersion, syncPosition }
     },
-    latest: async (view: FeatureView) => {
+    latest: async (view: FeatureView, { after, limit = Infinity, sinceVersion = -1 }: LatestOptions = {}) => {
       const table = this.table(storageId(view))
-      const newest = new Map<string, RowWrite>()
-      for (const { key, row } of [...table.syncRows, ...table.rows]) {
+      const from = table.sizes[sinceVersion] ?? { rows: 0, syncRows: 0 }
+      const types = view.joinKeys.map(({ type }) => type)
+      const least = after === undefined ? '' : rowKey(storageId(view), entityKey(types, after as readonly string[]))
+      const newest = new Map<RowKey, RowWrite>()
+      for (const { key, row } of [...table.syncRows.slice(from.syncRows), ...table.rows.slice(from.rows)]) {
         const known = newest.get(key)
         if (known === undefined || compareRowVersions(row, known.row) > 0) newest.set(key, { key, row })
       }
-      const rows = [...newest.values()]
+      // In the order of the keys' bytes: any order will do that is the same every time.
+      const keys = [...newest.keys()].sort().filter((key) => key > least)
+      const rows = keys.slice(0, limit).map((key) => newest.get(key)!)
       async function* batches() {
-        yield rows
+        if (rows.length > 0) yield rows
       }
-      return { tableVersion: table.version, rows: rows.length, batches: batches() }
+      const { version: tableVersion, syncPosition } = table
+      return { tableVersion, syncPosition, rows: rows.length, entities: keys.length, batches: batches() }
     },
     status: async (view: FeatureView) => {
-      const { version, rows } = this.table(storageId(view))
-      return { view: view.name, tableVersion: version, rows: rows.length, files: 0, bytes: 0 }
+      const { version, rows, syncRows, syncPosition } = this.table(storageId(view))
+      const size = { rows: rows.length + syncRows.length, files: 0, bytes: 0 }
+      return { view: view.name, tableVersion: version, ...size, syncPosition, newestEventMicros: undefined }
     },
   } satisfies Partial<OfflineStore>
 }

@@ -1,12 +1,13 @@
 /** The `Admin` service: converts messages, nothing else. */
 import type { UntypedServiceImplementation } from '@grpc/grpc-js'
-import type { AdminHandlers, SyncEvent } from '../admin-handlers.ts'
+import type { SyncState } from '../../writing/sync-states.ts'
+import type { AdminHandlers, SyncEvent, SyncRequest } from '../admin-handlers.ts'
 import { type MethodContext, serverStreamMethod, unaryMethod } from './methods.ts'
 import { messageCodec } from './protocol.ts'
 
 const describeRequest = messageCodec('DescribeRequest')
 const describeResponse = messageCodec('DescribeResponse')
-const syncRequest = messageCodec<{ readonly views: readonly string[] }>('SyncRequest')
+const syncRequest = messageCodec<SyncRequest>('SyncRequest')
 const syncResponse = messageCodec('SyncResponse')
 const statusRequest = messageCodec('StatusRequest')
 const statusResponse = messageCodec('StatusResponse')
@@ -18,24 +19,44 @@ export function adminMethods(handlers: AdminHandlers, context: MethodContext): U
       return describeResponse.encode(handlers.describe())
     }, context),
     Sync: serverStreamMethod(
-      (request, signal) => encoded(handlers.sync(syncRequest.decode(request).views, { signal })),
+      (request, signal) => encoded(handlers.sync(syncRequest.decode(request), { signal })),
       context,
     ),
     Status: unaryMethod(async (request) => {
       statusRequest.decode(request)
       const status = await handlers.status()
       const tables = status.tables.map((table) => ({ ...table, version: table.tableVersion }))
-      return statusResponse.encode({ ...status, tables })
+      return statusResponse.encode({ ...status, tables, syncs: status.syncs.map(syncMessage) })
     }, context),
   }
 }
 
 async function* encoded(events: AsyncIterable<SyncEvent>): AsyncGenerator<Buffer> {
-  for await (const event of events) {
-    yield syncResponse.encode(
-      event.kind === 'progress'
-        ? { progress: { view: event.view, progress: event.progress } }
-        : { result: event.result },
-    )
+  for await (const event of events) yield syncResponse.encode(eventMessage(event))
+}
+
+function eventMessage(event: SyncEvent): object {
+  switch (event.kind) {
+    case 'progress':
+      return { progress: { view: event.view, progress: event.progress } }
+    case 'result':
+      return { result: event.result }
+    case 'failure':
+      return { failure: { view: event.view, code: event.error.code, message: event.error.message } }
   }
+}
+
+function syncMessage(state: SyncState): object {
+  return {
+    ...state,
+    lastSuccessMicros: micros(state.last?.beganMs),
+    lastSeconds: state.last?.seconds,
+    nextDueMicros: micros(state.nextDueMs),
+    lastError: state.failure?.error,
+    lastErrorMicros: micros(state.failure?.beganMs),
+  }
+}
+
+function micros(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.round(ms * 1000)
 }
