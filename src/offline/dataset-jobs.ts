@@ -71,10 +71,56 @@ export interface TrainingSetJob {
       readonly file: string
       readonly format: 'parquet' | 'csv' | 'arrow'
       readonly timestampColumn: string
+      /** Where a spine without rows is no mistake: one that was made from a table. */
+      readonly mayBeEmpty?: boolean
     }
     readonly mode: JoinMode
     readonly format: DatasetFormat
     readonly outputFile: string
   }
-  readonly output: DatasetFile & { readonly spineRows: number; readonly spineSha256: string }
+  readonly output: DatasetFile & {
+    readonly spine: SpineFigures
+    /** One per feature column, in their order. */
+    readonly features: readonly FeatureFigures[]
+  }
+}
+
+/** What a spine is. */
+export interface SpineFigures {
+  readonly sha256: string
+  readonly rows: number
+  /** Its least and greatest timestamp, microseconds. */
+  readonly fromMicros: number
+  readonly untilMicros: number
+}
+
+/** How the values of one feature column came about. Rates are shares of the training set's rows, 0 to 1. */
+export interface FeatureFigures {
+  /** The name of the column. */
+  readonly column: string
+  /** The view, or the on-demand view, and its feature. */
+  readonly view: string
+  readonly feature: string
+  /** Null in the data set, for whatever reason. */
+  readonly nullRate: number
+  /** Of a feature of a view; an on-demand feature is computed from those. */
+  readonly history?: HistoryFigures
+}
+
+export interface HistoryFigures {
+  /** The entity had no row yet (or none that recent, see `history-range.ts`), or its row has no value of this feature. */
+  readonly missingRate: number
+  /** The entity's row was older than the TTL of its view. */
+  readonly staleRate: number
+  /** The value in the data set is the feature's default. */
+  readonly defaultRate: number
+  /** How much older than the spine row the rows were that were found, stale ones included; undefined if none was. */
+  readonly ageSeconds?: { readonly min: number; readonly mean: number; readonly max: number }
+}
+
+/** The least and the greatest timestamp of a spine's rows, so that files which cannot matter need not be there for the join. */
+export interface SpineRangeJob {
+  readonly input: { readonly spine: TrainingSetJob['input']['spine'] }
+  /** Microseconds; undefined where there is no such column or no timestamp in it, which is the join's to refuse. */
+  readonly output: { readonly range?: { readonly fromMicros: number; readonly untilMicros: number } }
 }

@@ -1,6 +1,6 @@
 /** Every columnar job by its name; inputs and outputs are plain data that a child process can be sent. */
 import type { CheckpointReadJob, CheckpointWriteJob } from './checkpoint-jobs.ts'
-import type { ExportJob, TrainingSetJob } from './dataset-jobs.ts'
+import type { ExportJob, SpineRangeJob, TrainingSetJob } from './dataset-jobs.ts'
 import type {
   AppendJob,
   CompactJob,
@@ -21,6 +21,7 @@ export interface Jobs {
   readonly restore: RestoreJob
   readonly history: HistoryJob
   readonly export: ExportJob
+  readonly spineRange: SpineRangeJob
   readonly trainingSet: TrainingSetJob
   readonly compact: CompactJob
   readonly checkpointWrite: CheckpointWriteJob

@@ -155,7 +155,7 @@ for (const format of ['parquet', 'csv', 'arrow', 'rows'] as const) {
       const more = tables === undefined ? { spine } : { spine, tables }
       const made = await bench.trainingSet(input(format, more), { computes, ...options })
       digests.push(made.sha256)
-      expect(made).toMatchObject({ rows: LARGE_SPINE_ROWS, spineRows: LARGE_SPINE_ROWS })
+      expect(made).toMatchObject({ rows: LARGE_SPINE_ROWS, spine: { rows: LARGE_SPINE_ROWS } })
     }
     expect(new Set(digests).size).toBe(1)
   })

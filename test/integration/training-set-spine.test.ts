@@ -90,11 +90,13 @@ test.each(['stream', 'file'] as const)('an Arrow %s, dictionaries and nulls incl
   expect(await values({ file, format: 'arrow', timestampColumn: 'day' })).toEqual([1.5, 2.5, null])
 })
 
-test('an empty spine gives an empty data set with all columns', async () => {
-  const made = await bench.trainingSet(
-    input(await parquetSpine("SELECT 'x' AS shop, DATE '2001-01-01' AS day WHERE false")),
+test('an empty spine is refused; where it may be empty it gives a data set with all columns and no rows', async () => {
+  const spine = await parquetSpine("SELECT 'x' AS shop, DATE '2001-01-01' AS day WHERE false")
+  expect(await refusal(bench.trainingSet(input(spine)))).toBe(
+    'INVALID_ARGUMENT the spine has no rows, so there is nothing to join',
   )
-  expect(made).toMatchObject({ rows: 0, spineRows: 0 })
+  const made = await bench.trainingSet(input({ ...spine, mayBeEmpty: true }))
+  expect(made).toMatchObject({ rows: 0, spine: { rows: 0 } })
   expect(made.columns.map((column) => column.name)).toEqual(['shop', 'day', 'shops__sales'])
 })
 

@@ -36,22 +36,26 @@ interface ArrowInput {
   convert(value: unknown): DuckDBValue
 }
 
-/** Loads the file and returns the name of the table. */
-export async function loadArrowSpine(session: Session, file: string): Promise<string> {
+/** Loads the file, or one column of it, and returns the name of the table; undefined if there is no such column. */
+export async function loadArrowSpine(session: Session, file: string, only?: string): Promise<string | undefined> {
   const reader = await openReader(file)
-  const inputs = reader.schema.fields.map(arrowInput)
-  const columns = reader.schema.fields.map(
-    (field: Field, index: number) => `${identifier(field.name)} ${inputs[index]!.duckdbType}`,
+  const wanted = reader.schema.fields.flatMap((field: Field, index: number) =>
+    only === undefined || field.name === only ? [{ field, index, ...arrowInput(field) }] : [],
   )
+  if (wanted.length === 0) {
+    await reader.cancel()
+    return undefined
+  }
+  const columns = wanted.map(({ field, duckdbType }) => `${identifier(field.name)} ${duckdbType}`)
   await session.run(`CREATE TEMP TABLE arrow_spine (${columns.join(', ')})`, { subject: 'the spine' })
   const appender = await session.connection.createAppender('arrow_spine')
-  const types = inputs.map((input) => input.duckdbType)
+  const types = wanted.map((input) => input.duckdbType)
   for await (const batch of reader) {
     for (let from = 0; from < batch.numRows; from += CHUNK_ROWS) {
       const rows = Math.min(CHUNK_ROWS, batch.numRows - from)
       const chunk = DuckDBDataChunk.create(types, rows)
-      inputs.forEach((input, index) => {
-        chunk.setColumnValues(index, columnValues(batch.getChildAt(index)!, input, from, rows))
+      wanted.forEach((input, place) => {
+        chunk.setColumnValues(place, columnValues(batch.getChildAt(input.index)!, input, from, rows))
       })
       appender.appendDataChunk(chunk)
     }

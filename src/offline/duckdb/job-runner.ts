@@ -14,6 +14,7 @@ import { runLatest } from './latest-job.ts'
 import { runLatestOf, runLatestSample } from './latest-selection-jobs.ts'
 import { runRestore } from './restore-job.ts'
 import { openSession } from './session.ts'
+import { runSpineRange } from './spine-range-job.ts'
 import { runSync } from './sync-job.ts'
 import { createTrainingSetJob } from './training-set-job.ts'
 
@@ -29,6 +30,7 @@ function jobTable({ sliceValuesMax }: JobSettings): JobTable {
     restore: runRestore,
     history: runHistory,
     export: runExport,
+    spineRange: runSpineRange,
     trainingSet: createTrainingSetJob({ loadComputes, sliceValuesMax }),
     compact: runCompact,
     checkpointWrite: runCheckpointWrite,

@@ -48,6 +48,8 @@ export interface OnDemandFunction {
   callSql(inputs: readonly (readonly string[])[], request: readonly string[]): string
   /** What a computation threw, with the row of the spine it threw at. */
   readonly failure: TwinstoreError | undefined
+  /** For each feature of the view, how many values so far were not null. */
+  readonly valueCounts: readonly number[]
 }
 
 export function registerOnDemand(session: Session, call: OnDemandCall, compute: Compute): OnDemandFunction {
@@ -58,15 +60,18 @@ export function registerOnDemand(session: Session, call: OnDemandCall, compute: 
   const args = groups.flat()
   const name = `on_demand_${call.index}`
   let failure: TwinstoreError | undefined
+  const valueCounts = call.view.features.map(() => 0)
+  const input = inputReader([...call.inputs.map(({ as }) => as), 'request'], groups)
 
   const computeChunk = (chunk: DuckDBDataChunk, output: DuckDBStructVector) => {
-    const readInput = inputReader([...call.inputs.map((input) => input.as), 'request'], groups, chunk)
+    input.begin(chunk)
     const outputs = call.view.features.map((_, index) => output.entryVectorAt(index))
     const rows = chunk.rowCount
     for (let row = 0; row < rows; row++) {
       try {
-        const values = evaluate(call.view, compute, readInput(row))
+        const values = evaluate(call.view, compute, input.read(row))
         for (let index = 0; index < outputs.length; index++) {
+          if (values[index] !== null) valueCounts[index]!++
           outputs[index]!.setItem(row, toDuckdb(call.view.features[index]!.type, values[index]))
         }
       } catch (error) {
@@ -103,37 +108,68 @@ export function registerOnDemand(session: Session, call: OnDemandCall, compute: 
     get failure() {
       return failure
     },
+    valueCounts,
   }
 }
 
+interface InputReader {
+  /** The chunk whose rows are read next; its first column is the row number. */
+  begin(chunk: DuckDBDataChunk): void
+  /** A row of the chunk as what `compute` is given; good until the next one is read. */
+  read(row: number): ComputeInput
+}
+
 /**
- * A row of the chunk (whose first column is the row number) as what `compute` is given. One object serves all rows of a
- * chunk, and a feature is read when the computation asks for it: of the 14 features of three inputs a formula
- * uses perhaps four, and the rest need not become JavaScript values for each of 3 M rows. A value that may be refused (an
- * int64 beyond 2^53) is read at once, so that a computation fails here where it fails online.
+ * One object serves all rows, and a feature is read when the computation asks for it: of the 14 features of three inputs a
+ * formula uses perhaps four, and the rest need not become JavaScript values for each of 3 M rows, nor their vectors be
+ * wrapped for each of 1,500 chunks (which was 0.8 s of collecting garbage). A value that may be refused (an int64 beyond 2^53)
+ * is read at once, so that a computation fails here where it fails online.
  */
-function inputReader(
-  names: readonly string[],
-  groups: readonly (readonly Argument[])[],
-  chunk: DuckDBDataChunk,
-): (row: number) => ComputeInput {
+function inputReader(names: readonly string[], groups: readonly (readonly Argument[])[]): InputReader {
   const input: Record<string, Readonly<Record<string, unknown>>> = {}
-  const refusable: ((row: number) => unknown)[] = []
+  const columns: ArgumentColumn[] = []
   let current = 0
-  let column = 1
   groups.forEach((group, index) => {
     const values: Record<string, unknown> = {}
     for (const { feature } of group) {
-      const read = valueReader(feature.type, chunk.getColumnVector(column++))
-      if (isRefusable(feature.type)) refusable.push(read)
-      Object.defineProperty(values, feature.name, { enumerable: true, get: () => read(current) })
+      const column = new ArgumentColumn(columns.length + 1, feature.type)
+      columns.push(column)
+      Object.defineProperty(values, feature.name, { enumerable: true, get: () => column.read(current) })
     }
     input[names[index]!] = values
   })
-  return (row) => {
-    current = row
-    for (const read of refusable) read(row)
-    return input
+  const refusable = columns.filter((column) => isRefusable(column.type))
+  return {
+    begin(chunk) {
+      for (const column of columns) column.begin(chunk)
+    },
+    read(row) {
+      current = row
+      for (const column of refusable) column.read(row)
+      return input
+    },
+  }
+}
+
+class ArgumentColumn {
+  readonly type: ValueType
+  readonly #index: number
+  #chunk: DuckDBDataChunk | undefined
+  #read: ((row: number) => unknown) | undefined
+
+  constructor(index: number, type: ValueType) {
+    this.#index = index
+    this.type = type
+  }
+
+  begin(chunk: DuckDBDataChunk): void {
+    this.#chunk = chunk
+    this.#read = undefined
+  }
+
+  read(row: number): unknown {
+    this.#read ??= valueReader(this.type, this.#chunk!.getColumnVector(this.#index))
+    return this.#read(row)
   }
 }
 

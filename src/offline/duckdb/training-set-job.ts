@@ -1,36 +1,42 @@
 /**
  * Point-in-time correct feature rows for a spine, in the spine's order (G4, G5).
  *
- * The spine is joined in slices of rows: each slice's matches are found, its features fetched by row number, its on-demand
- * values computed, and its rows sorted back into the spine's order. That sort is what makes the order certain: joins
- * keep an order only while they fit into memory. Memory is bounded by the slice, not the spine; what is
- * larger (the spine, the histories of its entities) is in DuckDB tables, which spill.
+ * The spine is matched in slices of rows: which row of each history is the answer, by row number. Smaller slices of those are then
+ * made wide: the features fetched by row number, on-demand values computed, and the rows sorted back into the spine's order.
+ * That sort is what makes the order certain: joins keep an order only while they fit into memory. Memory is bounded by
+ * the slices, not the spine; what is larger (the spine, the histories of its entities) is in DuckDB tables, which spill.
  */
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { Compute, Feature } from '../../domain/registry.ts'
-import type { DatasetFile, TrainingSetJob } from '../dataset-jobs.ts'
+import type { DatasetFile, FeatureFigures, TrainingSetJob } from '../dataset-jobs.ts'
+import { historyRange } from '../history-range.ts'
 import { digestFile } from './dataset-file.ts'
 import { ROW_GROUP_ROWS } from './dataset-parquet.ts'
 import type { DatasetQuery, QueryColumn } from './dataset-query.ts'
 import { openDatasetWriter } from './dataset-writer.ts'
 import type { Job, JobContext } from './job.ts'
+import { countUses, type JoinFigures, joinFigures, share } from './match-figures.ts'
 import { type OnDemandFunction, registerOnDemand } from './on-demand-function.ts'
 import {
   defaultSql,
   entitiesSql,
   featureSql,
+  type History,
   historySql,
   type Join,
   joinedSql,
   matchesSql,
-  noMatchesSql,
+  offsetSql,
+  type SpineSlice,
   staleSql,
   visibleSql,
+  withinSql,
 } from './point-in-time.ts'
 import type { Session } from './session.ts'
 import { loadSpine, type Spine, type SpineNeeds } from './spine-table.ts'
 import { duckdbType } from './sql.ts'
 import {
+  type JoinedFeature,
   type OnDemandCall,
   type OutputColumn,
   planTrainingSet,
@@ -45,18 +51,36 @@ export interface TrainingSetSettings {
   readonly sliceValuesMax: number
 }
 
+/**
+ * Values of a row that are sorted to match it (entity, timestamp, row numbers, age, for both sides of the join): against these
+ * `sliceValuesMax` bounds the slices that are matched.
+ */
+const MATCH_VALUES = 8
+
 export function createTrainingSetJob(settings: TrainingSetSettings): Job<'trainingSet'> {
   return async (session, input, context) => {
     const plan = planTrainingSet(input)
     const functions = await registerFunctions(session, plan, input, settings)
     context.progress('reading the spine', 0)
-    const spineFile = await digestFile(input.spine.file, context.signal)
+    const digesting = digestFile(input.spine.file, context.signal)
+    // Whether it failed is asked once the spine is loaded, or never if that fails.
+    digesting.catch(() => undefined)
     const spine = await loadSpine(session, input.spine, spineNeeds(plan))
+    const { sha256 } = await digesting
     context.progress('reading the tables', 0.1)
     const histories = await loadHistories(session, plan, input, spine)
     const training = { plan, spine, functions, histories }
     const file = await writeSlices(session, training, input, context, settings.sliceValuesMax)
-    return { ...file, spineRows: spine.rows, spineSha256: spineFile.sha256 }
+    return {
+      ...file,
+      spine: {
+        sha256,
+        rows: spine.rows,
+        fromMicros: Number(spine.fromMicros),
+        untilMicros: Number(spine.untilMicros),
+      },
+      features: await featureFigures(session, training),
+    }
   }
 }
 
@@ -65,14 +89,6 @@ interface Training {
   readonly spine: Spine
   readonly functions: readonly OnDemandFunction[]
   readonly histories: ReadonlyMap<string, History>
-}
-
-/** What has been read of one view's table. */
-interface History {
-  /** The number in the names of its tables. */
-  readonly viewIndex: number
-  /** Whether no spine row can have an answer in it. */
-  readonly isEmpty: boolean
 }
 
 async function registerFunctions(
@@ -124,8 +140,12 @@ async function loadHistories(
     const index = histories.size
     const joins = plan.joins.filter((join) => join.view === view)
     await session.run(entitiesSql(index, joins, spine.sql))
+    const range = historyRange(view, input.service, input.onDemandViews, {
+      fromMicros: Number(spine.fromMicros),
+      untilMicros: Number(spine.untilMicros),
+    })
     const table = input.tables[view.name]!
-    await session.run(historySql(index, table, readOrdinals(plan, view), input.mode, spine.untilMicros))
+    await session.run(historySql(index, table, readOrdinals(plan, view), input.mode, range))
     await session.run(visibleSql(index, input.mode))
     const [counted] = await session.rows(`SELECT count(*) AS answers FROM visible_${index}`)
     histories.set(view.name, { viewIndex: index, isEmpty: counted!['answers'] === 0n })
@@ -141,22 +161,29 @@ async function writeSlices(
   sliceValuesMax: number,
 ): Promise<DatasetFile> {
   const { spine, plan } = training
-  const columns = datasetQuery(training, 'true').columns
-  const groups = Math.floor(sliceValuesMax / (columns.length * ROW_GROUP_ROWS))
-  const sliceRows = Math.max(1, groups) * ROW_GROUP_ROWS
-  const parts = Math.max(1, Math.ceil(spine.rows / sliceRows))
-  const writer = await openDatasetWriter(session, input.format, { outputFile: input.outputFile, columns, parts })
+  const columns = outputColumns(training)
+  const wideRows = rowGroupsOf(sliceValuesMax / columns.length)
+  const matchedRows = Math.max(1, Math.floor(sliceValuesMax / MATCH_VALUES / wideRows)) * wideRows
+  const writer = await openDatasetWriter(session, input.format, {
+    outputFile: input.outputFile,
+    columns,
+    parts: Math.max(1, Math.ceil(spine.rows / wideRows)),
+  })
   try {
-    for (let part = 0; part < parts; part++) {
-      context.progress('joining', 0.2 + (0.7 * part) / parts)
-      const slice = `s.rowid >= ${part * sliceRows} AND s.rowid < ${(part + 1) * sliceRows}`
+    for (const matched of slices({ first: 0, end: spine.rows }, matchedRows)) {
+      context.progress('matching', 0.2 + 0.75 * share(matched.first, spine.rows))
       for (const join of plan.joins) {
         const { viewIndex, isEmpty } = training.histories.get(join.view.name)!
-        await session.run(isEmpty ? noMatchesSql(join) : matchesSql(join, viewIndex, spine.sql, slice))
+        if (isEmpty) continue
+        await session.run(matchesSql(join, viewIndex, spine.sql, matched))
+        await countUses(session, join, matched.first === 0)
       }
-      await writer.write(datasetQuery(training, slice))
+      for (const wide of slices(matched, wideRows)) {
+        context.progress('joining', 0.2 + 0.75 * share(wide.first, spine.rows))
+        await writer.write(datasetQuery(training, columns, matched, wide))
+      }
     }
-    context.progress('writing', 0.9)
+    context.progress('writing', 0.95)
     return await writer.finish()
   } catch (error) {
     await writer.discard()
@@ -164,31 +191,57 @@ async function writeSlices(
   }
 }
 
-/** Three levels: the slice's rows; joined, with the results of the on-demand calls; the columns of the data set. */
-function datasetQuery({ plan, spine, functions, histories }: Training, slice: string): DatasetQuery {
-  const joins = plan.joins.map((join) => ({ join, viewIndex: histories.get(join.view.name)!.viewIndex }))
-  const rows = `SELECT *, s.rowid AS spine_row, ${spine.sql.atMicros} AS at_micros FROM ${spine.sql.relation} s WHERE ${slice}`
-  const joined = plan.outputs.flatMap((output, index) =>
-    output.from === 'join' ? [`${featureSql(output.source.join, output.source.ordinal)} AS f${index}`] : [],
-  )
-  const called = plan.calls.map((call, index) => `${callSql(call, functions[index]!, spine)} AS call${index}`)
-  const carried = spine.columns.map((column) => `s.${column.sql}`)
-  const from = `(SELECT ${['s.spine_row', ...carried, ...joined, ...called].join(', ')}
-    FROM (${rows}) s ${joinedSql(joins)})`
-  return { columns: [...spine.columns, ...plan.outputs.map(outputColumn)], from, orderBy: 'spine_row' }
+/** The most whole row groups that so many rows make, at least one. */
+function rowGroupsOf(rows: number): number {
+  return Math.max(1, Math.floor(rows / ROW_GROUP_ROWS)) * ROW_GROUP_ROWS
 }
 
-function callSql(call: OnDemandCall, computed: OnDemandFunction, spine: Spine): string {
-  const inputs = call.inputs.map((input) => input.features.map((source) => featureSql(source.join, source.ordinal)))
-  const request = call.view.request.map((feature) => requestSql(feature, spine.request.get(feature.name)))
-  const rejected = call.inputs.flatMap((input) => rejectedSql(input.features[0]?.join))
+/** At least one: a data set without rows is written too. */
+function* slices({ first, end }: SpineSlice, rows: number): Generator<SpineSlice> {
+  let from = first
+  do {
+    yield { first: from, end: Math.min(end, from + rows) }
+    from += rows
+  } while (from < end)
+}
+
+/** Three levels: the rows of `wide`; joined, with the results of the on-demand calls; the columns of the data set. */
+function datasetQuery(
+  training: Training,
+  columns: readonly QueryColumn[],
+  matched: SpineSlice,
+  wide: SpineSlice,
+): DatasetQuery {
+  const { plan, spine, functions, histories } = training
+  const joins = plan.joins.map((join) => ({ join, history: histories.get(join.view.name)! }))
+  const rows = `SELECT *, s.rowid AS spine_row, ${offsetSql(matched)} AS spine_offset
+    FROM ${spine.sql.relation} s WHERE ${withinSql(wide)}`
+  const joined = plan.outputs.flatMap((output, index) =>
+    output.from === 'join' ? [`${sourceSql(training, output.source)} AS f${index}`] : [],
+  )
+  const called = plan.calls.map((call, index) => `${callSql(training, call, functions[index]!)} AS call${index}`)
+  const carried = spine.columns.map((column) => `s.${column.sql}`)
+  const from = `(SELECT ${['s.spine_row', ...carried, ...joined, ...called].join(', ')}
+    FROM (${rows}) s ${joinedSql(joins, wide.first - matched.first, wide.end - matched.first)})`
+  return { columns, from, orderBy: 'spine_row' }
+}
+
+function sourceSql({ histories }: Training, { join, ordinal }: JoinedFeature): string {
+  return featureSql(join, histories.get(join.view.name)!, ordinal)
+}
+
+function callSql(training: Training, call: OnDemandCall, computed: OnDemandFunction): string {
+  const inputs = call.inputs.map((input) => input.features.map((source) => sourceSql(training, source)))
+  const request = call.view.request.map((feature) => requestSql(feature, training.spine.request.get(feature.name)))
+  const rejected = call.inputs.flatMap((input) => rejectedSql(training, input.features[0]?.join))
   const called = computed.callSql(inputs, request)
   return rejected.length === 0 ? called : `CASE WHEN ${rejected.join(' OR ')} THEN NULL ELSE ${called} END`
 }
 
 /** When nothing may be computed from an input, as in serving: its row is stale and its view rejects that. */
-function rejectedSql(join: Join | undefined): readonly string[] {
-  const stale = join?.view.onStale === 'reject' ? staleSql(join) : undefined
+function rejectedSql({ histories }: Training, join: Join | undefined): readonly string[] {
+  if (join?.view.onStale !== 'reject' || histories.get(join.view.name)!.isEmpty) return []
+  const stale = staleSql(join)
   return stale === undefined ? [] : [`(${stale})`]
 }
 
@@ -198,8 +251,32 @@ function requestSql(feature: Feature, given: string | undefined): string {
   return feature.default === undefined ? given : `coalesce(${given}, ${defaultSql(feature)})`
 }
 
+function outputColumns({ spine, plan }: Training): QueryColumn[] {
+  return [...spine.columns, ...plan.outputs.map(outputColumn)]
+}
+
 function outputColumn(output: OutputColumn, index: number): QueryColumn {
   const sql = output.from === 'join' ? `f${index}` : `call${output.call.index}.o${output.output}`
   const type = duckdbType(output.type).replace('TIMESTAMPTZ', 'TIMESTAMP WITH TIME ZONE')
   return { name: output.name, type, sql, wholeSeconds: true }
+}
+
+async function featureFigures(session: Session, training: Training): Promise<FeatureFigures[]> {
+  const { plan, spine, functions, histories } = training
+  const perJoin = new Map<Join, JoinFigures>()
+  for (const join of plan.joins) {
+    const history = histories.get(join.view.name)!
+    perJoin.set(join, await joinFigures(session, join, history, readOrdinals(plan, join.view), spine.rows))
+  }
+  return plan.outputs.map((output) => {
+    if (output.from === 'join') {
+      const { join, feature } = output.source
+      const figures = perJoin.get(join)!.feature(output.source)
+      return { column: output.name, view: join.view.name, feature: feature.name, ...figures }
+    }
+    const { index, view } = output.call
+    const nulls = spine.rows - functions[index]!.valueCounts[output.output]!
+    const nullRate = share(nulls, spine.rows)
+    return { column: output.name, view: view.name, feature: view.features[output.output]!.name, nullRate }
+  })
 }

@@ -23,7 +23,7 @@ export async function joinTrainingSet(
       parts.engine.run('trainingSet', { ...jobInput(service, request), tables, onDemandViews, outputFile }, options),
     )
   }
-  const { spineRows, spineSha256, ...dataset } = await parts.tables.withScans(states, join, options.signal)
+  const { spine, features: _, ...dataset } = await parts.tables.withScans(states, join, options.signal)
   const pin: Pin = {
     pinFormat: 1,
     service: service.name,
@@ -32,7 +32,7 @@ export async function joinTrainingSet(
     format: request.format,
     timestampColumn: request.timestampColumn,
     tables: Object.fromEntries(states.map(({ view, version }) => [view.name, version])),
-    spine: { sha256: spineSha256, rows: spineRows },
+    spine: { sha256: spine.sha256, rows: spine.rows },
     output: { sha256: dataset.sha256, rows: dataset.rows },
     engine: parts.engineName,
   }
