@@ -19,7 +19,13 @@ export type DatasetPart =
   | { readonly kind: 'data'; readonly bytes: Buffer }
   /** One serialized `DatasetRows` message. */
   | { readonly kind: 'rows'; readonly bytes: Buffer }
-  | { readonly kind: 'trailer'; readonly rows: number; readonly sha256: string; readonly pinJson?: string }
+  | ({ readonly kind: 'trailer'; readonly rows: number; readonly sha256: string } & Provenance)
+
+/** Of a training set: what makes it again, and what there is to say of it. */
+interface Provenance {
+  readonly pinJson?: string
+  readonly manifestJson?: string
+}
 
 export interface DatasetHeader {
   readonly format: DatasetFormat
@@ -31,12 +37,11 @@ export interface DatasetHeader {
 }
 
 /** A data set with what its header and trailer say of where it comes from. */
-export interface NamedDataset {
+export interface NamedDataset extends Provenance {
   readonly dataset: Dataset
   readonly format: DatasetFormat
   readonly fingerprint: string
   readonly tableVersions: Readonly<Record<string, number>>
-  readonly pinJson?: string
 }
 
 export interface DatasetStreamSettings {
@@ -65,8 +70,14 @@ export async function* streamDataset(
     yield { kind: 'header', header: headerOf(made) }
     if (made.format === 'rows') yield* rowsParts(made.dataset, signal)
     else yield* dataParts(made.dataset, settings.chunkBytes, signal)
-    const pin = made.pinJson === undefined ? {} : { pinJson: made.pinJson }
-    yield { kind: 'trailer', rows: made.dataset.rows, sha256: made.dataset.sha256, ...pin }
+    const { pinJson, manifestJson } = made
+    yield {
+      kind: 'trailer',
+      rows: made.dataset.rows,
+      sha256: made.dataset.sha256,
+      ...(pinJson === undefined ? {} : { pinJson }),
+      ...(manifestJson === undefined ? {} : { manifestJson }),
+    }
   } finally {
     await made.dataset.dispose()
   }

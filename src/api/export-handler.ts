@@ -104,6 +104,7 @@ function serviceExport(parts: OfflineParts, registry: Registry, service: Feature
           spineFile: rows.path,
           spineFormat: 'parquet',
           timestampColumn: 'event_timestamp',
+          spineMayBeEmpty: true,
           mode: 'EVENT_TIME',
           format: call.format,
           registry,

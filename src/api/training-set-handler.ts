@@ -126,5 +126,6 @@ async function join(
     fingerprint: registry.fingerprint,
     tableVersions: dataset.pin.tables,
     pinJson: JSON.stringify(dataset.pin),
+    manifestJson: JSON.stringify(dataset.manifest),
   }
 }

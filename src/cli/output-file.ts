@@ -41,6 +41,7 @@ export interface SavedDataset {
   readonly bytes: number
   readonly sha256: string
   readonly pinJson?: string
+  readonly manifestJson?: string
 }
 
 /** Writes a data set, which checks itself as it is read, to `path`; a failure midway leaves what was there before. */

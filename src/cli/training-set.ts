@@ -21,7 +21,8 @@ interface TrainingSetOptions extends ConnectionOptions {
 const HELP = `
 The spine is a file with the service's join keys and a timestamp column; its other columns are carried through, and its order is
 kept. A name that is no file here is looked for among the source files of the definitions. The pin written beside the output
-(<out>.pin.json) reproduces the same bytes from the same spine later: give it with --pin.
+(<out>.pin.json) reproduces the same bytes from the same spine later: give it with --pin. The manifest (<out>.manifest.json) is
+for an experiment tracker: the pin, and of each feature how often it was null, missing, stale or its default.
 
 Examples:
   $ twinstore training-set predict_delay --spine flights.parquet --timestamp date --out train.parquet
@@ -37,7 +38,7 @@ export function trainingSetCommand(): Command {
     .requiredOption('--out <file>', 'the file to write')
     .option('--format <format>', 'parquet, csv or arrow; by default what the extension of --out says')
     .option('--as-served', 'only what had been recorded by the timestamp: what the online store would have answered')
-    .option('--pin <file>', 'a pin of an earlier training set, to make the same bytes again')
+    .option('--pin <file>', 'a pin or manifest of an earlier training set, to make the same bytes again')
     .addHelpText('after', HELP)
   return addConnectionFlags(command, '1h').action(run)
 }
@@ -62,12 +63,20 @@ async function run(service: string, options: TrainingSetOptions): Promise<void> 
     return saveDataset(options.out, dataset)
   }).finally(() => progress.done())
   const pinFile = `${options.out}.pin.json`
-  await writeFile(pinFile, `${JSON.stringify(JSON.parse(done.pinJson ?? '{}'), undefined, 2)}\n`)
-  if (options.json) printJson({ file: options.out, pinFile, rows: done.rows, bytes: done.bytes, sha256: done.sha256 })
+  const manifestFile = `${options.out}.manifest.json`
+  await writeJson(pinFile, done.pinJson)
+  await writeJson(manifestFile, done.manifestJson)
+  const { rows, bytes, sha256 } = done
+  if (options.json) printJson({ file: options.out, pinFile, manifestFile, rows, bytes, sha256 })
   else {
     print(`${options.out}: ${formatRows(done.rows)}, ${formatBytes(done.bytes)}, sha256 ${done.sha256}`)
     print(`${pinFile}: gives the same bytes again, with --pin`)
+    print(`${manifestFile}: what an experiment tracker should log`)
   }
+}
+
+async function writeJson(path: string, json: string | undefined): Promise<void> {
+  await writeFile(path, `${JSON.stringify(JSON.parse(json ?? '{}'), undefined, 2)}\n`)
 }
 
 /** A file here is sent; any other name is one the server's definitions know. */

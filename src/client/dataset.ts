@@ -31,6 +31,8 @@ export interface DatasetTrailer {
   readonly sha256: string
   /** Of a training set: what reproduces it. */
   readonly pinJson?: string
+  /** Of a training set: what an experiment tracker should log of it. It can be given in place of the pin. */
+  readonly manifestJson?: string
 }
 
 /**
@@ -52,7 +54,12 @@ interface ChunkMessage {
     readonly tableVersions: Readonly<Record<string, string>>
     readonly bytes: string
   }
-  readonly trailer?: { readonly rows: string; readonly sha256: string; readonly pinJson: string }
+  readonly trailer?: {
+    readonly rows: string
+    readonly sha256: string
+    readonly pinJson: string
+    readonly manifestJson: string
+  }
   readonly progress?: Progress
 }
 
@@ -126,6 +133,7 @@ async function* checkedContent(
         rows: Number(trailer.rows),
         sha256: trailer.sha256,
         ...(trailer.pinJson === '' ? {} : { pinJson: trailer.pinJson }),
+        ...(trailer.manifestJson === '' ? {} : { manifestJson: trailer.manifestJson }),
       }
     }
     const content = reader.readBytes()

@@ -15,7 +15,7 @@ export interface TrainingSetOptions extends CallOptions {
   readonly timestampColumn?: string
   readonly mode?: 'EVENT_TIME' | 'AS_SERVED'
   readonly format?: DatasetFormat
-  /** The pin of an earlier training set: the same spine then gives the same bytes. */
+  /** The pin or the manifest of an earlier training set: the same spine then gives the same bytes. */
   readonly pinJson?: string
   readonly onProgress?: (progress: Progress) => void
 }

@@ -9,11 +9,11 @@ import type { KeySample } from '../domain/key-sample.ts'
 import type { FeatureService, FeatureView, Registry } from '../domain/registry.ts'
 import type { Position } from '../domain/version.ts'
 import type { OutboxEntry, RowWrite } from '../online/online-store.ts'
-import type { DatasetFile, DatasetFormat, JoinMode } from './dataset-jobs.ts'
+import type { DatasetColumn, DatasetFile, DatasetFormat, FeatureFigures, JoinMode } from './dataset-jobs.ts'
 import type { JobOptions } from './engine.ts'
 import type { HistoryRowData } from './table-jobs.ts'
 
-export type { DatasetColumn, DatasetFile, DatasetFormat, JoinMode } from './dataset-jobs.ts'
+export type { DatasetColumn, DatasetFile, DatasetFormat, FeatureFigures, JoinMode } from './dataset-jobs.ts'
 export { SCALAR_OF_COLUMN_TYPE } from './dataset-jobs.ts'
 export type { JobOptions, JobProgress } from './engine.ts'
 export type { HistoryRowData } from './table-jobs.ts'
@@ -95,6 +95,8 @@ export interface TrainingSetRequest {
   readonly spineFile: string
   readonly spineFormat: 'parquet' | 'csv' | 'arrow'
   readonly timestampColumn: string
+  /** Where a spine without rows is no mistake: one that was made from a table. INVALID_ARGUMENT otherwise. */
+  readonly spineMayBeEmpty?: boolean
   readonly mode: JoinMode
   readonly format: DatasetFormat
   /** Versions to read per view name; undefined: the newest of each. */
@@ -126,6 +128,27 @@ export interface SelectedRows {
   readonly rows: number
   /** To be read once. */
   readonly batches: AsyncIterable<readonly RowWrite[]>
+}
+
+/**
+ * What an experiment tracker should log of a training set. It has all members of its pin, and can be given in place of it. Equal
+ * for equal pins, but for `createdAt`.
+ */
+export interface Manifest extends Pin {
+  readonly manifestFormat: 1
+  /** Times are ISO 8601 in UTC, with microseconds. */
+  readonly createdAt: string
+  readonly spine: Pin['spine'] & { readonly fromTimestamp: string; readonly untilTimestamp: string }
+  readonly output: Pin['output'] & { readonly bytes: number; readonly columns: readonly DatasetColumn[] }
+  /** Of the views whose older rows could make no difference: from when on their history was read (`history-range.ts`). */
+  readonly historyFrom: Readonly<Record<string, string>>
+  /** One per feature column, in their order. */
+  readonly features: readonly FeatureFigures[]
+}
+
+export interface TrainingSet extends Dataset {
+  readonly pin: Pin
+  readonly manifest: Manifest
 }
 
 export interface HistoryRequest {
@@ -227,11 +250,7 @@ export interface OfflineStore {
     options?: JobOptions,
   ): Promise<Dataset & { readonly tableVersion: number }>
 
-  trainingSet(
-    service: FeatureService,
-    request: TrainingSetRequest,
-    options?: JobOptions,
-  ): Promise<Dataset & { readonly pin: Pin }>
+  trainingSet(service: FeatureService, request: TrainingSetRequest, options?: JobOptions): Promise<TrainingSet>
 
   /**
    * Rewrites small files of the view's table as fewer large ones; the rows stay as they are, at every version. Any number of writers

@@ -245,8 +245,9 @@ test('the spine of a service export is the view that has all its keys, renamed t
           'EVENT_TIME',
           'arrow',
         ])
+        expect(request.spineMayBeEmpty).toBe(true)
         const pin = { tables: { airport_daily: 4, route_daily: 5 } } as never
-        return { ...(await edge.dataset(content)), pin }
+        return { ...(await edge.dataset(content)), pin, manifest: {} as never }
       },
     },
   })

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { status } from '@grpc/grpc-js'
 import { afterEach, expect, test } from 'vitest'
 import { connect, TwinstoreError } from '../../src/client/index.ts'
-import type { Pin, TrainingSetRequest } from '../../src/offline/offline-store.ts'
+import type { Manifest, Pin, TrainingSetRequest } from '../../src/offline/offline-store.ts'
 import { collect, duplex, type Edge, FINGERPRINT, registry, type Script, startEdge } from './grpc-fixture.ts'
 
 const PATH = '/twinstore.v1.Offline/GetTrainingSet'
@@ -33,6 +33,22 @@ const pin: Pin = {
   engine: 'duckdb 1',
 }
 
+function manifestOf(made: Pin): Manifest {
+  return {
+    ...made,
+    manifestFormat: 1,
+    createdAt: '2026-01-01T00:00:00.000000Z',
+    spine: {
+      ...made.spine,
+      fromTimestamp: '2001-01-01T00:00:00.000000Z',
+      untilTimestamp: '2001-06-30T00:00:00.000000Z',
+    },
+    output: { ...made.output, bytes: 4, columns: [] },
+    historyFrom: {},
+    features: [{ column: 'delay_risk__risk', view: 'delay_risk', feature: 'risk', nullRate: 0.25 }],
+  }
+}
+
 /** A store that keeps what it was asked and the spine's bytes, and makes a data set with this pin. */
 function joining(made: Partial<Pin> = {}) {
   const asked: { request: TrainingSetRequest; spine: Buffer | undefined }[] = []
@@ -40,7 +56,8 @@ function joining(made: Partial<Pin> = {}) {
     async trainingSet(_service, request) {
       const spine = await readFile(request.spineFile).catch(() => undefined)
       asked.push({ request, spine })
-      return { ...(await edge.dataset(Buffer.from('made'), { rows: 3 })), pin: { ...pin, ...made } }
+      const pinned = { ...pin, ...made }
+      return { ...(await edge.dataset(Buffer.from('made'), { rows: 3 })), pin: pinned, manifest: manifestOf(pinned) }
     },
   }
   return { asked, offline }
@@ -59,7 +76,7 @@ async function refused(work: Promise<unknown>): Promise<[string, string]> {
   return [error.code, error.message]
 }
 
-test('a spine is sent in pieces, joined, and the answer ends with its pin', async () => {
+test('a spine is sent in pieces, joined, and the answer ends with its pin and manifest', async () => {
   const { asked, offline } = joining()
   await start({ offline })
   const spine = [Buffer.alloc(700_000, 1), Buffer.alloc(10, 2)]
@@ -73,6 +90,7 @@ test('a spine is sent in pieces, joined, and the answer ends with its pin', asyn
   })
   expect(Buffer.concat(await collect(dataset)).toString()).toBe('made')
   expect(JSON.parse(dataset.trailer!.pinJson!)).toEqual(pin)
+  expect(JSON.parse(dataset.trailer!.manifestJson!)).toEqual(manifestOf(pin))
   expect(dataset.info.tableVersions).toEqual(pin.tables)
   const { request, spine: received } = asked[0]!
   expect(received!.equals(Buffer.concat(spine))).toBe(true)
@@ -112,6 +130,9 @@ test('a pin says what to join, at its table versions, without a flush', async ()
     tableVersions: pin.tables,
   })
   expect(edge.flushes).toEqual([])
+  const manifestJson = JSON.stringify(manifestOf(pin))
+  await collect(await client.trainingSet({ ...pinned, pinJson: manifestJson, spine: spineOf(Buffer.from('s')) }))
+  expect(asked[1]!.request).toMatchObject({ tableVersions: pin.tables, mode: 'AS_SERVED' })
   const contrary = client.trainingSet({ ...pinned, spine: spineOf(Buffer.from('s')), mode: 'EVENT_TIME' })
   const [code, message] = await refused(contrary)
   expect(code).toBe('INVALID_ARGUMENT')

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isStale } from '../../src/domain/freshness.ts'
 import type { Feature, FeatureView, OnStale } from '../../src/domain/registry.ts'
-import type { JoinMode } from '../../src/offline/dataset-jobs.ts'
+import type { FeatureFigures, JoinMode } from '../../src/offline/dataset-jobs.ts'
 import { literal, timestampLiteral } from '../../src/offline/duckdb/sql.ts'
 import type { DataFile } from '../../src/offline/table-jobs.ts'
 import { openWorkbench, testService, testView, type Workbench } from '../integration/training-set-fixture.ts'
@@ -75,21 +75,58 @@ const cases: fc.Arbitrary<Case> = fc
     })),
   }))
 
-/** What the join must say, by definition. */
-function modelFeatures(testCase: Case, mode: JoinMode, entity: number | null, at: number): unknown[] {
-  const defaults = [null, -7, 'none']
+const DEFAULTS = [null, -7, 'none']
+
+/** The row that is the answer, by definition. */
+function modelAnswer(testCase: Case, mode: JoinMode, entity: number | null, at: number): HistoryRow | undefined {
   const visible = testCase.history.filter(
     (row) => row.entity === entity && row.event <= at && (mode === 'EVENT_TIME' || row.created <= at),
   )
-  const [answer] = visible.toSorted((one, other) => other.event - one.event || other.position - one.position)
-  if (answer === undefined) return defaults
+  return visible.toSorted((one, other) => other.event - one.event || other.position - one.position)[0]
+}
+
+function isMissing(answer: HistoryRow, ordinal: number): boolean {
+  return answer.missing.includes(FEATURES[ordinal]!.name) || (ordinal === 2 && answer.schemaId === 1)
+}
+
+/** What the join must say. */
+function modelFeatures(testCase: Case, mode: JoinMode, entity: number | null, at: number): unknown[] {
+  const answer = modelAnswer(testCase, mode, entity, at)
+  if (answer === undefined) return DEFAULTS
   if (isStale(answer.event, testCase.ttl, at)) {
-    return defaults.map((standIn) => (testCase.onStale === 'default' ? standIn : null))
+    return DEFAULTS.map((standIn) => (testCase.onStale === 'default' ? standIn : null))
   }
-  return FEATURES.map((feature, ordinal) => {
-    const missing = answer.missing.includes(feature.name) || (ordinal === 2 && answer.schemaId === 1)
-    return missing ? defaults[ordinal] : answer.values[ordinal]
+  return FEATURES.map((_, ordinal) => (isMissing(answer, ordinal) ? DEFAULTS[ordinal] : answer.values[ordinal]))
+}
+
+/** What the manifest must say of a feature that entity `of` of each spine row is asked for. */
+function modelFigures(testCase: Case, mode: JoinMode, of: 'a' | 'b', ordinal: number) {
+  // With `default` a stale row gives what none gives: the history is then read from two TTLs before the spine.
+  const cut = testCase.onStale === 'default' && testCase.ttl !== undefined
+  const eventMin = cut ? Math.min(...testCase.spine.map((row) => row.at)) - 2 * testCase.ttl! : Number.NEGATIVE_INFINITY
+  const answers = testCase.spine.map((row) => {
+    const found = modelAnswer(testCase, mode, row[of], row.at)
+    const answer = found !== undefined && found.event >= eventMin ? found : undefined
+    const stale = answer !== undefined && isStale(answer.event, testCase.ttl, row.at)
+    const missing = answer === undefined || (!stale && isMissing(answer, ordinal))
+    const defaulted = DEFAULTS[ordinal] !== null && (missing || (stale && testCase.onStale === 'default'))
+    const isNull = modelFeatures(testCase, mode, row[of], row.at)[ordinal] === null
+    return { age: answer && row.at - answer.event, stale, missing, defaulted, isNull }
   })
+  const ages = answers.flatMap(({ age }) => (age === undefined ? [] : [age / 1e6]))
+  const rate = (is: (answer: (typeof answers)[number]) => boolean) => answers.filter(is).length / answers.length
+  return {
+    nullRate: rate((answer) => answer.isNull),
+    missingRate: rate((answer) => answer.missing),
+    staleRate: rate((answer) => answer.stale),
+    defaultRate: rate((answer) => answer.defaulted),
+    ages: ages.length === 0 ? undefined : [Math.min(...ages), Math.max(...ages)],
+  }
+}
+
+function flatFigures({ nullRate, history }: FeatureFigures) {
+  const { ageSeconds, ...rates } = history!
+  return { nullRate, ...rates, ages: ageSeconds && [ageSeconds.min, ageSeconds.max] }
 }
 
 let bench: Workbench
@@ -153,9 +190,9 @@ const service = testService(
   },
 )
 
-async function joined(testCase: Case, mode: JoinMode): Promise<unknown[][]> {
+async function joined(testCase: Case, mode: JoinMode) {
   const outputFile = bench.path('joined.parquet')
-  await bench.trainingSet({
+  const { features } = await bench.trainingSet({
     service,
     tables: { v: { view: viewOf(testCase), files: await filesOf(testCase) } },
     onDemandViews: {},
@@ -165,7 +202,10 @@ async function joined(testCase: Case, mode: JoinMode): Promise<unknown[][]> {
     outputFile,
   })
   const rows = await bench.session.rows(`SELECT * EXCLUDE (moment) FROM read_parquet(${literal(outputFile)})`)
-  return rows.map((row) => Object.values(row).map((value) => (typeof value === 'bigint' ? Number(value) : value)))
+  return {
+    rows: rows.map((row) => Object.values(row).map((value) => (typeof value === 'bigint' ? Number(value) : value))),
+    features,
+  }
 }
 
 for (const mode of ['EVENT_TIME', 'AS_SERVED'] as const) {
@@ -178,7 +218,15 @@ for (const mode of ['EVENT_TIME', 'AS_SERVED'] as const) {
           const keys = [a, b].flatMap((entity) => [entity, entity === null ? null : `n${entity}`])
           return [...keys, ...modelFeatures(testCase, mode, a, at), added, plain]
         })
-        expect(await joined(testCase, mode)).toEqual(expected)
+        const { rows, features } = await joined(testCase, mode)
+        expect(rows).toEqual(expected)
+        const uses = [...['a', 'a', 'a'].map((of, ordinal) => [of, ordinal]), ['b', 2], ['b', 0]] as [
+          'a' | 'b',
+          number,
+        ][]
+        expect(features.map(flatFigures)).toEqual(
+          uses.map(([of, ordinal]) => modelFigures(testCase, mode, of, ordinal)),
+        )
       }),
       { numRuns: 100 },
     )

@@ -169,7 +169,14 @@ export function encodePart(part: DatasetPart): Buffer {
     case 'header':
       return chunkCodec.encode({ header: headerMessage(part.header) })
     case 'trailer':
-      return chunkCodec.encode({ trailer: { rows: part.rows, sha256: part.sha256, pinJson: part.pinJson ?? '' } })
+      return chunkCodec.encode({
+        trailer: {
+          rows: part.rows,
+          sha256: part.sha256,
+          pinJson: part.pinJson ?? '',
+          manifestJson: part.manifestJson ?? '',
+        },
+      })
     case 'progress':
       return chunkCodec.encode({ progress: part.progress })
   }

@@ -48,12 +48,13 @@ export async function loadSpine(session: Session, input: SpineInput, needs: Spin
   const columns = described.map((row, index): GivenColumn => {
     return { name: String(row['column_name']), type: String(row['column_type']), sql: `c${index}` }
   })
+  if (!input.mayBeEmpty) await refuseEmpty(session, relation)
   const casts = checkColumns(columns, input.timestampColumn, needs)
   const places = columns.map((column) => column.sql).join(', ')
   await session.run(`CREATE TEMP TABLE spine AS SELECT * FROM ${relation} AS s(${places})`, { subject: SUBJECT })
   const given = columns.find((column) => column.name === input.timestampColumn)!
   const moment = momentSql(given.sql, given.type)!
-  const measured = await checkValues(session, columns, input.timestampColumn, moment, input.mayBeEmpty === true, casts)
+  const measured = await checkValues(session, columns, input.timestampColumn, moment, casts)
   return {
     ...measured,
     columns,
@@ -88,6 +89,13 @@ export async function spineRelation(
     })
   const typed = types.length === 0 ? options : `${options}, types = {${types.join(', ')}}`
   return `read_csv(${literal(input.file)}, ${typed})`
+}
+
+/** Before the types are looked at: those of an empty CSV file are not known. */
+async function refuseEmpty(session: Session, relation: string): Promise<void> {
+  const first = await session.rows(`SELECT 1 FROM ${relation} LIMIT 1`, { subject: SUBJECT })
+  if (first.length > 0) return
+  throw new TwinstoreError('INVALID_ARGUMENT', 'the spine has no rows, so there is nothing to join')
 }
 
 function checkColumns(
@@ -153,7 +161,6 @@ async function checkValues(
   columns: readonly GivenColumn[],
   timestampColumn: string,
   moment: string,
-  mayBeEmpty: boolean,
   casts: ReadonlyMap<string, SourceCast>,
 ): Promise<Pick<Spine, 'rows' | 'fromMicros' | 'untilMicros'>> {
   const checked = columns.filter((column) => casts.get(column.name)?.lossSql !== undefined)
@@ -169,9 +176,6 @@ async function checkValues(
     ].join(', ')} FROM spine`,
   )
   const rows = Number(counted!['all_rows'])
-  if (rows === 0 && !mayBeEmpty) {
-    throw new TwinstoreError('INVALID_ARGUMENT', 'the spine has no rows, so there is nothing to join')
-  }
   const undated = rows - Number(counted!['dated_rows'])
   const faults: Fault[] = []
   if (undated > 0) {

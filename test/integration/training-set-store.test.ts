@@ -1,0 +1,190 @@
+/** Training sets over real tables: what is opened for a spine, what its manifest says, and what a fault leaves behind: nothing. */
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Shard } from '../../src/domain/entity-key.ts'
+import type { FeatureView, Registry } from '../../src/domain/registry.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
+import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
+import type { OfflineStore, TrainingSet, TrainingSetRequest } from '../../src/offline/offline-store.ts'
+import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
+import { type Bench, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
+
+const DAY = 86_400_000_000
+const SERVICE = { name: 's', members: [{ kind: 'view', use: { view: 'v', as: 'v', joinKeyMap: {} } }] } as const
+
+let bench: Bench
+beforeAll(async () => {
+  bench = await openBench()
+})
+afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+
+interface Opened {
+  readonly dir: string
+  readonly store: OfflineStore
+  /** The partitions of the data files that were borrowed since this was asked last. */
+  borrowedDays(): string[]
+  train(spine: string, more?: Partial<TrainingSetRequest>): Promise<TrainingSet>
+}
+
+/** A table with a row of entity `a` on each of these days of 1970, a file each. */
+async function opened(view: FeatureView, days: readonly number[]): Promise<Opened> {
+  const dir = bench.newDir()
+  const objects = await openFolderObjects(join(dir, 'offline'))
+  const borrowed = new Set<string>()
+  const watched: ObjectStore = Object.assign(Object.create(objects) as ObjectStore, {
+    borrow(path: string) {
+      borrowed.add(/event_date=([\d-]+)/.exec(path)?.[1] ?? path)
+      return objects.borrow(path)
+    },
+  })
+  const store = openDeltaOfflineStore({
+    objects: watched,
+    engine: bench.engine,
+    engineName: 'test',
+    resolveSource: async () => '',
+    table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 10, logReadsMax: 8 },
+    spoolDir: join(dir, 'spool'),
+    spoolBytesMax: 1_000_000,
+    filesAtOnce: 4,
+    verifiedFilesMax: 100,
+    latestBatchRows: 3,
+  })
+  for (const day of days) {
+    const row = rowOf(view, { key: ['a'], event: (day - 1) * DAY, position: day, values: [BigInt(day)] })
+    await store.append(view, [{ source: { storeId: 'store-1', shard: 0 as Shard }, entries: [row] }])
+  }
+  const registry: Registry = {
+    project: 'p',
+    fingerprint: 'f'.repeat(32),
+    entities: new Map(),
+    views: new Map([['v', view]]),
+    onDemandViews: new Map(),
+    services: new Map([['s', SERVICE]]),
+  }
+  return {
+    dir,
+    store,
+    borrowedDays() {
+      const seen = [...borrowed].sort()
+      borrowed.clear()
+      return seen
+    },
+    async train(spine, more = {}) {
+      const spineFile = join(dir, 'spine.csv')
+      await writeFile(spineFile, spine)
+      const asked = { spineFile, spineFormat: 'csv', timestampColumn: 'at', mode: 'EVENT_TIME', format: 'csv' } as const
+      return store.trainingSet(SERVICE, { ...asked, registry, ...more })
+    },
+  }
+}
+
+const endless = viewOf({ n: 'int64' })
+const threeDays = viewOf({ n: 'int64' }, { ttlMicros: 3 * DAY })
+const SPINE = 'k,at\na,1970-01-20T12:00:00Z\na,1970-01-21T12:00:00Z\n'
+
+async function leftIn(folder: string): Promise<string[]> {
+  return readdir(folder, { recursive: true }).catch(() => [])
+}
+
+test('only files that can matter for the spine are opened', async () => {
+  const table = await opened(endless, [1, 10, 21, 22, 30])
+  table.borrowedDays()
+  await (await table.train(SPINE)).dispose()
+  expect(table.borrowedDays()).toEqual(['1970-01-01', '1970-01-10', '1970-01-21'])
+  // With a TTL of three days a row of the 10th is stale for all of the spine, and older than what counts as stale.
+  const pruned = await opened(threeDays, [1, 10, 15, 18, 21, 22, 30])
+  pruned.borrowedDays()
+  const made = await pruned.train(SPINE)
+  expect(pruned.borrowedDays()).toEqual(['1970-01-15', '1970-01-18', '1970-01-21'])
+  expect(await readFile(made.path, 'utf8')).toMatch(/^k,at,v__n\na,.*,18\na,.*,21\n$/)
+})
+
+test('a damaged file outside the range does no harm; one inside it is named, and nothing is left behind', async () => {
+  const { dir, store, train } = await opened(threeDays, [1, 20])
+  const files = (await readdir(join(dir, 'offline/views'), { recursive: true })).filter((name) =>
+    name.endsWith('.parquet'),
+  )
+  const cut = async (day: string) => {
+    const path = join(dir, 'offline/views', files.find((name) => name.includes(day))!)
+    await writeFile(path, (await readFile(path)).subarray(0, -8))
+  }
+  await cut('1970-01-01')
+  await (await train(SPINE)).dispose()
+  await cut('1970-01-20')
+  // Verified files are remembered by their modification time, so that the change is seen.
+  await expect(train(SPINE)).rejects.toMatchObject({
+    code: 'DATA_LOSS',
+    message: expect.stringMatching(/event_date=1970-01-20\/.*\.parquet has \d+ bytes, its table's log says \d+/),
+  })
+  // A folder of the store's own is all there is until it is closed.
+  expect((await leftIn(join(dir, 'spool'))).filter((name) => name.includes('/'))).toEqual([])
+  await store.close()
+  expect(await leftIn(join(dir, 'spool'))).toEqual([])
+})
+
+test('a spine that does not fit is refused before any file of a table is fetched', async () => {
+  const table = await opened(endless, [1])
+  table.borrowedDays()
+  for (const [spine, message] of [
+    ['k,when\na,1970-01-20\n', /at: missing/],
+    ['k,at\na,soon\n', /at: expected TIMESTAMP, TIMESTAMPTZ or DATE, got VARCHAR/],
+    ['k,at\n', /the spine has no rows/],
+  ] as const) {
+    await expect(table.train(spine)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(message),
+    })
+  }
+  expect(table.borrowedDays()).toEqual([])
+})
+
+test('the manifest has all of the pin and what there is to log; equal pins give equal ones but for the time', async () => {
+  const { train, store } = await opened(threeDays, [1, 10, 15, 18])
+  const spine =
+    'k,at,label\na,1970-01-15T12:00:00.000001Z,1\na,1970-01-20T23:00:00Z,2\na,1970-01-21T12:00:00Z,3\nb,1970-01-19T00:00:00Z,4\n'
+  const made = await train(spine, { format: 'parquet' })
+  const { createdAt, ...manifest } = made.manifest
+  expect(createdAt).toMatch(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+  const { spine: pinnedSpine, output, ...pin } = made.pin
+  expect(manifest).toEqual({
+    ...pin,
+    manifestFormat: 1,
+    spine: {
+      ...pinnedSpine,
+      fromTimestamp: '1970-01-15T12:00:00.000001Z',
+      untilTimestamp: '1970-01-21T12:00:00.000000Z',
+    },
+    output: {
+      ...output,
+      bytes: made.bytes,
+      columns: [
+        { name: 'k', type: 'VARCHAR' },
+        { name: 'at', type: expect.stringContaining('TIMESTAMP') },
+        { name: 'label', type: 'BIGINT' },
+        { name: 'v__n', type: 'BIGINT' },
+      ],
+    },
+    historyFrom: { v: '1970-01-09T12:00:00.000001Z' },
+    features: [
+      {
+        column: 'v__n',
+        view: 'v',
+        feature: 'n',
+        // The third row's value is older than three days; entity b has none.
+        nullRate: 0.5,
+        history: {
+          missingRate: 0.25,
+          staleRate: 0.25,
+          defaultRate: 0,
+          ageSeconds: { min: 43_200.000001, mean: expect.closeTo((0.5 + 2 + 23 / 24 + 3.5) * 28_800, 3), max: 302_400 },
+        },
+      },
+    ],
+  })
+  const row = rowOf(threeDays, { key: ['a'], event: 19 * DAY, position: 99, values: [5n] })
+  await store.append(threeDays, [{ source: { storeId: 'store-1', shard: 0 as Shard }, entries: [row] }])
+  const again = await train(spine, { format: 'parquet', tableVersions: made.pin.tables })
+  expect({ ...again.manifest, createdAt }).toEqual(made.manifest)
+})
