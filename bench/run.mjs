@@ -24,6 +24,7 @@ const SCENARIOS = {
   'training-set': './lib/training-set-figures.mjs',
   export: './export.mjs',
   'point-look-up': './point-look-up.mjs',
+  append: './append.mjs',
   'redis-miss': './redis-miss.mjs',
   'redis-write': './redis-write.mjs',
   'invalidation-delay': './invalidation-delay.mjs',

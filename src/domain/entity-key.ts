@@ -9,6 +9,7 @@
  * A key travels as a latin-1 string with one character a byte, because a string is what a cache can look up; the bytes
  * of a request's string are taken as they are, without decoding.
  */
+import { isUtf8 } from 'node:buffer'
 import { murmur3 } from '../lib/murmur3.ts'
 import { TwinstoreError } from './errors.ts'
 
@@ -89,7 +90,7 @@ export function decodeEntityKey(types: readonly KeyType[], key: EntityKey): KeyV
       length |= (byte & 0x7f) << shift
       if (byte < 0x80) break
     }
-    if (at + length > bytes.length) throw badKey(key)
+    if (at + length > bytes.length || !isUtf8(bytes.subarray(at, at + length))) throw badKey(key)
     values.push(bytes.toString('utf8', at, at + length))
     at += length
   }

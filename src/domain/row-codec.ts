@@ -16,7 +16,7 @@
  * length 0 (an unset `Value`); a null is `null_val`. The checksum leaves the header out, because the store that
  * accepts a row sets its position; it is verified when a row enters a cache, not at every read.
  */
-import { crc32 } from 'node:zlib'
+import { crc32Between } from '../lib/crc32.ts'
 import { TwinstoreError } from './errors.ts'
 import type { Position, Version } from './version.ts'
 
@@ -28,7 +28,7 @@ export const POSITION_OFFSET = 18
 export const CREATED_OFFSET = 26
 
 const FLAGS_OFFSET = 1
-const SCHEMA_OFFSET = 2
+export const SCHEMA_OFFSET = 2
 const CHECKSUM_OFFSET = 6
 const HAS_GAPS = 1
 const VALUE_TAG = 0x0a
@@ -68,7 +68,7 @@ export function encodeRow(input: RowInput): Buffer {
   row[0] = ROW_FORMAT
   row[FLAGS_OFFSET] = gaps
   row.writeUInt32BE(input.schemaId, SCHEMA_OFFSET)
-  row.writeUInt32BE(crc32(row.subarray(ROW_HEADER_BYTES)), CHECKSUM_OFFSET)
+  row.writeUInt32BE(crc32Between(row, ROW_HEADER_BYTES, length), CHECKSUM_OFFSET)
   writeMicros(row, VERSION_OFFSET, input.eventMicros)
   writeUint64(row, POSITION_OFFSET, input.position)
   writeMicros(row, CREATED_OFFSET, input.createdMicros)
@@ -124,10 +124,15 @@ export function compareRowVersions(a: Buffer, b: Buffer): number {
 
 /** Undefined for a sound row, else a DATA_LOSS error that says what is wrong with it. */
 export function rowFault(row: Buffer): TwinstoreError | undefined {
-  if (row.length < ROW_HEADER_BYTES) return corrupt(`${row.length} bytes, shorter than a header`)
-  if (row[0] !== ROW_FORMAT) return corrupt(`format version ${row[0]}, this program reads ${ROW_FORMAT}`)
-  if (crc32(row.subarray(ROW_HEADER_BYTES)) !== row.readUInt32BE(CHECKSUM_OFFSET)) return corrupt('checksum mismatch')
-  return undefined
+  return rowFaultAt(row, 0, row.length)
+}
+
+/** The same of a row that lies within other bytes. */
+export function rowFaultAt(bytes: Buffer, from: number, to: number): TwinstoreError | undefined {
+  if (to - from < ROW_HEADER_BYTES) return corrupt(`${to - from} bytes, shorter than a header`)
+  if (bytes[from] !== ROW_FORMAT) return corrupt(`format version ${bytes[from]}, this program reads ${ROW_FORMAT}`)
+  const checksum = crc32Between(bytes, from + ROW_HEADER_BYTES, to)
+  return checksum === bytes.readUInt32BE(from + CHECKSUM_OFFSET) ? undefined : corrupt('checksum mismatch')
 }
 
 /** The serialized values of a row, as views into it; DATA_LOSS if the body is not a sequence of values. */

@@ -29,7 +29,7 @@ const INT32_MAX = 0x7fffffff
 const INT64_MIN = -0x8000000000000000n
 const INT64_MAX = 0x7fffffffffffffffn
 /** Whole seconds whose microseconds are exact as a JavaScript number. */
-const SECONDS_MAX = 9_007_199_254
+export const SECONDS_MAX = 9_007_199_254
 
 /** The bytes of a value of this type; a string that says what is wrong if the value is not of the type. */
 export function encodeValue(type: ValueType, value: FeatureValue | null | undefined): Buffer | string {
@@ -76,7 +76,8 @@ function varintTag(field: number, wireType: number): Buffer {
   return tag
 }
 
-function wireTypeOf(kind: ScalarType): number {
+/** How a scalar of this kind is written: the wire type of its field, or of a packed list's items if they stood alone. */
+export function wireTypeOf(kind: ScalarType): number {
   if (kind === 'double') return WIRE_FIXED64
   if (kind === 'float') return WIRE_FIXED32
   return kind === 'string' || kind === 'bytes' ? WIRE_LENGTH : WIRE_VARINT
@@ -224,6 +225,7 @@ function hasNaN(value: FeatureValue | null | undefined): boolean {
   return Array.isArray(value) && value.some((item) => typeof item === 'number' && !Number.isFinite(item))
 }
 
-function notA(type: ValueType, detail: string): TwinstoreError {
+/** Bytes that are not one value of the type. */
+export function notA(type: ValueType, detail: string): TwinstoreError {
   return new TwinstoreError('DATA_LOSS', `not a ${typeName(type)} value: ${detail}`)
 }

@@ -77,11 +77,12 @@ export interface SourceFile extends DataFile {
   readonly addedVersion?: number
 }
 
-/** Outbox rows of one view as Parquet files in `outputDir`. */
+/** Outbox rows of one view as Parquet files in `outputDir`, which is made if need be. */
 export interface AppendJob {
   readonly input: {
     readonly view: FeatureView
-    readonly rows: readonly { readonly key: string; readonly row: Uint8Array }[]
+    /** A row spool (`row-spool.ts`). */
+    readonly rowsFile: string
     readonly outputDir: string
   }
   readonly output: { readonly files: readonly WrittenFile[] }
@@ -110,9 +111,8 @@ export interface SpooledRows {
 }
 
 /**
- * The latest row per entity of a table, encoded for the online store, in one spool file: for each row, big-endian
- * u32 key length, u32 row length, the row key (latin-1) and the row's bytes. With `limit` in key order (by join keys in
- * canonical order, strings by their bytes), and no more entities than that.
+ * The latest row per entity of a table, encoded for the online store, in one row spool (`row-spool.ts`). With `limit` in
+ * key order (by join keys in canonical order, strings by their bytes), and no more entities than that.
  */
 export interface LatestJob {
   readonly input: {

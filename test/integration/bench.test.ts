@@ -37,6 +37,8 @@ const FIGURES = [
     compared(`export.${format}.`, 'hand', ['seconds', 'cpu_seconds', 'peak_rss_mib', 'file_mib']),
   ),
   ...['bytes_share_percent', 'newest_10_share_percent', 'ms', 'newest_10_ms'].map((name) => `point-look-up.${name}`),
+  ...compared('append.', 'copy', ['seconds']),
+  'append.pause_ms',
   ...['store', 'serving', 'grpc'].flatMap((through) =>
     [1, 4, 16].flatMap((inFlight) =>
       compared(`redis-miss.${through}.${inFlight}-in-flight.`, 'bare', ['p50_ms', 'p99_ms', 'rows_per_s']),

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { decodeEntityKey, type KeyValue, type RowKey, splitRowKey } from '../../src/domain/entity-key.ts'
 import { compareUtf8 } from '../../src/lib/utf8-order.ts'
-import { type Bench, dataFiles, openBench, rowOf, spooledRows, viewOf } from './offline-store-fixtures.ts'
+import { type Bench, dataFiles, openBench, rowOf, runAppend, spooledRows, viewOf } from './offline-store-fixtures.ts'
 
 let bench: Bench
 beforeAll(async () => {
@@ -39,7 +39,7 @@ test('parts follow each other in key order and together are the latest row of ev
     })),
   )
   const rows = specs.map((spec) => rowOf(view, spec))
-  const { files } = await bench.engine.run('append', { view, rows, outputDir: bench.newDir() })
+  const files = await runAppend(bench, view, rows)
   const table = { view, files: dataFiles(files) }
   const expected = [...keys]
     .sort(compareKeys)

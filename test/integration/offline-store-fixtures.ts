@@ -16,6 +16,7 @@ import { createInlineEngine } from '../../src/offline/duckdb/job-runner.ts'
 import type { OfflineEngine } from '../../src/offline/engine.ts'
 import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
+import { type SpooledRow, writeRowSpool } from '../../src/offline/row-spool.ts'
 import type { DataFile, WrittenFile } from '../../src/offline/table-jobs.ts'
 
 /** Opens the object store of a test in its folder, or elsewhere: where, says the test file that loads the tests. */
@@ -98,6 +99,18 @@ export async function openBench(): Promise<Bench> {
     return dir
   }
   return { folder, limits, engine: createInlineEngine(limits, systemClock), newDir }
+}
+
+/** Runs an append job over outbox rows, from a row spool as the store does. */
+export async function runAppend(
+  { engine, newDir }: Pick<Bench, 'engine' | 'newDir'>,
+  view: FeatureView,
+  rows: readonly SpooledRow[],
+): Promise<readonly WrittenFile[]> {
+  const dir = newDir()
+  const rowsFile = join(dir, 'rows')
+  await writeRowSpool(rowsFile, [rows])
+  return (await engine.run('append', { view, rowsFile, outputDir: join(dir, 'files') })).files
 }
 
 export function dataFiles(written: readonly WrittenFile[]): DataFile[] {

@@ -15,6 +15,7 @@ import {
   openBench,
   type RowSpec,
   rowOf,
+  runAppend,
   spooledRows,
   type Values,
   viewOf,
@@ -88,8 +89,8 @@ const EXTREME: Values = [
 ]
 
 async function appendRows(view: ReturnType<typeof viewOf>, rows: readonly RowSpec[]): Promise<DataFile[]> {
-  const input = { view, rows: rows.map((row) => rowOf(view, row)), outputDir: bench.newDir() }
-  return dataFiles((await bench.engine.run('append', input)).files)
+  const outbox = rows.map((row) => rowOf(view, row))
+  return dataFiles(await runAppend(bench, view, outbox))
 }
 
 test('every type survives the table: ordinary, extreme, null and missing values come back as the same row bytes', async () => {
@@ -108,7 +109,7 @@ test('every type survives the table: ordinary, extreme, null and missing values 
       values,
     }),
   )
-  const { files } = await bench.engine.run('append', { view, rows, outputDir: bench.newDir() })
+  const files = await runAppend(bench, view, rows)
   const outputFile = join(bench.newDir(), 'latest')
   await bench.engine.run('latest', { table: { view, files: dataFiles(files) }, outputFile })
   const found = (await spooledRows(outputFile)).sort((a, b) => (a.key < b.key ? -1 : 1))
@@ -152,7 +153,7 @@ test('property: any row comes back from the table byte by byte', async () => {
       const rows = specs.map(([key, values], index) =>
         rowOf(view, { key: [key], event: index, position: index + 1, values }),
       )
-      const { files } = await bench.engine.run('append', { view, rows, outputDir: bench.newDir() })
+      const files = await runAppend(bench, view, rows)
       const outputFile = join(bench.newDir(), 'latest')
       await bench.engine.run('latest', { table: { view, files: dataFiles(files) }, outputFile })
       const found = new Map((await spooledRows(outputFile)).map(({ key, row }) => [key, row.toString('hex')]))
@@ -171,7 +172,7 @@ test('NaN and infinities are kept where a view allows them', async () => {
     position: 1,
     values: [Number.NaN, -Infinity, [Number.NaN, Infinity]],
   })
-  const { files } = await bench.engine.run('append', { view, rows: [row], outputDir: bench.newDir() })
+  const files = await runAppend(bench, view, [row])
   expect(files[0]!.stats.minValues).not.toHaveProperty('f')
   expect(files[0]!.stats.minValues).not.toHaveProperty('d')
   const outputFile = join(bench.newDir(), 'latest')
@@ -187,11 +188,8 @@ test('files are one per partition, sorted, and their statistics are exact', asyn
     position: 10_000 + index,
     values: [index === 0 ? null : BigInt(index), 5, 0.1, 'x'.repeat(index % 400)] as Values,
   }))
-  const { files } = await bench.engine.run('append', {
-    view,
-    rows: specs.map((spec) => rowOf(view, spec)),
-    outputDir: bench.newDir(),
-  })
+  const outbox = specs.map((spec) => rowOf(view, spec))
+  const files = await runAppend(bench, view, outbox)
   expect(files.map((file) => file.eventDate).sort()).toEqual(['1970-01-01', '1970-01-02', '1970-01-03'])
   const first = files.find((file) => file.eventDate === '1970-01-01')!
   expect(first.path).toMatch(/event_date=1970-01-01\/part-[0-9a-f-]{36}\.parquet$/)
@@ -215,6 +213,65 @@ test('files are one per partition, sorted, and their statistics are exact', asyn
   )
   await session.close()
   expect(unordered[0]!['bad']).toBe(0n)
+})
+
+test('rows of several row groups of the decoded file, with gaps and lists in some, are all there', async () => {
+  const view = viewOf({ n: 'int64', text: 'string', tags: 'list<string>', flags: 'list<bool>' })
+  const count = 150_000
+  const rows = Array.from({ length: count }, (_, index) =>
+    rowOf(view, {
+      key: [`k${index % 1000}`],
+      event: index,
+      position: index + 1,
+      values: [
+        index % 7 === 0 ? null : BigInt(index),
+        index < 130_000 ? 'x'.repeat(index % 50) : undefined,
+        index % 3 === 0 ? null : Array.from({ length: index % 3 }, (_, item) => `t${item}`),
+        index < 140_000 ? [] : [true, index % 2 === 0],
+      ],
+    }),
+  )
+  const files = await runAppend(bench, view, rows)
+  const session = await openSession(bench.limits, systemClock)
+  const [found] = await session.rows(
+    `SELECT count(*) AS rows, sum(n)::BIGINT AS n, count(n) AS n_count, sum(length(text))::BIGINT AS text_length, count(text) AS texts,
+       count(missing_features) AS missing, sum(len(tags))::BIGINT AS tags, count(tags) AS tag_lists, sum(len(flags))::BIGINT AS flags,
+       sum(list_count(list_filter(flags, flag -> flag)))::BIGINT AS true_flags
+     FROM read_parquet('${files[0]!.path}')`,
+  )
+  await session.close()
+  const indices = Array.from({ length: count }, (_, index) => index)
+  const sum = (of: (index: number) => number) => BigInt(indices.reduce((total, index) => total + of(index), 0))
+  expect(files).toHaveLength(1)
+  expect(found).toEqual({
+    rows: BigInt(count),
+    n: sum((index) => (index % 7 === 0 ? 0 : index)),
+    n_count: sum((index) => (index % 7 === 0 ? 0 : 1)),
+    text_length: sum((index) => (index < 130_000 ? index % 50 : 0)),
+    texts: 130_000n,
+    missing: 20_000n,
+    tags: sum((index) => index % 3),
+    tag_lists: sum((index) => (index % 3 === 0 ? 0 : 1)),
+    flags: 20_000n,
+    true_flags: 15_000n,
+  })
+})
+
+test('a row with more or fewer values than its schema has, or with a key that is not one, is refused by its position', async () => {
+  const view = viewOf({ n: 'int64' })
+  const sound = rowOf(view, { key: ['a'], event: 1, position: 77, values: [1n] })
+  const wide = rowOf(viewOf({ n: 'int64', m: 'int64' }), { key: ['a'], event: 1, position: 78, values: [1n, 2n] })
+  const run = (key: string, row: Buffer) => runAppend(bench, view, [{ key, row }])
+  await expect(run(wide.key, wide.row)).rejects.toMatchObject({
+    code: 'DATA_LOSS',
+    message: 'view v, outbox row at position 78: corrupt row: 2 values where its schema has 1',
+  })
+  for (const key of ['v/S\x01', 'v/S\x01ab', 'v/I1234567', 'v/S\x02\xc3\x28', 'v/']) {
+    await expect(run(key, sound.row), key).rejects.toMatchObject({
+      code: 'DATA_LOSS',
+      message: expect.stringContaining('position 77: corrupt row'),
+    })
+  }
 })
 
 test('a view partitioned by month has its files under the first of the month, before 1970 too', async () => {
@@ -297,8 +354,7 @@ test('a corrupt outbox row is refused by its position, a row of unknown schema w
   const sound = rowOf(view, { key: ['a'], event: 1, position: 77, values: [1n] })
   const corrupt = Buffer.from(sound.row)
   corrupt[corrupt.length - 1]! ^= 1
-  const run = (row: Buffer) =>
-    bench.engine.run('append', { view, rows: [{ key: sound.key, row }], outputDir: bench.newDir() })
+  const run = (row: Buffer) => runAppend(bench, view, [{ key: sound.key, row }])
   await expect(run(corrupt)).rejects.toMatchObject({
     code: 'DATA_LOSS',
     message: expect.stringContaining('position 77'),

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createProcessEngine, type ProcessEngineSettings } from '../../src/offline/duckdb/process-engine.ts'
 import type { OfflineEngine } from '../../src/offline/engine.ts'
-import { type Bench, dataFiles, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { type Bench, dataFiles, openBench, rowOf, runAppend, viewOf } from './offline-store-fixtures.ts'
 
 const ROOT = new URL('../../', import.meta.url).pathname
 /** Beside the packages, so that the bundles find them. */
@@ -69,11 +69,11 @@ function jobPids(parent = process.pid): number[] {
   return pids.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('job-process.mjs'))
 }
 
-const append = (on: OfflineEngine, count = 3) => {
+const append = (engine: OfflineEngine, count = 3) => {
   const rows = Array.from({ length: count }, (_, index) =>
     rowOf(view, { key: ['a'], event: index, position: index + 1, values: [BigInt(index)] }),
   )
-  return on.run('append', { view, rows, outputDir: bench.newDir() })
+  return runAppend({ ...bench, engine }, view, rows)
 }
 
 /** Runs an endless sync; `running` resolves when its process has begun with it. */
@@ -91,7 +91,7 @@ function endless(on: OfflineEngine, signal?: AbortSignal): { running: Promise<vo
 
 test('jobs give in a child what they give here; short ones share a process, a long one leaves none', async () => {
   const on = engine()
-  const { files } = await append(on)
+  const files = await append(on)
   const [resident] = jobPids()
   const history = await on.run('history', { table: { view, files: dataFiles(files) }, entity: ['a'], limit: 10 })
   const here = await bench.engine.run('history', { table: { view, files: dataFiles(files) }, entity: ['a'], limit: 10 })
@@ -135,7 +135,7 @@ test('a killed process rejects its job by name, and the next job gets a new one'
   await on.run('history', { table: { view, files: [] }, entity: ['a'], limit: 1 }).catch((error) => {
     expect(error).toMatchObject({ code: 'UNAVAILABLE' })
   })
-  expect((await append(on)).files).toHaveLength(1)
+  expect(await append(on)).toHaveLength(1)
   expect(jobPids()).not.toContain(resident)
 })
 

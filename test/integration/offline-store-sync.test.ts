@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { FeatureView } from '../../src/domain/registry.ts'
 import { decodeValue } from '../../src/domain/value-codec.ts'
 import type { DataFile } from '../../src/offline/table-jobs.ts'
-import { type Bench, dataFiles, features, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { type Bench, dataFiles, features, openBench, rowOf, runAppend, viewOf } from './offline-store-fixtures.ts'
 
 let bench: Bench
 beforeAll(async () => {
@@ -135,12 +135,8 @@ test('a second sync adds nothing; a corrected row is added and wins; an unchange
   expect(await sync(view, rows(3), files, 2000)).toMatchObject({ rowsRead: 5, rowsAdded: 0, files: [] })
 
   const event = Date.UTC(2001, 0, 4) * 1000
-  const written = {
-    view,
-    rows: [rowOf(view, { key: ['a'], event, position: 2500, values: [99n] })],
-    outputDir: bench.newDir(),
-  }
-  files.push(...dataFiles((await bench.engine.run('append', written)).files))
+  const written = rowOf(view, { key: ['a'], event, position: 2500, values: [99n] })
+  files.push(...dataFiles(await runAppend(bench, view, [written])))
   expect((await sync(view, rows(3), files, 3000)).rowsAdded).toBe(0)
 
   const corrected = await sync(view, rows(42), files, 4000)

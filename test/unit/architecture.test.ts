@@ -15,7 +15,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'offline/objects/cache': ['domain', 'lib', 'offline/objects'],
   'offline/objects/s3': ['domain', 'lib', 'offline/objects', 'offline/objects/cache'],
   'offline/delta': ['domain', 'lib', 'offline', 'offline/objects/object-store.ts'],
-  'offline/duckdb': ['domain', 'lib', 'offline', 'definitions'],
+  'offline/parquet': ['domain', 'lib', 'offline'],
+  'offline/duckdb': ['domain', 'lib', 'offline', 'offline/parquet', 'definitions'],
   'offline/store': [
     'domain',
     'lib',

@@ -7,11 +7,14 @@
  * files per pass as there are shards.
  */
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import type { FeatureView } from '../../domain/registry.ts'
 import type { Position } from '../../domain/version.ts'
+import type { OutboxEntry } from '../../online/online-store.ts'
 import type { Action } from '../delta/actions.ts'
 import type { Snapshot } from '../delta/snapshot.ts'
 import type { AppendResult, OutboxBatch, OutboxSource } from '../offline-store.ts'
+import { writeRowSpool } from '../row-spool.ts'
 import { inStagingFolder } from '../staging-folder.ts'
 import type { StoreParts } from './store-parts.ts'
 import { discardFiles, uploadFiles } from './written-files.ts'
@@ -47,11 +50,20 @@ function appIdOf({ storeId, shard }: OutboxSource): string {
 /** What the table does not hold yet; a source with nothing new has no batch. */
 function freshBatches(batches: readonly OutboxBatch[], read: Snapshot): readonly OutboxBatch[] {
   return batches
-    .map(({ source, entries }) => {
-      const archived = archivedIn(read, source)
-      return { source, entries: entries.filter((entry) => entry.position > archived) }
-    })
+    .map(({ source, entries }) => ({ source, entries: entriesAfter(entries, archivedIn(read, source)) }))
     .filter(({ entries }) => entries.length > 0)
+}
+
+/** Entries are in order of position, so that a million of them need not be looked at one by one. */
+function entriesAfter(entries: readonly OutboxEntry[], position: Position): readonly OutboxEntry[] {
+  let from = 0
+  let to = entries.length
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (entries[middle]!.position > position) to = middle
+    else from = middle + 1
+  }
+  return from === 0 ? entries : entries.slice(from)
 }
 
 async function commitBatches(
@@ -60,13 +72,17 @@ async function commitBatches(
   batches: readonly OutboxBatch[],
   read: Snapshot,
 ): Promise<{ readonly committed: boolean; readonly snapshot: Snapshot }> {
-  const rows = batches.flatMap(({ entries }) => entries.map(({ key, row }) => ({ key, row })))
-  const files = await inStagingFolder(parts.objects, async (outputDir) => {
-    const output = await parts.engine.run('append', { view, rows, outputDir })
+  const files = await inStagingFolder(parts.objects, async (dir) => {
+    const rowsFile = join(dir, 'rows')
+    await writeRowSpool(
+      rowsFile,
+      batches.map(({ entries }) => entries),
+    )
+    const output = await parts.engine.run('append', { view, rowsFile, outputDir: join(dir, 'files') })
     return uploadFiles(parts, view, output.files)
   })
   const progress = batches.map(({ source, entries }) => ({
-    txn: { appId: appIdOf(source), version: Math.max(...entries.map((entry) => entry.position)) },
+    txn: { appId: appIdOf(source), version: entries.at(-1)!.position },
   }))
   const actions: readonly Action[] = [...progress, ...files.map((add) => ({ add }))]
   const result = await parts.tables.table(view).commit({

@@ -5,6 +5,7 @@
  * second one looks again, because both count the table's restores; no other commit can bring such a row, since no outbox
  * holds it and its position was given once.
  */
+import { join } from 'node:path'
 import { decodeEntityKey, splitRowKey } from '../../domain/entity-key.ts'
 import type { FeatureView } from '../../domain/registry.ts'
 import { rowEventMicros } from '../../domain/row-codec.ts'
@@ -12,6 +13,7 @@ import type { RowWrite } from '../../online/online-store.ts'
 import type { Action } from '../delta/actions.ts'
 import { pruneFiles } from '../delta/prune-files.ts'
 import type { AppendResult } from '../offline-store.ts'
+import { writeRowSpool } from '../row-spool.ts'
 import { inStagingFolder } from '../staging-folder.ts'
 import type { StoreParts } from './store-parts.ts'
 import { discardFiles, uploadFiles } from './written-files.ts'
@@ -27,13 +29,16 @@ export async function restoreRows(
   let read = await parts.tables.ensure(view)
   for (;;) {
     const candidates = pruneFiles(view, read.files, filterOf(view, rows))
-    const written = await inStagingFolder(parts.objects, (outputDir) =>
-      parts.tables.withFiles(view, candidates, async (existing) => {
-        const { files } = await parts.engine.run('restore', { view, rows, existing, outputDir })
+    const written = await inStagingFolder(parts.objects, async (dir) => {
+      const rowsFile = join(dir, 'rows')
+      await writeRowSpool(rowsFile, [rows])
+      return await parts.tables.withFiles(view, candidates, async (existing) => {
+        const input = { view, rowsFile, existing, outputDir: join(dir, 'files') }
+        const { files } = await parts.engine.run('restore', input)
         const rowsAdded = files.reduce((sum, { stats }) => sum + stats.numRecords, 0)
         return { files: await uploadFiles(parts, view, files), rowsAdded }
-      }),
-    )
+      })
+    })
     if (written.rowsAdded === 0) return { tableVersion: read.version, rowsAdded: 0 }
     const count = (read.txns.get(APP_ID) ?? 0) + 1
     const actions: readonly Action[] = [
