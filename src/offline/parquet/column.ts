@@ -1,7 +1,7 @@
 /** A column of a Parquet file: what the file says of it, and its values of the row group that is being filled. */
 import type { ScalarType } from '../../domain/value-type.ts'
 import { GrowingBytes } from './growing-bytes.ts'
-import { encodeLevels } from './levels.ts'
+import { Levels } from './levels.ts'
 
 export interface ColumnSpec {
   readonly name: string
@@ -22,8 +22,8 @@ export class Column {
   readonly spec: ColumnSpec
   /** In Parquet's PLAIN encoding, but a byte for each boolean. */
   readonly values = new GrowingBytes()
-  readonly #definitions = new GrowingBytes()
-  readonly #repetitions = new GrowingBytes()
+  readonly #definitions = new Levels()
+  readonly #repetitions = new Levels()
 
   constructor(spec: ColumnSpec) {
     this.spec = spec
@@ -31,11 +31,11 @@ export class Column {
 
   /** How many levels there are: items, with one for each list that has none. */
   get levels(): number {
-    return this.#definitions.length
+    return this.#definitions.count
   }
 
   get bytes(): number {
-    return this.values.length + this.#definitions.length + this.#repetitions.length
+    return this.values.length + this.#definitions.bytes + this.#repetitions.bytes
   }
 
   /** The next row has no value. */
@@ -61,10 +61,10 @@ export class Column {
 
   /** The bytes of a data page with everything since the last `clear`. */
   page(): Buffer {
-    const values = this.spec.of === 'bool' ? packedBooleans(this.values.written()) : this.values.written()
-    const definitions = this.#definitions.written()
-    if (!this.spec.isList) return Buffer.concat([encodeLevels(definitions, 1), values])
-    return Buffer.concat([encodeLevels(this.#repetitions.written(), 1), encodeLevels(definitions, 2), values])
+    const { isList, of } = this.spec
+    const values = of === 'bool' ? packedBooleans(this.values.written()) : this.values.written()
+    const definitions = this.#definitions.encoded(isList ? 2 : 1)
+    return Buffer.concat(isList ? [this.#repetitions.encoded(1), definitions, values] : [definitions, values])
   }
 
   clear(): void {

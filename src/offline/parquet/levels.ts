@@ -4,23 +4,51 @@
  * Source: https://parquet.apache.org/docs/file-format/data-pages/encodings/
  */
 import { varint64Bytes } from '../../lib/wire.ts'
+import { GrowingBytes } from './growing-bytes.ts'
 
-/** With its length before it, as a data page has it. `bitWidth` is at most 8. */
-export function encodeLevels(levels: Uint8Array, bitWidth: number): Buffer {
-  const body = isOneRun(levels) ? run(levels) : packedBits(levels, bitWidth)
-  const length = Buffer.alloc(4)
-  length.writeUInt32LE(body.length)
-  return Buffer.concat([length, body])
-}
+/** Levels, one after the other. As long as all are the same, which they are in most columns, only their number is kept. */
+export class Levels {
+  #runLevel = 0
+  #runCount = 0
+  readonly #varied = new GrowingBytes()
 
-function isOneRun(levels: Uint8Array): boolean {
-  const first = levels[0]
-  return levels.every((level) => level === first)
-}
+  get count(): number {
+    return this.#runCount + this.#varied.length
+  }
 
-function run(levels: Uint8Array): Buffer {
-  if (levels.length === 0) return Buffer.alloc(0)
-  return Buffer.concat([varint64Bytes(BigInt(levels.length) << 1n), Buffer.from([levels[0]!])])
+  get bytes(): number {
+    return this.#varied.length
+  }
+
+  push(level: number): void {
+    if (this.#varied.length === 0) {
+      if (this.#runCount === 0) this.#runLevel = level
+      if (level === this.#runLevel) {
+        this.#runCount++
+        return
+      }
+      this.#varied.pushRun(this.#runLevel, this.#runCount)
+      this.#runCount = 0
+    }
+    this.#varied.push(level)
+  }
+
+  /** With the length before it, as a data page has it. `bitWidth` is at most 8. */
+  encoded(bitWidth: number): Buffer {
+    const body = this.#varied.length === 0 ? this.#run() : packedBits(this.#varied.written(), bitWidth)
+    const length = Buffer.alloc(4)
+    length.writeUInt32LE(body.length)
+    return Buffer.concat([length, body])
+  }
+
+  clear(): void {
+    this.#runCount = 0
+    this.#varied.clear()
+  }
+
+  #run(): Buffer {
+    return Buffer.concat([varint64Bytes(BigInt(this.#runCount) << 1n), Buffer.from([this.#runLevel])])
+  }
 }
 
 /** Groups of eight, the last one filled up; the first level is in the lowest bits. */

@@ -20,7 +20,7 @@ import {
 import { WireError, WireReader } from '../../lib/wire.ts'
 import { RECORD_HEAD_BYTES } from '../row-spool.ts'
 import { Column } from './column.ts'
-import { isUtf8Between, type TakeValue, valueTaker } from './take-value.ts'
+import { type TakeValue, valueTaker } from './take-value.ts'
 
 const SLASH = 0x2f
 const STRING_TAG = 0x53
@@ -120,10 +120,7 @@ export class RowColumns {
       this.#missing.absent()
       return
     }
-    for (const name of missing) {
-      this.#missing.values.pushInt32(name.length)
-      this.#missing.values.pushBytes(name, 0, name.length)
-    }
+    for (const name of missing) this.#missing.values.pushText(name, 0, name.length)
     this.#missing.list(missing.length)
   }
 
@@ -139,7 +136,7 @@ export class RowColumns {
       const end = at + length
       if (tag !== (type === 'int64' ? INT64_TAG : STRING_TAG) || end > to) throw badKey(bytes, from, to)
       if (type === 'int64') takeReversed(column, bytes, at, SIGNED)
-      else if (isUtf8Between(bytes, at, end)) takeString(column, bytes, at, end)
+      else if (column.values.pushText(bytes, at, end)) column.scalar()
       else throw badKey(bytes, from, to)
       reader.position = end
     }
@@ -182,12 +179,6 @@ function takeReversed(column: Column, bytes: Buffer, from: number, flip: number)
   out[length + 6] = bytes[from + 1]!
   out[length + 7] = bytes[from]! ^ flip
   values.length += INT64_BYTES
-  column.scalar()
-}
-
-function takeString(column: Column, bytes: Buffer, from: number, to: number): void {
-  column.values.pushInt32(to - from)
-  column.values.pushBytes(bytes, from, to)
   column.scalar()
 }
 

@@ -4,7 +4,6 @@
  *
  * What is accepted and refused is what `decodeValue` accepts and refuses; a property test holds the two against each other.
  */
-import { isUtf8 } from 'node:buffer'
 import { notA, SECONDS_MAX, wireTypeOf } from '../../domain/value-codec.ts'
 import { type ScalarType, type ValueType, valueField } from '../../domain/value-type.ts'
 import { WireError, type WireReader } from '../../lib/wire.ts'
@@ -106,11 +105,14 @@ const TAKE_BARE: Readonly<Record<ScalarType, (reader: WireReader, values: Growin
   string(reader, values) {
     const length = reader.readLength()
     const { buffer, position } = reader
-    if (!isUtf8Between(buffer, position, position + length)) throw new WireError('string is not UTF-8')
-    takeBytes(reader, values, length)
+    if (!values.pushText(buffer, position, position + length)) throw new WireError('string is not UTF-8')
+    reader.position += length
   },
   bytes(reader, values) {
-    takeBytes(reader, values, reader.readLength())
+    const length = reader.readLength()
+    values.pushInt32(length)
+    values.pushBytes(reader.buffer, reader.position, reader.position + length)
+    reader.position += length
   },
 }
 
@@ -121,22 +123,9 @@ function takeFixed(reader: WireReader, values: GrowingBytes, bytes: number): voi
   reader.position = end
 }
 
-function takeBytes(reader: WireReader, values: GrowingBytes, length: number): void {
-  values.pushInt32(length)
-  values.pushBytes(reader.buffer, reader.position, reader.position + length)
-  reader.position += length
-}
-
 /** Microseconds that are exact as a JavaScript number. */
-export function pushMicros(values: GrowingBytes, micros: number): void {
+function pushMicros(values: GrowingBytes, micros: number): void {
   const high = Math.floor(micros / 4294967296)
   values.pushInt32(micros - high * 4294967296)
   values.pushInt32(high)
-}
-
-/** Most strings are ASCII and short, for which a loop is faster than a call into native code. */
-export function isUtf8Between(bytes: Buffer, from: number, to: number): boolean {
-  let or = 0
-  for (let at = from; at < to; at++) or |= bytes[at]!
-  return or < 0x80 || isUtf8(bytes.subarray(from, to))
 }
