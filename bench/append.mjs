@@ -1,7 +1,7 @@
 /**
  * One append of 1,000,000 outbox rows to a table, as the archiver makes it (`OfflineStore.append` in the process of a server,
  * with its child process, the defaults of its options, fsyncs and the Delta commit), against DuckDB's COPY of the same
- * rows from one plain Parquet file to the same layout: partitioned, sorted by entity, zstd.
+ * rows from one plain Parquet file to the same layout: partitioned, sorted by entity, zstd, row groups of the same size.
  *
  * The COPY has the job's memory, and one thread as the job has: with two, DuckDB loses the order within the files, which is
  * part of the layout. The plain file is written by DuckDB with its defaults; its rows are in the order of their arrival, with
@@ -41,7 +41,7 @@ export async function measure({ quick }) {
     // Not measured: its rows make the plain file, and it starts the process of short jobs.
     await append('first')
     const plain = join(folder, 'plain.parquet')
-    await writePlain(join(folder, 'first'), plain)
+    const rowGroup = await writePlain(join(folder, 'first'), plain)
     let turn = 0
     const pauses = []
     const rounds = await takeTurns(
@@ -51,7 +51,7 @@ export async function measure({ quick }) {
           pauses.push(pauseMs)
           return { seconds }
         },
-        copy: async () => await copyOnce(config, plain, join(folder, `copy-${++turn}`)),
+        copy: async () => await copyOnce(config, plain, join(folder, `copy-${++turn}`), rowGroup),
       },
       settings.rounds,
     )
@@ -100,22 +100,28 @@ async function openDuckdb(memory, threads) {
   return connection
 }
 
+/** Gives the rows of a row group of the table's files. */
 async function writePlain(tableDir, file) {
   const connection = await openDuckdb('2GiB', '2')
   await connection.run(
     `COPY (SELECT * FROM read_parquet('${tableDir}/**/*.parquet', hive_partitioning = false) ORDER BY write_position)
      TO '${file}' (FORMAT parquet)`,
   )
+  const reader = await connection.runAndReadAll(
+    `SELECT max(row_group_num_rows)::INTEGER FROM parquet_metadata('${tableDir}/**/*.parquet')`,
+  )
   connection.closeSync()
+  return reader.getRows()[0][0]
 }
 
-async function copyOnce(config, plain, outputDir) {
+async function copyOnce(config, plain, outputDir, rowGroup) {
   const connection = await openDuckdb(`${config['offline-short-memory']}B`, '1')
   const begin = performance.now()
   await connection.run(
     `COPY (SELECT *, CAST(date_trunc('month', event_timestamp AT TIME ZONE 'UTC') AS DATE) AS event_date
        FROM '${plain}' ORDER BY flight, event_timestamp, write_position)
-     TO '${outputDir}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (event_date))`,
+     TO '${outputDir}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroup}, WRITE_BLOOM_FILTER false,
+       PARTITION_BY (event_date))`,
   )
   const seconds = (performance.now() - begin) / 1000
   connection.closeSync()
