@@ -33,6 +33,7 @@ import {
   supervisorSlice,
   syncerSlice,
   tableSlice,
+  upkeepSlice,
   writeLimits,
 } from './config/slices.ts'
 import { type StoreFolders, storeFolders } from './config/store-location.ts'
@@ -70,6 +71,7 @@ import { faultLog } from './serving/fault-log.ts'
 import { createServing, type Serving } from './serving/serving.ts'
 import { homeShard } from './upkeep/home-shard.ts'
 import { createSchedule, type Schedule, type ScheduledTask } from './upkeep/schedule.ts'
+import { tableTasks } from './upkeep/table-tasks.ts'
 import type { ServedDefinitions } from './workers/messages.ts'
 import { type ChangeChannel, sharedWatch } from './workers/shared-watch.ts'
 import { type Supervisor, type SupervisorOptions, startWorkers } from './workers/supervisor.ts'
@@ -411,7 +413,19 @@ async function firstSync(config: Config, syncer: Syncer, hooks: StartHooks): Pro
 
 /** What repeats by itself; each task is built beside the part whose work it does. */
 function scheduledTasks(config: Config, parts: ServerParts): readonly ScheduledTask[] {
-  return [...(config['sync-schedule'] === 'on' ? syncTasks({ ...parts, clock }) : [])]
+  return [...(config['sync-schedule'] === 'on' ? syncTasks({ ...parts, clock }) : []), ...upkeepTasks(config, parts)]
+}
+
+function upkeepTasks(config: Config, { definitions, offline, log }: ServerParts): readonly ScheduledTask[] {
+  return tableTasks({
+    views: definitions.current.registry.views.values(),
+    offline,
+    compactEveryMs: config['compact-interval'],
+    vacuumEveryMs: config['vacuum-interval'],
+    ...upkeepSlice(config),
+    onCompacted: (result) => log.info('small files of a table were rewritten', { ...result }),
+    onVacuumed: (result) => log.info('old files of a table were deleted', { ...result }),
+  })
 }
 
 /** Of several instances the one that archives the view's home shard does its scheduled work. */

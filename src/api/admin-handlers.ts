@@ -8,12 +8,13 @@ import type { Archiver } from '../writing/archiver.ts'
 import type { SyncState } from '../writing/sync-states.ts'
 import type { Syncer, ViewSyncResult } from '../writing/syncer.ts'
 import type { CallContext } from './call-context.ts'
+import { type CompactEvent, type CompactRequest, compactViews, type UpkeepSettings } from './compact-handler.ts'
 import { describe } from './describe.ts'
 import { progressOf } from './progress-stream.ts'
 
 export interface AdminParts {
   readonly definitions: DefinitionsSource
-  readonly offline: Pick<OfflineStore, 'status' | 'health'>
+  readonly offline: Pick<OfflineStore, 'status' | 'health' | 'compact' | 'vacuum'>
   readonly online: {
     health(): Promise<void>
     outboxDepth(): Promise<{ readonly rows: number; readonly bytes: number }>
@@ -30,6 +31,7 @@ export interface AdminParts {
     readonly outboxBytesMax: number
     /** The least time between two progress events. */
     readonly progressIntervalMs: number
+    readonly upkeep: UpkeepSettings
   }
 }
 
@@ -74,6 +76,7 @@ export interface SyncRequest {
 export interface AdminHandlers {
   describe(): Description
   sync(request: SyncRequest, context: CallContext): AsyncIterable<SyncEvent>
+  compact(request: CompactRequest, context: CallContext): AsyncIterable<CompactEvent>
   status(): Promise<Status>
 }
 
@@ -82,6 +85,7 @@ export function createAdminHandlers(parts: AdminParts): AdminHandlers {
   return {
     describe: () => describe(parts.definitions.current.registry),
     sync: (request, context) => sync(parts, request, context),
+    compact: (request, context) => compactViews(parts, request, context),
     status: () => status(parts, startedMs),
   }
 }

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { packageVersion } from '../config/package-version.ts'
 import { asTwinstoreError } from '../domain/errors.ts'
 import { applyCommand } from './apply.ts'
+import { compactCommand } from './compact.ts'
 import { EXIT_CODES, EXIT_CODES_HELP } from './exit-codes.ts'
 import { exportCommand } from './export.ts'
 import { getCommand } from './get.ts'
@@ -42,6 +43,7 @@ ${EXIT_CODES_HELP}`,
     exportCommand(),
     trainingSetCommand(),
     historyCommand(),
+    compactCommand(),
     statusCommand(),
   ]
   for (const command of commands) root.addCommand(command)

@@ -13,6 +13,7 @@
  */
 import type { Description } from '../domain/description.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
+import { type CompactOptions, type CompactResult, compact } from './compact.ts'
 import { DescriptionCache } from './description.ts'
 import { type DatasetStream, type ExportOptions, exportFeatures } from './export.ts'
 import { FeatureReader, type FeatureRequest, type FeatureTensor, type FeatureVectors } from './features.ts'
@@ -26,6 +27,7 @@ import { type WriteOptions, type WriteOutcome, type WriteRow, writeFeatures } fr
 
 export type { ColumnSchema, Description, ServiceDescription, ViewDescription } from '../domain/description.ts'
 export { type ErrorCode, type Fault, TwinstoreError } from '../domain/errors.ts'
+export type { CompactOptions, CompactResult, VacuumResult } from './compact.ts'
 export type { DatasetInfo, DatasetStream, DatasetTrailer, ExportOptions } from './export.ts'
 export type { FeatureRequest, FeatureRow, FeatureTensor, FeatureVectors, SlotStatusName } from './features.ts'
 export type { History, HistoryOptions, HistoryRow } from './history.ts'
@@ -60,6 +62,8 @@ export interface TwinstoreClient {
   describe(): Promise<Description>
   /** Syncs the views (none given: all with a source), or rebuilds them; resolves to a result per view. */
   sync(options?: SyncOptions): Promise<readonly SyncResult[]>
+  /** Compacts the views' offline tables (none given: all); resolves to a result per view. */
+  compact(options?: CompactOptions): Promise<readonly CompactResult[]>
   status(): Promise<ServerStatus>
   close(): void
 }
@@ -79,6 +83,7 @@ export function connect(address: string, options: ConnectOptions = {}): Twinstor
     history: (view, entity, historyOptions) => getHistory(transport, descriptions, view, entity, historyOptions),
     describe: () => descriptions.fetch(),
     sync: (syncOptions) => sync(transport, syncOptions),
+    compact: (compactOptions) => compact(transport, compactOptions),
     status: () => getStatus(transport),
     close: () => transport.close(),
   }

@@ -577,6 +577,65 @@ export const OPTIONS = {
     description:
       'Versions of a table between two checkpoints of its log, which spare readers the entries before them; 0: none are written.',
   },
+  'compact-interval': {
+    group: 'Upkeep of the offline tables',
+    kind: 'duration',
+    default: 10 * MINUTE,
+    min: 0,
+    max: 30 * DAY,
+    description:
+      'How often a table is looked at for small files to rewrite as larger ones; 0: never, and `twinstore compact` does it.',
+  },
+  'compact-files-min': {
+    group: 'Upkeep of the offline tables',
+    kind: 'count',
+    default: 8,
+    min: 2,
+    max: 10_000,
+    description:
+      'Fewest small files of a partition that are worth rewriting by themselves; `twinstore compact` takes two.',
+  },
+  'compact-target-bytes': {
+    group: 'Upkeep of the offline tables',
+    kind: 'bytes',
+    default: 128 * MiB,
+    min: MiB,
+    max: 16 * GiB,
+    description: 'What compacted files grow to; files of at least half of it are left alone.',
+  },
+  'compact-batch-files': {
+    group: 'Upkeep of the offline tables',
+    kind: 'count',
+    default: 1000,
+    min: 2,
+    max: 100_000,
+    description: 'Most files that one commit of a compaction replaces; a crash loses the work of one.',
+  },
+  'compact-run-bytes-max': {
+    group: 'Upkeep of the offline tables',
+    kind: 'bytes',
+    default: 4 * GiB,
+    min: MiB,
+    max: 1024 * GiB,
+    description: 'Most bytes of a table that are rewritten in one run; the rest is left for the next.',
+  },
+  'vacuum-interval': {
+    group: 'Upkeep of the offline tables',
+    kind: 'duration',
+    default: DAY,
+    min: 0,
+    max: 30 * DAY,
+    description:
+      'How often files that no reader needs any more are deleted; 0: never, and `twinstore compact --vacuum` does it.',
+  },
+  'vacuum-files-max': {
+    group: 'Upkeep of the offline tables',
+    kind: 'count',
+    default: 100_000,
+    min: 1,
+    max: 100_000_000,
+    description: 'Most files of a table that are deleted in one run; the rest is left for the next.',
+  },
   'vacuum-age': {
     group: 'Upkeep of the offline tables',
     kind: 'duration',

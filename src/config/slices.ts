@@ -86,6 +86,18 @@ export function tableSlice(config: Config) {
   return { commitAttemptsMax: config['commit-attempts-max'], logReadsMax: config['log-reads-max'] }
 }
 
+export function upkeepSlice(config: Config) {
+  return {
+    compaction: {
+      targetBytes: config['compact-target-bytes'],
+      filesMin: config['compact-files-min'],
+      runBytesMax: config['compact-run-bytes-max'],
+      batchFilesMax: config['compact-batch-files'],
+    },
+    vacuum: { ageMs: config['vacuum-age'], filesMax: config['vacuum-files-max'] },
+  }
+}
+
 export function checkpointSlice(config: Config) {
   return { everyVersions: config['checkpoint-every'], tombstoneAgeMs: config['vacuum-age'] }
 }
@@ -163,6 +175,7 @@ export function adminApiSlice(config: Config) {
     outboxRowsMax: config['outbox-rows-max'],
     outboxBytesMax: config['outbox-bytes-max'],
     progressIntervalMs: config['progress-interval'],
+    upkeep: upkeepSlice(config),
   }
 }
 

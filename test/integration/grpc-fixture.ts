@@ -117,6 +117,11 @@ export const settings: OfflineSettings = {
   exportEntitiesMax: 10,
 }
 
+const upkeep = {
+  compaction: { targetBytes: 1000, filesMin: 8, runBytesMax: 10_000, batchFilesMax: 10 },
+  vacuum: { ageMs: 1, filesMax: 10 },
+}
+
 /** A store or service of which a test scripts only what it calls; anything else fails the test. */
 export function scripted<T extends object>(members: Partial<T>): T {
   return new Proxy(members as T, {
@@ -190,7 +195,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
       cache: () => ({ entries: 1, bytes: 2, bytesMax: 3, hits: 4, misses: 5 }),
       clock: systemClock,
       version: '1.2.3',
-      settings: { outboxRowsMax: 10, outboxBytesMax: 20, progressIntervalMs: 0 },
+      settings: { outboxRowsMax: 10, outboxBytesMax: 20, progressIntervalMs: 0, upkeep },
       ...script.adminParts,
     }),
     limits: { ...limits, ...script.limits },

@@ -8,6 +8,7 @@ import type { WriteService } from '../../writing/write-service.ts'
 import type { AdminHandlers } from '../admin-handlers.ts'
 import type { OfflineHandlers } from '../offline-handlers.ts'
 import { adminMethods } from './admin-methods.ts'
+import { compactMethod } from './compact-method.ts'
 import { addHealth } from './health.ts'
 import type { MethodContext } from './methods.ts'
 import { offlineMethods } from './offline-methods.ts'
@@ -65,7 +66,10 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     servingMethods(options.serving, options.writes, limits.streamWindow, context),
   )
   server.addService(rawService('Offline'), offlineMethods(options.offline, context))
-  server.addService(rawService('Admin'), adminMethods(options.admin, context))
+  server.addService(rawService('Admin'), {
+    ...adminMethods(options.admin, context),
+    ...compactMethod(options.admin, context),
+  })
   const health = addHealth(server)
   addReflection(server)
   let draining = false
