@@ -4,7 +4,7 @@
  *
  * Each process counts what it adds, and looks at the whole folder when that reaches a 64th of the bound: a look costs a
  * `stat` per copy, some 20 µs. Whoever looks evicts down to 7/8 of the bound. So eight processes that do not know of each other stay
- * within it, and a ninth adds a 64th.
+ * within it, and a ninth adds a 64th. Not counted are loans of copies that were dropped meanwhile (a deleted object's, a damaged one).
  */
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
