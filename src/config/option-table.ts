@@ -844,7 +844,7 @@ export const OPTIONS = {
     default: 6,
     min: 1,
     max: 100,
-    description: 'Attempts of one request that fails for a reason that may pass; three at the start of a server.',
+    description: 'Attempts of one request that fails for a reason that may pass.',
   },
   's3-retry-min': {
     group: 'S3',

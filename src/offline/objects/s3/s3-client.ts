@@ -12,6 +12,11 @@ export interface S3ClientOptions {
   readonly connectTimeoutMs: number
 }
 
+/** Its warnings speak of its own retries, which are off, in lines that are no log lines. Faults are told by errors. */
+const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing }
+
+function nothing(): void {}
+
 /** Credentials are found by the SDK's own chain: environment, profiles, web identity, container and machine roles. */
 export function createS3Client(options: S3ClientOptions): S3Client {
   const agent = { keepAlive: true, maxSockets: options.connectionsMax }
@@ -26,6 +31,12 @@ export function createS3Client(options: S3ClientOptions): S3Client {
     responseChecksumValidation: 'WHEN_REQUIRED',
     // It would take a new connection for each upload.
     expectContinueHeader: false,
-    requestHandler: { connectionTimeout: options.connectTimeoutMs, httpAgent: agent, httpsAgent: agent },
+    logger: SILENT,
+    requestHandler: {
+      connectionTimeout: options.connectTimeoutMs,
+      httpAgent: agent,
+      httpsAgent: agent,
+      logger: SILENT,
+    },
   })
 }

@@ -75,7 +75,7 @@ export function s3Error(
 ): TwinstoreError {
   if (cause instanceof TwinstoreError) return cause
   const { code, problem, isTransient } = s3Fault(cause, place)
-  const tries = isTransient && attempts > 1 ? `, ${attempts} times in a row (option s3-attempts-max)` : ''
+  const tries = isTransient ? ` (attempt ${attempts} of as many, option s3-attempts-max)` : ''
   return new TwinstoreError(code, `${location}: ${path === '' ? '' : `${path}: `}${problem}${tries}`, { cause })
 }
 
@@ -115,14 +115,14 @@ const KNOWN: Readonly<Record<string, (error: SdkError, place: S3Place) => Known>
   }),
   QuotaExceeded: full,
   XMinioStorageFull: full,
-  SlowDown: () => ({
+  SlowDown: (_, { endpoint }) => ({
     code: 'UNAVAILABLE',
-    problem: 'the store asks for fewer requests (SlowDown)',
+    problem: `${endpoint} asks for fewer requests (SlowDown)`,
     isTransient: true,
   }),
-  ConditionalRequestConflict: () => ({
+  ConditionalRequestConflict: (_, { endpoint }) => ({
     code: 'UNAVAILABLE',
-    problem: 'another request to the same object was under way (ConditionalRequestConflict)',
+    problem: `${endpoint} had another request for the same object under way (ConditionalRequestConflict)`,
     isTransient: true,
   }),
 }
@@ -219,7 +219,7 @@ function statusFault(status: number | undefined, name: string, said: string, pla
   // An answer that is not S3's (a proxy's page, a body cut within its XML): it says nothing of what was done.
   return {
     code: 'UNAVAILABLE',
-    problem: `the answer of ${endpoint} is not one of S3: ${name}${said}`,
+    problem: `the answer of ${endpoint} is not one that S3 gives (status ${status ?? 'unknown'}); check --s3-endpoint`,
     isTransient: true,
     mayHaveLanded: true,
   }

@@ -51,14 +51,14 @@ export class S3Requests {
    * What `attempt` gives at last, which sends by `answer` and reads by `readBody`. Rejects with a `TwinstoreError` that
    * names `path`; one that `attempt` throws itself ends the tries.
    */
-  async retrying<T>(path: string, attempt: () => Promise<T>, attemptsMax?: number): Promise<T> {
+  async retrying<T>(path: string, attempt: () => Promise<T>): Promise<T> {
     const { place, location, limits } = this.options
-    const most = attemptsMax ?? limits.attemptsMax
     for (let attempts = 1; ; attempts++) {
       try {
         return await this.slots.run(attempt)
       } catch (error) {
-        if (attempts >= most || !this.isTransient(error)) throw s3Error(error, place, location, path, attempts)
+        if (attempts >= limits.attemptsMax || !this.isTransient(error))
+          throw s3Error(error, place, location, path, attempts)
         await pause(this.pauseMs(attempts))
       }
     }

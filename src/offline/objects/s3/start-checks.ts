@@ -8,9 +8,6 @@ import { type S3Place, s3Fault } from './s3-fault.ts'
 import { RESERVED } from './s3-objects.ts'
 import type { S3Requests } from './s3-requests.ts'
 
-/** Someone waits at a start: a store that is not there is told after so many attempts. */
-const ATTEMPTS_MAX = 3
-
 /** Four requests, or five the first time. Throws a `TwinstoreError` that says what to do. */
 export async function checkStore(
   requests: S3Requests,
@@ -20,11 +17,10 @@ export async function checkStore(
 ): Promise<void> {
   const Bucket = place.bucket
   const probe = { Bucket, Key: `${prefix}${RESERVED}/if-none-match` }
-  const retrying = <T>(what: string, attempt: () => Promise<T>) => requests.retrying(what, attempt, ATTEMPTS_MAX)
 
   /** True if it was put, false if the store refused because it is there. */
   const putProbe = () =>
-    retrying('putting an object', async () => {
+    requests.retrying('putting an object', async () => {
       try {
         const put = { ...probe, Body: 'twinstore', IfNoneMatch: '*' }
         await requests.answer((client, options) => client.send(new PutObjectCommand(put), options))
@@ -36,7 +32,7 @@ export async function checkStore(
       }
     })
 
-  await retrying('listing', () =>
+  await requests.retrying('listing', () =>
     requests.answer((client, options) =>
       client.send(new ListObjectsV2Command({ Bucket, Prefix: prefix, MaxKeys: 1 }), options),
     ),
@@ -48,12 +44,12 @@ export async function checkStore(
         'writers would overwrite the commits of others; use a store that does (docs/s3.md names some), or file:<folder>',
     )
   }
-  await retrying('reading an object', async () => {
+  await requests.retrying('reading an object', async () => {
     const { Body } = await requests.answer((client, options) => client.send(new GetObjectCommand(probe), options))
     await Body?.transformToByteArray()
   })
   const absent = { Bucket, Key: `${prefix}${RESERVED}/never-put` }
-  await retrying('deleting an object', () =>
+  await requests.retrying('deleting an object', () =>
     requests.answer((client, options) => client.send(new DeleteObjectCommand(absent), options)),
   )
 }

@@ -1,0 +1,126 @@
+/**
+ * Several archivers add the same outbox rows to one table in S3 over lines that fail in every way, each trying until it is told that
+ * its rows are there. Each row must be there once, and every version of the table whole.
+ *
+ * Repeat a run with TEST_SEED=<seed>; the order of events still varies.
+ */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Shard } from '../../src/domain/entity-key.ts'
+import { TwinstoreError } from '../../src/domain/errors.ts'
+import { decodeValue } from '../../src/domain/value-codec.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import type { OpenedS3Objects } from '../../src/offline/objects/s3/open-s3-objects.ts'
+import type { OfflineStore, OutboxBatch } from '../../src/offline/offline-store.ts'
+import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
+import { type Bench, openBench, rowOf, viewOf } from '../integration/offline-store-fixtures.ts'
+import { seededRandom, testSeed } from '../support/random.ts'
+import { type FaultProxy, S3_FAULTS, startFaultProxy } from '../support/s3/fault-proxy.ts'
+import { openTestObjects, useCredentials } from '../support/s3/open-objects.ts'
+import { type S3Server, startS3Server } from '../support/s3/s3-server.mjs'
+
+const ARCHIVERS = 3
+const SHARDS = 3
+const ROWS_PER_SHARD = 80
+const FAULTY = 0.25
+const view = viewOf({ n: 'int64' })
+
+let bench: Bench
+let server: S3Server
+let proxy: FaultProxy
+const opened: OpenedS3Objects[] = []
+beforeAll(async () => {
+  bench = await openBench()
+  server = await startS3Server()
+  useCredentials(server.credentials)
+  proxy = await startFaultProxy(server.endpoint)
+})
+afterAll(async () => {
+  for (const objects of opened) await objects.close()
+  await proxy?.dispose()
+  await server?.dispose()
+  await rm(bench.folder, { recursive: true, force: true })
+})
+
+async function openStore(endpoint: string, bucket: string): Promise<OfflineStore> {
+  const dir = bench.newDir()
+  const objects = await openTestObjects({
+    endpoint,
+    bucket,
+    cacheDir: join(dir, 'cache'),
+    requests: { requestTimeoutMs: 300, attemptsMax: 4 },
+  })
+  opened.push(objects)
+  return openDeltaOfflineStore({
+    objects,
+    engine: bench.engine,
+    engineName: 'test',
+    resolveSource: async () => '',
+    table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 100, logReadsMax: 8 },
+    spoolDir: join(dir, 'spool'),
+    spoolBytesMax: 1_000_000,
+    filesAtOnce: 4,
+    verifiedFilesMax: 100,
+    latestBatchRows: 100,
+  })
+}
+
+/** The rows of a shard up to one; a shard's positions are its own, and its number is in the thousands of the value. */
+function upTo(shard: number, last: number): OutboxBatch {
+  const entries = Array.from({ length: last }, (_, index) => {
+    const n = BigInt(shard * 1000 + index + 1)
+    return rowOf(view, { key: ['a'], event: Number(n), position: index + 1, values: [n] })
+  })
+  return { source: { storeId: 's', shard: shard as Shard }, entries }
+}
+
+/** As the archiver does it: whatever went wrong, it comes back with the same rows. */
+async function appendAll(store: OfflineStore, random: () => number): Promise<void> {
+  const reached = Array.from({ length: SHARDS }, () => 0)
+  while (reached.some((last) => last < ROWS_PER_SHARD)) {
+    const lasts = reached.map((last) => Math.min(ROWS_PER_SHARD, last + Math.floor(random() * 10)))
+    const batches = lasts.map((last, shard) => upTo(shard, last)).filter(({ entries }) => entries.length > 0)
+    try {
+      await store.append(view, batches)
+      for (const [shard, last] of lasts.entries()) reached[shard] = last
+    } catch (error) {
+      expect(error).toBeInstanceOf(TwinstoreError)
+      expect((error as TwinstoreError).code).toMatch(/UNAVAILABLE|ABORTED/)
+    }
+  }
+}
+
+test('rows that several archivers add over failing lines are there once, at every version', {
+  timeout: 120_000,
+}, async () => {
+  const seed = testSeed()
+  console.log(`seed ${seed}`)
+  const random = seededRandom(seed)
+  const bucket = await server.makeBucket()
+  const stores: OfflineStore[] = []
+  for (let index = 0; index < ARCHIVERS; index++) stores.push(await openStore(proxy.endpoint, bucket))
+  proxy.inject(() => (random() < FAULTY ? S3_FAULTS[Math.floor(random() * S3_FAULTS.length)] : undefined))
+  await Promise.all(stores.map((store) => appendAll(store, random)))
+  await proxy.settled()
+
+  const reader = await openStore(server.endpoint, bucket)
+  const { tableVersion, rows } = await reader.status(view)
+  expect(rows).toBe(SHARDS * ROWS_PER_SHARD)
+  const { rows: history } = await reader.history(view, { entity: ['a'], limit: 10_000 })
+  const values = history.map((row) => Number(decodeValue({ kind: 'int64' }, Buffer.from(row.values[0]!))))
+  const wanted = Array.from({ length: SHARDS }, (_, shard) =>
+    Array.from({ length: ROWS_PER_SHARD }, (_, index) => shard * 1000 + index + 1),
+  ).flat()
+  expect(values.sort((a, b) => a - b)).toEqual(wanted)
+  let before = 0
+  for (let version = 0; version <= tableVersion; version++) {
+    const { rows: found, dispose } = await reader.export(view, { format: 'csv', tableVersion: version })
+    expect(found).toBeGreaterThanOrEqual(before)
+    before = found
+    await dispose()
+  }
+  const faults = proxy.requests.filter(({ fault }) => fault !== undefined).length
+  console.log(`${tableVersion} versions, ${faults} faults in ${proxy.requests.length} requests`)
+  expect(faults).toBeGreaterThan(10)
+})

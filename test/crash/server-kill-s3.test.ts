@@ -1,0 +1,71 @@
+/** The same, with the history in S3, and a line to it on which about one request in eight fails in one way or another. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { systemClock } from '../../src/lib/clock.ts'
+import { openDeltaTable } from '../../src/offline/delta/delta-table.ts'
+import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
+import { seededRandom, testSeed } from '../support/random.ts'
+import { type FaultProxy, S3_FAULTS, startFaultProxy } from '../support/s3/fault-proxy.ts'
+import { openTestObjects, useCredentials } from '../support/s3/open-objects.ts'
+import { type S3Server, startS3Server } from '../support/s3/s3-server.mjs'
+import { serverKillTest } from './server-kill.ts'
+
+const FAULTY = 0.12
+const TABLE = 'views/ledger/v1'
+
+let server: S3Server
+let proxy: FaultProxy
+let cacheDir: string
+beforeAll(async () => {
+  server = await startS3Server()
+  useCredentials(server.credentials)
+  proxy = await startFaultProxy(server.endpoint)
+  cacheDir = mkdtempSync(join(tmpdir(), 'twinstore-kill-cache-'))
+})
+afterAll(async () => {
+  await proxy?.dispose()
+  await server?.dispose()
+  rmSync(cacheDir, { recursive: true, force: true })
+})
+
+test('no acknowledged row is lost or doubled over 8 kills and many faults of S3', {
+  timeout: 300_000,
+}, async () => {
+  const bucket = await server.makeBucket()
+  const random = seededRandom(testSeed())
+  proxy.inject(() => (random() < FAULTY ? S3_FAULTS[Math.floor(random() * S3_FAULTS.length)] : undefined))
+  const flags = ['--offline', `s3://${bucket}/twin`, '--s3-endpoint', proxy.endpoint]
+  const limits = ['--s3-request-timeout', '400ms', '--s3-retry-min', '5ms', '--s3-attempts-max', '10']
+  await serverKillTest({
+    kills: 8,
+    lifeMsMax: 1800,
+    startMsMax: 1200,
+    flags: () => [...flags, ...limits],
+    async afterwards() {
+      await proxy.settled()
+      const objects = await openTestObjects({ endpoint: server.endpoint, bucket, prefix: 'twin/', cacheDir })
+      await everyVersionIsThere(objects)
+      await objects.close()
+    },
+  })
+  const faults = proxy.requests.filter(({ fault }) => fault !== undefined).length
+  console.log(`${faults} faults in ${proxy.requests.length} requests`)
+  expect(faults).toBeGreaterThan(20)
+})
+
+/** Each version has its entry, and every file that it names is there with the size it names. */
+async function everyVersionIsThere(objects: ObjectStore): Promise<void> {
+  const sizes = new Map<string, number>()
+  for await (const { path, bytes } of objects.list(`${TABLE}/`)) sizes.set(path, bytes)
+  const limits = { commitAttemptsMax: 1, logReadsMax: 16 }
+  const table = openDeltaTable(objects, TABLE, { clock: systemClock, engineInfo: 'test', ...limits })
+  const newest = (await table.snapshot())!
+  expect(newest.version).toBeGreaterThan(5)
+  for (let version = 0; version <= newest.version; version++) {
+    const { files } = await table.snapshotAt(version)
+    const damaged = files.filter((file) => sizes.get(`${TABLE}/${file.path}`) !== file.size)
+    expect(damaged, `files of version ${version}`).toEqual([])
+  }
+}
