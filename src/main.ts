@@ -23,6 +23,7 @@ import {
   engineSlice,
   grpcLimits,
   lmdbSlice,
+  lookUpSlice,
   offlineApiSlice,
   offlineStoreSlice,
   redisLinkSlice,
@@ -43,6 +44,7 @@ import { resolveFile, resolveSource } from './definitions/resolve-source.ts'
 import { findEarlierView } from './definitions/stored/earlier-views.ts'
 import { loadCurrent, loadSnapshot } from './definitions/stored/snapshots.ts'
 import type { DefinitionsSource } from './domain/definitions-source.ts'
+import { splitRowKey } from './domain/entity-key.ts'
 import { TwinstoreError } from './domain/errors.ts'
 import type { Definitions } from './domain/registry.ts'
 import { systemClock as clock } from './lib/clock.ts'
@@ -163,7 +165,7 @@ async function start(
   const offline = openOffline(config, folders, objects, applied.sourceDir, log, onClose)
   for (const view of applied.definitions.registry.views.values()) await offline.prepare(view)
 
-  const serving = buildServing(config, definitions, online, log)
+  const serving = buildServing(config, definitions, online, offline, log)
   onClose(online.watch((changed) => serving.invalidate(changed)))
   const changes: RowChanges = {
     applied: (rows) => {
@@ -349,12 +351,25 @@ function openOffline(
   return offline
 }
 
-function buildServing(config: Config, definitions: DefinitionsSource, online: OnlineStore, log: Log): Serving {
+function buildServing(
+  config: Config,
+  definitions: DefinitionsSource,
+  online: OnlineStore,
+  offline: OfflineStore,
+  log: Log,
+): Serving {
   return createServing({
     definitions,
     store: online,
     clock,
     ...servingSlice(config),
+    lookUps: {
+      ...lookUpSlice(config),
+      lookUp: (view, keys, signal) => {
+        const entities = keys.map((key) => splitRowKey(key).entityKey)
+        return offline.lookUp(view, entities, { signal })
+      },
+    },
     onFault: faultLog(clock, config['log-faults-max'], ({ error, ...fault }, leftOut) =>
       log.warn('slots of an answer are degraded', { ...fault, leftOut, error }),
     ),

@@ -47,7 +47,8 @@ export function getCommand(): Command {
 
 function jsonRow(entity: Assignments, answer: FeatureVectors, index: number): unknown {
   const row = answer.rows[index]!
-  return { entity, features: row.values, statuses: row.statuses, event_timestamps: row.eventTimestamps }
+  const { values, statuses, eventTimestamps, historyViews } = row
+  return { entity, features: values, statuses, event_timestamps: eventTimestamps, history_views: historyViews }
 }
 
 /** One line a feature and one column an entity row: there are usually more features than rows. */
@@ -65,7 +66,10 @@ function printAnswer(rows: readonly Assignments[], answer: FeatureVectors): void
   print('')
   const times = answer.layout.views.map((view) => [
     view,
-    ...answer.rows.map((row) => row.eventTimestamps[view] ?? undefined),
+    ...answer.rows.map(({ eventTimestamps, historyViews }) => {
+      const time = cell(eventTimestamps[view] ?? undefined)
+      return historyViews.includes(view) ? `${time} (from the history)` : time
+    }),
   ])
   printTable(['values of', ...head.slice(1)], times)
   print(`\ndefinitions ${answer.layout.fingerprint}`)

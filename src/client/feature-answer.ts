@@ -32,6 +32,8 @@ export interface FeatureRow {
   readonly eventTimestamps: Readonly<Record<string, Date | null>>
   /** Views answered from an expired cache entry because the online store did not answer. */
   readonly staleViews: readonly string[]
+  /** Views whose row was not in the online store and was looked up in the history. */
+  readonly historyViews: readonly string[]
 }
 
 export interface FeatureTensor {
@@ -86,6 +88,7 @@ export function readVector(layout: Layout, bytes: Buffer): FeatureRow {
   const statuses: Record<string, SlotStatusName> = {}
   const eventTimestamps: Record<string, Date | null> = {}
   const staleViews: string[] = []
+  const historyViews: string[] = []
   let statusBytes: Buffer | undefined
   let column = 0
   let view = 0
@@ -100,12 +103,13 @@ export function readVector(layout: Layout, bytes: Buffer): FeatureRow {
         eventTimestamps[layout.views[view++]!] = micros === 0 ? null : new Date(micros / 1000)
       }
     } else if (reader.field === 4) staleViews.push(...readIndexes(reader).map((index) => layout.views[index]!))
+    else if (reader.field === 5) historyViews.push(...readIndexes(reader).map((index) => layout.views[index]!))
     else reader.skip()
   }
   for (const [index, { name }] of layout.columns.entries()) {
     statuses[name] = statusName(statusBytes?.[index] ?? 1) as SlotStatusName
   }
-  return { values, statuses, eventTimestamps, staleViews }
+  return { values, statuses, eventTimestamps, staleViews, historyViews }
 }
 
 /** Packed or not, as protobuf allows both. */

@@ -260,6 +260,22 @@ export const OPTIONS = {
     max: 10_000_000,
     description: 'Most keys being read or waiting to be; beyond it requests get RESOURCE_EXHAUSTED at once.',
   },
+  'look-up-jobs-max': {
+    group: 'Reading',
+    kind: 'count',
+    default: 2,
+    min: 1,
+    max: 64,
+    description: 'Look-ups in the history at a time, for entities without a row online (onMiss: offlineLookup).',
+  },
+  'look-up-batch-max': {
+    group: 'Reading',
+    kind: 'count',
+    default: 100,
+    min: 1,
+    max: 10_000,
+    description: 'Most entities in one such look-up; more go out as several, one after the other.',
+  },
   'shard-count': {
     group: 'Main',
     kind: 'count',

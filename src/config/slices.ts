@@ -51,6 +51,7 @@ export function engineSlice(config: Config) {
       sliceValuesMax,
     },
     shortJobsMax: config['offline-short-jobs-max'],
+    lookUpJobsMax: config['look-up-jobs-max'],
     longJobsMax: config['offline-jobs-max'],
     queueMax: config['offline-queue-max'],
     cancelGraceMs: config['offline-cancel-grace'],
@@ -128,6 +129,10 @@ export function servingSlice(config: Config) {
     },
     planCacheBytes: config['plan-cache-bytes'],
   }
+}
+
+export function lookUpSlice(config: Config) {
+  return { jobsMax: config['look-up-jobs-max'], batchKeysMax: config['look-up-batch-max'] }
 }
 
 export function writeLimits(config: Config) {

@@ -3,7 +3,7 @@
  *
  *     offset  size  content
  *          0     1  format version, 1
- *          1     1  flags; bit 0: some value is null or missing
+ *          1     1  flags; bit 0: some value is null or missing; bit 1: looked up in the history, set in caches only
  *          2     4  schema id of the view, big-endian
  *          6     4  CRC-32 of the body, big-endian
  *         10     8  event timestamp, microseconds, big-endian, sign bit flipped
@@ -31,6 +31,7 @@ const FLAGS_OFFSET = 1
 export const SCHEMA_OFFSET = 2
 const CHECKSUM_OFFSET = 6
 const HAS_GAPS = 1
+const FROM_HISTORY = 2
 const VALUE_TAG = 0x0a
 
 /** A serialized `Value { null_val: NULL }`. */
@@ -115,6 +116,16 @@ export function versionBytes({ eventMicros, position }: Version): Buffer {
 /** Whether some value is null or missing; if not, every slot of a fresh row is PRESENT without a look at the body. */
 export function rowHasGaps(row: Buffer): boolean {
   return (row[FLAGS_OFFSET]! & HAS_GAPS) !== 0
+}
+
+/** Marks a row that was looked up in the history, in place. Stores never hold such a row. */
+export function markFromHistory(row: Buffer): Buffer {
+  row[FLAGS_OFFSET]! |= FROM_HISTORY
+  return row
+}
+
+export function rowIsFromHistory(row: Buffer): boolean {
+  return (row[FLAGS_OFFSET]! & FROM_HISTORY) !== 0
 }
 
 /** Negative, zero or positive, as row `a` is older than, equal to or newer than row `b`. */

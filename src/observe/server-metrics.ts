@@ -18,6 +18,11 @@ export interface ServerNumbers {
     readonly unavailableKeys: number
     readonly hedges: number
     readonly hedgedKeys: number
+    readonly lookUps: number
+    readonly lookedUpKeys: number
+    readonly foundKeys: number
+    readonly refusedKeys: number
+    readonly failedKeys: number
   }
   readonly outboxDepth: () => Promise<{ readonly rows: number; readonly bytes: number }>
   readonly archiver: () => {
@@ -69,6 +74,22 @@ export function registerServerMetrics(metrics: Metrics, numbers: ServerNumbers):
   )
   counter('twinstore_fetch_hedges_total', 'Batches asked of a replica too, being late', () => serving().hedges)
   counter('twinstore_fetch_hedged_keys_total', 'Rows in those batches', () => serving().hedgedKeys)
+
+  counter('twinstore_lookups_total', 'Look-ups in the history for rows that are not online', () => serving().lookUps)
+  metrics.counter({
+    name: 'twinstore_lookup_keys_total',
+    help: 'Rows that are not online, by what became of their look-up; refused: beyond the budget of the view',
+    labels: ['outcome'],
+    read: () => {
+      const { lookedUpKeys, foundKeys, failedKeys, refusedKeys } = serving()
+      return [
+        { labels: { outcome: 'asked' }, value: lookedUpKeys },
+        { labels: { outcome: 'found' }, value: foundKeys },
+        { labels: { outcome: 'failed' }, value: failedKeys },
+        { labels: { outcome: 'refused' }, value: refusedKeys },
+      ]
+    },
+  })
 
   metrics.gauge({
     name: 'twinstore_outbox_rows',

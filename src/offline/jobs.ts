@@ -8,6 +8,7 @@ import type {
   LatestJob,
   LatestOfJob,
   LatestSampleJob,
+  LookUpJob,
   RestoreJob,
   SyncJob,
 } from './table-jobs.ts'
@@ -18,6 +19,7 @@ export interface Jobs {
   readonly latest: LatestJob
   readonly latestOf: LatestOfJob
   readonly latestSample: LatestSampleJob
+  readonly lookUp: LookUpJob
   readonly restore: RestoreJob
   readonly history: HistoryJob
   readonly export: ExportJob

@@ -233,6 +233,12 @@ export interface OfflineStore {
   latestOf(view: FeatureView, selection: EntitySelection, options?: JobOptions): Promise<SelectedRows>
 
   /**
+   * The latest row of each entity at the table's newest version, in order; null where there is none. For a few entities
+   * that a request waits for: reads only files and row groups that can hold them, and does not wait behind other work.
+   */
+  lookUp(view: FeatureView, entities: readonly EntityKey[], options?: JobOptions): Promise<readonly (Buffer | null)[]>
+
+  /**
    * Gives back to the history rows that it lost, with the positions in them; those that it has are left out. Only for rows
    * that no outbox holds: the archiver would add them again.
    */

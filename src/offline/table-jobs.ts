@@ -1,4 +1,5 @@
 /** The jobs that write and read one table. */
+import type { EntityKey } from '../domain/entity-key.ts'
 import type { KeySample } from '../domain/key-sample.ts'
 import type { FeatureView } from '../domain/registry.ts'
 import type { BlockChecksums } from '../lib/block-checksums.ts'
@@ -135,6 +136,17 @@ export interface LatestOfJob {
     readonly outputFile: string
   }
   readonly output: SpooledRows
+}
+
+/** The latest row of each of a few entities, sent back as it is: for somebody who waits. */
+export interface LookUpJob {
+  readonly input: {
+    readonly table: TableScan
+    /** Join-key values in canonical order; an int64 as a decimal string. */
+    readonly entities: readonly (readonly string[])[]
+  }
+  /** The entities that have rows, in no order. */
+  readonly output: { readonly rows: readonly { readonly key: EntityKey; readonly row: Uint8Array }[] }
 }
 
 /** The latest row of each entity of a sample, in a spool file of the same form. */

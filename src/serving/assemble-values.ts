@@ -8,7 +8,7 @@
 import assert from 'node:assert'
 import { TwinstoreError } from '../domain/errors.ts'
 import { SlotStatus } from '../domain/outcome.ts'
-import { ROW_HEADER_BYTES, VERSION_OFFSET } from '../domain/row-codec.ts'
+import { ROW_HEADER_BYTES, rowIsFromHistory, VERSION_OFFSET } from '../domain/row-codec.ts'
 import { varintLength } from '../lib/wire.ts'
 import type { Answer } from './answer.ts'
 import { BackwardWriter } from './backward-writer.ts'
@@ -20,6 +20,7 @@ const VECTORS_TAG = 0x1a
 const STATUSES_TAG = 0x12
 const TIMESTAMPS_TAG = 0x1a
 const STALE_VIEWS_TAG = 0x22
+const HISTORY_VIEWS_TAG = 0x2a
 
 const fields = new RowFields()
 
@@ -59,8 +60,9 @@ function vectorLength(answer: Answer, row: number, isFlagged: Uint8Array): numbe
   }
   if (isFlagged[row] === 1) length += fieldLength(plan.layout.columns.length)
   if (plan.uses.length > 0) length += fieldLength(8 * plan.uses.length)
-  const stale = staleViewsLength(answer, row)
-  return stale === 0 ? length : length + fieldLength(stale)
+  if (answer.rowSet.expired !== undefined) length += usesLength(answer, row, isExpired)
+  if (plan.looksUp) length += usesLength(answer, row, isFromHistory)
+  return length
 }
 
 /** A length-delimited field of a small field number. */
@@ -101,9 +103,10 @@ function onDemandLength(answer: Answer, segment: OnDemandSegment, row: number, i
 }
 
 function writeVector(writer: BackwardWriter, answer: Answer, row: number, isFlagged: boolean): void {
-  const { segments, layout } = answer.plan
+  const { segments, layout, looksUp } = answer.plan
   const end = writer.at
-  writeStaleViews(writer, answer, row)
+  if (looksUp) writeUses(writer, answer, row, HISTORY_VIEWS_TAG, isFromHistory)
+  if (answer.rowSet.expired !== undefined) writeUses(writer, answer, row, STALE_VIEWS_TAG, isExpired)
   writeTimestamps(writer, answer, row)
   let statusesAt = -1
   if (isFlagged) {
@@ -190,24 +193,30 @@ function writeTimestamps(writer: BackwardWriter, answer: Answer, row: number): v
   writer.byte(TIMESTAMPS_TAG)
 }
 
-function staleViewsLength(answer: Answer, row: number): number {
-  const { expired } = answer.rowSet
-  if (expired === undefined) return 0
+/** Indexes of the uses of which something holds for this entity row, as a packed field; nothing where it holds of none. */
+type HoldsOf = (answer: Answer, slot: number) => boolean
+
+const isExpired: HoldsOf = ({ rowSet }, slot) => rowSet.expired![slot] === 1
+
+const isFromHistory: HoldsOf = ({ rowSet }, slot) => {
+  const row = rowSet.rows[slot]!
+  return row.length > 0 && rowIsFromHistory(row)
+}
+
+function usesLength(answer: Answer, row: number, holdsOf: HoldsOf): number {
   const useCount = answer.plan.uses.length
   let length = 0
   for (let use = 0; use < useCount; use++) {
-    if (expired[row * useCount + use] === 1) length += varintLength(use)
+    if (holdsOf(answer, row * useCount + use)) length += varintLength(use)
   }
-  return length
+  return length === 0 ? 0 : fieldLength(length)
 }
 
-function writeStaleViews(writer: BackwardWriter, answer: Answer, row: number): void {
-  const { expired } = answer.rowSet
-  if (expired === undefined) return
+function writeUses(writer: BackwardWriter, answer: Answer, row: number, tag: number, holdsOf: HoldsOf): void {
   const useCount = answer.plan.uses.length
   const end = writer.at
-  for (let use = useCount - 1; use >= 0; use--) if (expired[row * useCount + use] === 1) writer.varint(use)
+  for (let use = useCount - 1; use >= 0; use--) if (holdsOf(answer, row * useCount + use)) writer.varint(use)
   if (writer.at === end) return
   writer.varint(end - writer.at)
-  writer.byte(STALE_VIEWS_TAG)
+  writer.byte(tag)
 }

@@ -88,6 +88,7 @@ class PlanBuilder {
       uses: this.uses,
       segments: this.segments,
       onDemand: this.onDemand,
+      looksUp: this.uses.some(({ view }) => view.onMiss !== undefined),
       tensor: tensorLayout(this.columns),
     }
   }

@@ -9,6 +9,9 @@
  * `timeoutMs`. When its own deadline is shorter it gets DEADLINE_EXCEEDED instead and nothing: `fetch-timeout` belongs below the
  * deadlines of clients.
  *
+ * A key that the online store does not have may be looked up in the history (`look-ups.ts`) before its flight lands. The flight
+ * waits for that and no other does.
+ *
  * Bound: `pendingKeysMax` flights, then requests get RESOURCE_EXHAUSTED.
  */
 import type { RowKey } from '../domain/entity-key.ts'
@@ -17,6 +20,7 @@ import type { RowResult } from '../domain/outcome.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { OnlineStore } from '../online/online-store.ts'
 import { type Flight, fillSlot, type Passenger, vacate } from './flight.ts'
+import { type LookUps, RETRY_AFTER_MS } from './look-ups.ts'
 import { type ReadOptions, type ReadRows, type RowSet, UNAVAILABLE_ROW } from './read-rows.ts'
 import type { RecentChanges } from './recent-changes.ts'
 import { NO_ROW, type RowCache } from './row-cache.ts'
@@ -36,17 +40,23 @@ export interface FetchCounts extends SendCounts {
   unavailableKeys: number
 }
 
+/** Runs a function at the end of the event loop's turn. */
+export function endOfTurn(run: () => void): void {
+  setImmediate(run)
+}
+
 export function fetchedRows(
   store: Pick<OnlineStore, 'readMany' | 'shardCount'>,
   cache: RowCache,
   recent: RecentChanges,
   clock: Pick<Clock, 'monotonicMs' | 'after'>,
+  lookUps: LookUps,
   options: FetchOptions,
   counts: FetchCounts,
   onFault: OnFault,
 ): ReadRows {
   const flights = new Map<RowKey, Flight>()
-  const defer = options.defer ?? ((run) => void setImmediate(run))
+  const defer = options.defer ?? endOfTurn
   let queue: Flight[] = []
   let pending = 0
 
@@ -69,7 +79,7 @@ export function fetchedRows(
       isFresh,
       isSent: false,
       lagMs: 0,
-      isLanded: false,
+      isAnswered: false,
       hedgeRow: undefined,
       seats: undefined,
     }
@@ -86,23 +96,35 @@ export function fetchedRows(
   }
 
   function landResult(flight: Flight, result: RowResult | undefined): void {
-    if (flight.isLanded) return
+    if (flight.isAnswered) return
+    flight.isAnswered = true
     if (result instanceof TwinstoreError) onFault({ kind: 'row', key: flight.fill.key, error: result })
-    land(flight, result === undefined || result instanceof TwinstoreError ? undefined : (result ?? NO_ROW))
+    if (result === null && lookUps.concerns(flight.fill.key)) lookUp(flight)
+    else land(flight, result === undefined || result instanceof TwinstoreError ? undefined : (result ?? NO_ROW))
   }
 
-  function land(flight: Flight, row: Buffer | undefined): void {
-    flight.isLanded = true
+  function lookUp(flight: Flight): void {
+    // What nobody could look up counts as older than it is, so that L1 keeps it for a moment only.
+    const missed = (): void => land(flight, NO_ROW, Math.max(flight.lagMs, cache.ttlMs - RETRY_AFTER_MS))
+    const isTaken = lookUps.take(flight, (row) => {
+      if (row === undefined) missed()
+      else land(flight, row ?? NO_ROW)
+    })
+    if (!isTaken) missed()
+  }
+
+  function land(flight: Flight, row: Buffer | undefined, lagMs = flight.lagMs): void {
     pending--
     if (flights.get(flight.fill.key) === flight) flights.delete(flight.fill.key)
-    cache.endFill(flight.fill, row, flight.lagMs)
+    cache.endFill(flight.fill, row, lagMs)
     if (row === undefined && flight.hedgeRow === undefined) counts.unavailableKeys++
     vacate(flight, row ?? UNAVAILABLE_ROW)
   }
 
   /** The row is kept for those who join the flight later: they may, because the key has not changed since. */
   function landHedge(flight: Flight, row: Buffer | null): boolean {
-    if (flight.isLanded || cache.isOutrun(flight.fill.key, row ?? NO_ROW)) return false
+    if (flight.isAnswered || cache.isOutrun(flight.fill.key, row ?? NO_ROW)) return false
+    if (row === null && lookUps.concerns(flight.fill.key)) return false
     flight.hedgeRow = row ?? NO_ROW
     vacate(flight, flight.hedgeRow)
     return true

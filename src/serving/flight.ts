@@ -1,7 +1,8 @@
 /**
  * A flight: the read of one key that is under way, with everyone who waits for it.
  *
- * It is queued, then sent, then landed. In between a replica may have answered it (`hedgeRow`): those who wait have their
+ * It is queued, then sent, then landed; if the online store has no such row, a look-up in the history (`look-ups.ts`) may come before
+ * that. In between a replica may have answered it (`hedgeRow`): those who wait have their
  * row then, and the flight goes on alone until the primary's answer fills L1.
  */
 import type { Fill } from './row-cache.ts'
@@ -13,7 +14,8 @@ export interface Flight {
   isSent: boolean
   /** How old its row may be when it is read: 0 from the primary. */
   lagMs: number
-  isLanded: boolean
+  /** The online store has answered, or will not: nothing it says any more counts. */
+  isAnswered: boolean
   hedgeRow: Buffer | undefined
   /** The last who came; each knows the one before. */
   seats: Seat | undefined

@@ -21,6 +21,8 @@ export interface Plan {
   readonly uses: readonly UsePlan[]
   readonly segments: readonly Segment[]
   readonly onDemand: readonly OnDemandPlan[]
+  /** Whether rows of some use may have been looked up in the history. */
+  readonly looksUp: boolean
   /** How the columns lie in a TENSOR, or why they cannot. */
   readonly tensor: TensorLayout | { readonly problem: string }
 }

@@ -42,6 +42,8 @@ export interface Fill {
 }
 
 export interface RowCache {
+  /** Age in milliseconds up to which an entry answers. */
+  readonly ttlMs: number
   /** The row, `NO_ROW` if it is known not to exist, undefined if that is not known. */
   get(key: RowKey, nowMs: number): Buffer | undefined
   /** The same from an expired entry too, as long as it is not older than `staleIfErrorMs`. */
@@ -106,6 +108,8 @@ export function createRowCache(options: RowCacheOptions): RowCache {
   }
 
   return {
+    ttlMs: options.ttlMs,
+
     get(key, nowMs) {
       const entry = entries.get(key)
       return entry !== undefined && isLive(entry, nowMs) ? entry.row : undefined
@@ -164,7 +168,7 @@ export function createRowCache(options: RowCacheOptions): RowCache {
   }
 }
 
-/** Rows are never removed, so one that does not exist is older than any. */
+/** A row that does not exist is older than any: the online store removes only what the history has (`keepOnline`). */
 function isNewer(row: Buffer, than: Buffer): boolean {
   return row.length > 0 && (than.length === 0 || compareRowVersions(row, than) > 0)
 }

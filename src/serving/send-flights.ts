@@ -162,7 +162,7 @@ export function flightSender(
   function hedge(batch: Batch): void {
     if (batch.mayLag) return
     const nowMs = clock.monotonicMs()
-    const mayHedge = (flight: Flight): boolean => !flight.isFresh && !flight.isLanded && flight.hedgeRow === undefined
+    const mayHedge = (flight: Flight): boolean => !flight.isFresh && !flight.isAnswered && flight.hedgeRow === undefined
     const flights = batch.flights.filter((flight) => mayHedge(flight) && !recent.isRecent(flight.fill.key, nowMs))
     if (flights.length === 0 || !budget.spend()) return
     counts.hedges++

@@ -16,8 +16,9 @@ import { assembleTensor } from './assemble-tensor.ts'
 import { assembleValues } from './assemble-values.ts'
 import { type CacheCounts, cachedRows } from './cached-rows.ts'
 import { type EntityColumns, readEntityColumns } from './entity-columns.ts'
-import { type FetchCounts, type FetchOptions, fetchedRows } from './fetched-rows.ts'
+import { endOfTurn, type FetchCounts, type FetchOptions, fetchedRows } from './fetched-rows.ts'
 import type { ServingLimits } from './limits.ts'
+import { type LookUpCounts, type LookUpOptions, NO_LOOK_UPS, offlineLookUps } from './look-ups.ts'
 import { onDemandResult } from './on-demand-results.ts'
 import type { Plan } from './plan.ts'
 import { createPlanCache } from './plan-cache.ts'
@@ -33,6 +34,8 @@ import type { ServingService } from './serving-service.ts'
 export interface ServingOptions {
   readonly definitions: DefinitionsSource
   readonly store: Pick<OnlineStore, 'readMany' | 'shardCount'>
+  /** How rows are looked for that the online store does not have; undefined: not at all. */
+  readonly lookUps?: LookUpOptions
   readonly clock: Clock
   readonly cache: RowCacheOptions
   readonly fetch: FetchOptions
@@ -42,7 +45,7 @@ export interface ServingOptions {
   readonly onFault: OnFault
 }
 
-export interface ServingStats extends Readonly<CacheCounts>, Readonly<FetchCounts> {
+export interface ServingStats extends Readonly<CacheCounts>, Readonly<FetchCounts>, Readonly<LookUpCounts> {
   readonly cacheEntries: number
   readonly cacheBytes: number
 }
@@ -69,7 +72,13 @@ export function createServing(options: ServingOptions): Serving {
   }
   const asksReplicas = options.fetch.hedgeAfterMs > 0 || options.fetch.readFrom === 'replica'
   const recent = asksReplicas ? createRecentChanges(options.fetch.replicaLagMaxMs) : NO_RECENT_CHANGES
-  const fetched = fetchedRows(options.store, cache, recent, clock, options.fetch, fetchCounts, onFault)
+  const lookUpCounts: LookUpCounts = { lookUps: 0, lookedUpKeys: 0, foundKeys: 0, refusedKeys: 0, failedKeys: 0 }
+  const { defer = endOfTurn } = options.fetch
+  const lookUps =
+    options.lookUps === undefined
+      ? NO_LOOK_UPS
+      : offlineLookUps(options.definitions, clock, options.lookUps, lookUpCounts, onFault, defer)
+  const fetched = fetchedRows(options.store, cache, recent, clock, lookUps, options.fetch, fetchCounts, onFault)
   const readRows = cachedRows(cache, clock, cacheCounts, fetched)
   const planOf = createPlanCache(options.definitions, {
     bytesMax: options.planCacheBytes,
@@ -127,7 +136,7 @@ export function createServing(options: ServingOptions): Serving {
     },
     stats() {
       const size = cache.size()
-      return { ...cacheCounts, ...fetchCounts, cacheEntries: size.entries, cacheBytes: size.bytes }
+      return { ...cacheCounts, ...fetchCounts, ...lookUpCounts, cacheEntries: size.entries, cacheBytes: size.bytes }
     },
   }
 }

@@ -49,6 +49,7 @@ function settings(more: Partial<ProcessEngineSettings> = {}): ProcessEngineSetti
     shortLimits: limits,
     longLimits: limits,
     shortJobsMax: 2,
+    lookUpJobsMax: 2,
     longJobsMax: 1,
     queueMax: 4,
     cancelGraceMs: 5000,

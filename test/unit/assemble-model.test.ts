@@ -78,6 +78,7 @@ const viewShape = fc.record({
   features: fc.array(featureShape, { minLength: 1, maxLength: 6 }),
   keys: fc.constantFrom<('string' | 'int64')[]>(['string'], ['int64'], ['int64', 'string']),
   hasTtl: fc.boolean(),
+  looksUp: fc.boolean(),
   onStale: fc.constantFrom<OnStale>('serve', 'null', 'default', 'reject'),
   rows: fc.array(rowShape, { minLength: 4, maxLength: 4 }),
 })
@@ -173,6 +174,7 @@ test('answers are what the model says', async () => {
             joinKeys: each.keys.map((type) => ({ name: `k_${type}`, type })),
             onStale: each.onStale,
             ...(each.hasTtl ? { ttlMicros: TTL_MICROS } : {}),
+            ...(each.looksUp ? { onMiss: { budgetPerSecond: 10_000, timeoutMs: 1000 } } : {}),
           },
         ),
       )
@@ -199,10 +201,18 @@ test('answers are what the model says', async () => {
       const keyValueOf = (row: number, name: string): KeyValue =>
         KEY_VALUES[columns.get(name)!][shape.entities[row]![names.indexOf(name)]!]!
 
-      const { serving, store } = bench(
+      const { serving, store, history } = bench(
         definitions({ views, services: [{ name: 's', members: uses.map((use) => ({ kind: 'view', use })) }] }),
       )
-      store.readMany = async (keys) => keys.map((key) => stored.get(key)!.result)
+      // Of a view with look-ups all rows are in the history only.
+      const looksUp = (of: FeatureView): boolean => of.onMiss !== undefined
+      const lookedUp = views.filter(looksUp).map((each) => `${each.name}/`)
+      for (const [key, { result }] of stored) if (Buffer.isBuffer(result)) history.rows.set(key, result)
+      store.readMany = async (keys) =>
+        keys.map((key) => {
+          const { result } = stored.get(key)!
+          return Buffer.isBuffer(result) && lookedUp.some((prefix) => key.startsWith(prefix)) ? null : result
+        })
       const request = encodeRequest({
         feature_service: 's',
         format: shape.isTensor ? 2 : 1,
@@ -226,7 +236,8 @@ test('answers are what the model says', async () => {
             const ordinal = of.features.findIndex((each) => each.name === name)
             return { type: typeText(of.features[ordinal]!.type), ...slot(of, ordinal, row_) }
           })
-          return { slots, eventMicros: Buffer.isBuffer(row_.result) ? row_.eventMicros : 0 }
+          const isRow = Buffer.isBuffer(row_.result)
+          return { slots, eventMicros: isRow ? row_.eventMicros : 0, isFromHistory: isRow && looksUp(of) }
         }),
       )
       check(answer, expected)
@@ -239,7 +250,11 @@ test('answers are what the model says', async () => {
   expect(Math.min(seen.tensors, seen.whole)).toBeGreaterThan(20)
 })
 
-type ExpectedUse = { slots: { type: string; status: number; value: Value }[]; eventMicros: number }
+interface ExpectedUse {
+  readonly slots: readonly { type: string; status: number; value: Value }[]
+  readonly eventMicros: number
+  readonly isFromHistory: boolean
+}
 
 function check(answer: Response, expected: readonly (readonly ExpectedUse[])[]): void {
   const slots = expected.map((uses) => uses.flatMap((use) => use.slots))
@@ -264,6 +279,7 @@ function check(answer: Response, expected: readonly (readonly ExpectedUse[])[]):
       statuses: statusesOf(list),
       event_timestamps: expected[row]!.map((use) => String(use.eventMicros)),
       stale_views: [],
+      history_views: expected[row]!.flatMap((use, index) => (use.isFromHistory ? [index] : [])),
     })),
   )
 }

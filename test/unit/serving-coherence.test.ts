@@ -1,12 +1,15 @@
 /**
  * G3 as a property: whatever the order of writes, invalidations, store answers, time and requests, a request sees every
  * write it must see. The store takes each read's snapshot when it is sent and answers later, which is the worst it may do.
- * Its replica has each write at some time within the lag that is allowed.
+ * Its replica has each write at some time within the lag that is allowed. Rows that the history has may leave the store, and are
+ * then looked up there, which takes its snapshot when it is asked and answers later too.
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { RowKey } from '../../src/domain/entity-key.ts'
 import type { RowResult } from '../../src/domain/outcome.ts'
+import type { FeatureView } from '../../src/domain/registry.ts'
+import { compareRowVersions } from '../../src/domain/row-codec.ts'
 import { bench, decodeResponse, definitions, encodeRequest, feature, keyOf, rowOf, view } from './serving-fixture.ts'
 
 const TTL_MS = 60_000
@@ -35,6 +38,8 @@ const action = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('answer' as const), pick: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('fail' as const), pick: fc.nat(9) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('replicate' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('archive' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('remove' as const), id }) },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -46,27 +51,38 @@ const action = fc.oneof(
 
 const AS_TOLD = { hedgeAfterMs: 0, hedgeBudgetPercent: 0, readFrom: 'primary', timeoutMs: 10_000_000 } as const
 const MODES = [
-  { mode: 'the primary answers', fetch: AS_TOLD },
+  { mode: 'the primary answers', fetch: AS_TOLD, looksUp: false },
+  { mode: 'what is not online is looked up', fetch: AS_TOLD, looksUp: true },
   {
     mode: 'replicas are asked for late answers',
     fetch: { ...AS_TOLD, hedgeAfterMs: HEDGE_MS, hedgeBudgetPercent: 100, timeoutMs: TTL_MS - LAG_MS },
+    looksUp: false,
   },
-  { mode: 'replicas answer', fetch: { ...AS_TOLD, readFrom: 'replica', timeoutMs: TTL_MS - LAG_MS } },
+  {
+    mode: 'replicas answer',
+    fetch: { ...AS_TOLD, readFrom: 'replica', timeoutMs: TTL_MS - LAG_MS },
+    looksUp: false,
+  },
 ] as const
 
 test.each(MODES)(
   'a request sees every write that it must see, when $mode',
-  async ({ fetch }) => {
+  async ({ fetch, looksUp }) => {
+    const viewed: FeatureView = looksUp
+      ? { ...counter, onMiss: { budgetPerSecond: 10_000, timeoutMs: 10_000_000 } }
+      : counter
+    let fromHistory = 0
     let answered = 0
     let lagging = 0
     await fc.assert(
       fc.asyncProperty(fc.array(action, { minLength: 20, maxLength: 60, size: 'max' }), async (actions) => {
         const deferred: (() => void)[] = []
-        const { serving, store, clock, turn } = bench(definitions({ views: [counter] }), {
+        const { serving, store, history, clock, turn } = bench(definitions({ views: [viewed] }), {
           cache: { ttlMs: TTL_MS, staleIfErrorMs: 0 },
           fetch: { ...fetch, replicaLagMaxMs: LAG_MS, defer: (run) => deferred.push(run) },
         })
         store.isAutomatic = false
+        history.isAutomatic = false
         store.shardCount = 4
         // `isKnown`: this instance has acknowledged the write or been told of it.
         const written: { readonly id: number; readonly n: number; readonly atMs: number; isKnown: boolean }[] = []
@@ -75,6 +91,9 @@ test.each(MODES)(
         const snapshots: { readonly answer: () => void; readonly fail: () => void }[] = []
         const acknowledgements: (() => void)[] = []
         let calls = 0
+        let lookUps = 0
+        let archived = 0
+        const removed: RowKey[] = []
         const pending: Promise<void>[] = []
 
         const write = (which: number, isOwn: boolean): void => {
@@ -105,6 +124,7 @@ test.each(MODES)(
             const [vector] = decodeResponse(answer).vectors
             if (vector!.statuses[0] === 5 || vector!.stale_views.length > 0) return
             answered++
+            fromHistory += vector!.history_views.length
             expect(Number(vector!.values[0]!['int32_val'] ?? 0)).toBeGreaterThanOrEqual(floor)
           })
           checked.catch(() => {})
@@ -115,6 +135,19 @@ test.each(MODES)(
           if (next === undefined) return
           replica.set(KEYS[next.id]!, rowOf(counter, [next.n], { position: next.n }))
           replicated++
+        }
+        const archive = (): void => {
+          const next = written[archived]
+          if (next === undefined) return
+          history.rows.set(KEYS[next.id]!, rowOf(counter, [next.n], { position: next.n }))
+          archived++
+        }
+        /** As the limit on a view does it: only what the history has in this version or a newer one. */
+        const remove = (which: number): void => {
+          const [stored, kept] = [store.rows.get(KEYS[which]!), history.rows.get(KEYS[which]!)]
+          if (stored === undefined || kept === undefined || compareRowVersions(stored, kept) > 0) return
+          store.rows.delete(KEYS[which]!)
+          removed.push(KEYS[which]!)
         }
         const wait = (ms: number): void => {
           while (replicated < written.length && written[replicated]!.atMs + LAG_MS < clock.ms + ms) replicate()
@@ -131,6 +164,12 @@ test.each(MODES)(
             snapshots.push({ answer: () => call.answerWith(held), fail: () => call.fail(new Error('down')) })
           }
           calls = store.calls.length
+          for (const call of history.calls.slice(lookUps)) {
+            const held = call.keys.map((key) => (history.rows.has(key) ? Buffer.from(history.rows.get(key)!) : null))
+            const answer = (): void => call.answerWith(held)
+            snapshots.push({ answer, fail: answer })
+          }
+          lookUps = history.calls.length
         }
 
         for (const each of actions) {
@@ -141,6 +180,8 @@ test.each(MODES)(
               serving.invalidate([KEYS[next.id]!])
               next.isKnown = true
             }
+            const gone = removed.shift()
+            if (gone !== undefined) serving.invalidate([gone])
           } else if (each.do === 'invalidateAll') {
             serving.invalidate('all')
             // A replica is read on, so that what only `all` tells of is seen when the replica has it: within the TTL.
@@ -150,7 +191,10 @@ test.each(MODES)(
           else if (each.do === 'acknowledge') acknowledgements.shift()?.()
           else if (each.do === 'wait') wait(each.ms)
           else if (each.do === 'replicate') replicate()
-          else if ('pick' in each && snapshots.length > 0) {
+          else if (each.do === 'archive') archive()
+          else if (each.do === 'remove') {
+            if (looksUp) remove(each.id)
+          } else if ('pick' in each && snapshots.length > 0) {
             const [snapshot] = snapshots.splice(each.pick % snapshots.length, 1)
             snapshot![each.do]()
           }
@@ -160,16 +204,19 @@ test.each(MODES)(
           takeSnapshots()
         }
         send()
-        while (calls < store.calls.length || snapshots.length > 0) {
+        do {
           takeSnapshots()
           for (const { answer } of snapshots.splice(0)) answer()
           await turn()
-        }
+          send()
+          await turn()
+        } while (calls < store.calls.length || lookUps < history.calls.length || snapshots.length > 0)
         await Promise.all(pending)
       }),
-      { numRuns: 200 },
+      { numRuns: looksUp ? 1000 : 200 },
     )
     expect(answered).toBeGreaterThan(100)
+    if (looksUp) expect(fromHistory).toBeGreaterThan(50)
     if (fetch !== AS_TOLD) expect(lagging).toBeGreaterThan(20)
   },
   60_000,

@@ -168,9 +168,42 @@ export class ScriptedStore {
   }
 }
 
+/** One look-up in the history; the test says what comes of it. */
+export interface LookUpCall {
+  readonly view: string
+  readonly keys: readonly RowKey[]
+  readonly signal: AbortSignal
+  answer(): void
+  answerWith(rows: readonly (Buffer | null)[]): void
+  fail(error: Error): void
+}
+
+export class ScriptedHistory {
+  readonly rows = new Map<RowKey, Buffer>()
+  readonly calls: LookUpCall[] = []
+  isAutomatic = true
+
+  lookUp(of: FeatureView, keys: readonly RowKey[], signal: AbortSignal): Promise<readonly (Buffer | null)[]> {
+    // A copy, as it comes from another process.
+    const held = () => keys.map((key) => (this.rows.has(key) ? Buffer.from(this.rows.get(key)!) : null))
+    return new Promise((resolve, reject) => {
+      this.calls.push({
+        view: of.name,
+        keys,
+        signal,
+        answer: () => resolve(held()),
+        answerWith: resolve,
+        fail: reject,
+      })
+      if (this.isAutomatic) resolve(held())
+    })
+  }
+}
+
 export interface Bench {
   readonly serving: Serving
   readonly store: ScriptedStore
+  readonly history: ScriptedHistory
   readonly clock: FakeClock
   readonly faults: ServingFault[]
   readonly source: { current: Definitions }
@@ -183,10 +216,12 @@ export function bench(
   more: {
     readonly cache?: Partial<ServingOptions['cache']>
     readonly fetch?: Partial<ServingOptions['fetch']>
+    readonly lookUps?: Partial<ServingOptions['lookUps']>
     readonly limits?: Partial<ServingOptions['limits']>
   } = {},
 ): Bench {
   const store = new ScriptedStore()
+  const history = new ScriptedHistory()
   const clock = new FakeClock()
   const faults: ServingFault[] = []
   const source = { current: of }
@@ -205,6 +240,12 @@ export function bench(
       replicaLagMaxMs: 10_000,
       ...more.fetch,
     },
+    lookUps: {
+      lookUp: (of, keys, signal) => history.lookUp(of, keys, signal),
+      jobsMax: 2,
+      batchKeysMax: 100,
+      ...more.lookUps,
+    },
     limits: {
       entitiesMax: 1000,
       featuresMax: 1000,
@@ -217,7 +258,7 @@ export function bench(
     onFault: (fault) => void faults.push(fault),
   })
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
-  return { serving, store, clock, faults, source, turn }
+  return { serving, store, history, clock, faults, source, turn }
 }
 
 export interface Vector {
@@ -225,6 +266,7 @@ export interface Vector {
   readonly statuses: readonly number[]
   readonly event_timestamps: readonly string[]
   readonly stale_views: readonly number[]
+  readonly history_views: readonly number[]
 }
 
 export interface Response {
@@ -276,6 +318,7 @@ export function decodeResponse(bytes: Buffer): Response {
       statuses: [...(vector.statuses ?? [])],
       event_timestamps: vector.event_timestamps ?? [],
       stale_views: vector.stale_views ?? [],
+      history_views: vector.history_views ?? [],
     })),
   }
 }

@@ -27,9 +27,20 @@ export function pruneFiles<F extends AddFile>(
 ): readonly F[] {
   return files.filter((file) => {
     if (!partitionCanMatch(file, filter)) return false
-    const { minValues, maxValues } = parseStats(file.stats)
+    const { minValues, maxValues } = statsOf(file)
     return timesCanMatch(minValues, maxValues, filter) && entitiesCanMatch(view, minValues, maxValues, filter)
   })
+}
+
+/** Parsed once per file of a snapshot: a look-up may go over thousands of them while a request waits. */
+const parsed = new WeakMap<AddFile, ReturnType<typeof parseStats>>()
+
+function statsOf(file: AddFile): ReturnType<typeof parseStats> {
+  const known = parsed.get(file)
+  if (known !== undefined) return known
+  const stats = parseStats(file.stats)
+  parsed.set(file, stats)
+  return stats
 }
 
 /**

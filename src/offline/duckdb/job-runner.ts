@@ -12,6 +12,7 @@ import { runHistory } from './history-job.ts'
 import type { Job, JobSettings } from './job.ts'
 import { runLatest } from './latest-job.ts'
 import { runLatestOf, runLatestSample } from './latest-selection-jobs.ts'
+import { runLookUp } from './look-up-job.ts'
 import { runRestore } from './restore-job.ts'
 import { openSession } from './session.ts'
 import { runSpineRange } from './spine-range-job.ts'
@@ -27,6 +28,7 @@ function jobTable({ sliceValuesMax }: JobSettings): JobTable {
     latest: runLatest,
     latestOf: runLatestOf,
     latestSample: runLatestSample,
+    lookUp: runLookUp,
     restore: runRestore,
     history: runHistory,
     export: runExport,

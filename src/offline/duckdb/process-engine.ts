@@ -4,7 +4,8 @@
  * server with it.
  *
  * Short jobs go to one resident child, so that an append does not wait for a process to start (0.1 s); each long
- * job gets a child of its own. Both kinds have a bounded number running and waiting.
+ * job gets a child of its own. Both kinds have a bounded number running and waiting. Look-ups, for which requests wait, go to the
+ * resident child beside the short jobs and never behind them.
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -22,12 +23,14 @@ export interface ProcessEngineSettings {
   readonly module: URL
   /** Where children put their spill folders. */
   readonly spillDir: string
-  /** Of each short job (append, restore, history, latest, checkpoints). */
+  /** Of each short job (append, restore, history, latest, look-up, checkpoints). */
   readonly shortLimits: ChildLimits
   /** Of each long job (sync, export, training set, sample, compaction). */
   readonly longLimits: ChildLimits
   /** Short jobs at a time, option `offline-short-jobs-max`. */
   readonly shortJobsMax: number
+  /** Look-ups at a time, option `look-up-jobs-max`. */
+  readonly lookUpJobsMax: number
   /** Long jobs at a time, option `offline-jobs-max`. */
   readonly longJobsMax: number
   /** Jobs of either kind that may wait, option `offline-queue-max`. */
@@ -51,6 +54,11 @@ export function createProcessEngine(settings: ProcessEngineSettings, clock: Cloc
   const short = createJobLane({
     runningMax: settings.shortJobsMax,
     runningOption: 'offline-short-jobs-max',
+    ...waiting,
+  })
+  const lookUps = createJobLane({
+    runningMax: settings.lookUpJobsMax,
+    runningOption: 'look-up-jobs-max',
     ...waiting,
   })
   const long = createJobLane({ runningMax: settings.longJobsMax, runningOption: 'offline-jobs-max', ...waiting })
@@ -84,13 +92,20 @@ export function createProcessEngine(settings: ProcessEngineSettings, clock: Cloc
   }
 
   return {
-    run: (kind, input, options) =>
-      SHORT_JOBS.has(kind)
+    run(kind, input, options) {
+      if (kind === 'lookUp') return lookUps.run(() => inResidentChild(kind, input, options), options?.signal)
+      return SHORT_JOBS.has(kind)
         ? short.run(() => inResidentChild(kind, input, options), options?.signal)
-        : long.run(() => inOwnChild(kind, input, options), options?.signal),
+        : long.run(() => inOwnChild(kind, input, options), options?.signal)
+    },
     async close() {
       // A short job is nearly done and may hold acknowledged rows; a long one can be asked for again.
-      await Promise.all([short.close(), long.close(), ...[...longChildren].map((child) => child.end())])
+      await Promise.all([
+        short.close(),
+        lookUps.close(),
+        long.close(),
+        ...[...longChildren].map((child) => child.end()),
+      ])
       await resident?.end()
       await scratch.remove()
     },

@@ -49,7 +49,7 @@ export async function entityHistory(
  * The files of each month, newest first: no row of a later element is newer than any of an earlier one. A file is dated with a
  * day or with the first of its month, whichever the view had when it was written. With files of no known date all are one.
  */
-function filesByMonth(files: readonly AddFile[]): readonly (readonly AddFile[])[] {
+export function filesByMonth(files: readonly AddFile[]): readonly (readonly AddFile[])[] {
   const months = new Map<string, AddFile[]>()
   for (const file of files) {
     const [month] = /^\d{4}-\d\d(?=-\d\d$)/.exec(file.partitionValues[PARTITION_COLUMN] ?? '') ?? []
