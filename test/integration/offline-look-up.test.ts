@@ -3,8 +3,9 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Shard } from '../../src/domain/entity-key.ts'
+import { entityKey, type Shard } from '../../src/domain/entity-key.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
+import { rowValues } from '../../src/domain/row-codec.ts'
 import { decodeValue } from '../../src/domain/value-codec.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { blockChecksumsOf } from '../../src/offline/delta/data-file.ts'
@@ -92,6 +93,23 @@ test('a history comes from several files, and is cut at its limit with the newes
   }
   const nobody = await open().history(view, { entity: [9n, shop(0)], limit: 10 })
   expect(nobody.rows).toEqual([])
+})
+
+test('a look-up of the latest rows needs the newest month only, and names a file that is damaged where it reads', async () => {
+  const [january, february] = (await dataFiles()).sort()
+  const key = entityKey(['int64', 'string'], entity)
+  const latest = async (): Promise<unknown> => {
+    const [row] = await open().lookUp(view, [key])
+    return decodeValue({ kind: 'int64' }, rowValues(row!)[0]!)
+  }
+  const kept = [readFileSync(january!), readFileSync(february!)]
+  rmSync(january!)
+  expect(await latest()).toBe(whole[0])
+  writeFileSync(february!, Buffer.from(kept[1]!.map((byte) => byte ^ 0x10)))
+  await expect(latest()).rejects.toMatchObject({ code: 'DATA_LOSS' })
+  writeFileSync(january!, kept[0]!)
+  writeFileSync(february!, kept[1]!)
+  expect(await latest()).toBe(whole[0])
 })
 
 test('a byte changed anywhere: the answer is right, or the file is named; only a small part of it matters', async () => {

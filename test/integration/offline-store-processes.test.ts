@@ -111,6 +111,20 @@ test('jobs give in a child what they give here; short ones share a process, a lo
   expect(readdirSync(join(bench.folder, 'engine-spill'))).toEqual([])
 })
 
+test('a look-up does not wait for other jobs, and gives in a child what it gives here', async () => {
+  const on = engine({ shortJobsMax: 1, longJobsMax: 1, queueMax: 1 })
+  const files = dataFiles(await append(on))
+  const { running, result } = endless(on)
+  await running
+  const input = { table: { view, files }, entities: [['a'], ['b']] }
+  const { rows } = await on.run('lookUp', input)
+  const here = await bench.engine.run('lookUp', input)
+  expect(rows.map(({ key, row }) => ({ key, row: Buffer.from(row) }))).toEqual(here.rows)
+  expect(here.rows).toHaveLength(1)
+  await on.close()
+  await expect(result).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+})
+
 test("a job's own error arrives with its code, message and faults", async () => {
   const input = { view, sql: 'SELECT 1 AS other', existing: [], position: 1, outputDir: bench.newDir() }
   await expect(engine().run('sync', input)).rejects.toMatchObject({

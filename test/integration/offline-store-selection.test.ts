@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type KeyValue, type Shard, splitRowKey } from '../../src/domain/entity-key.ts'
+import { type EntityKey, type KeyValue, type Shard, splitRowKey } from '../../src/domain/entity-key.ts'
 import { isInSample } from '../../src/domain/key-sample.ts'
 import type { FeatureView } from '../../src/domain/registry.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -97,6 +97,23 @@ test('of named entities the latest rows come, of others none; a view without a t
   const wanted = [['key-3', 1n] as const, ["it's", 0n] as const, ['key-7', 0n] as const]
   expect(await selected(store!, { entities: wanted })).toEqual(plain([newest[7]!, newest[14]!]))
   expect(await selected(store!, { entities: [] })).toEqual([])
+})
+
+test('entities that are looked up have their latest rows in order, others null, whatever months they are in', async () => {
+  const [store] = await openStores(1)
+  const key = (...values: KeyValue[]): EntityKey => splitRowKey(entry(values, 0, 1).key).entityKey
+  const wanted = [key('key-3', 1n), key("it's", 0n), key('old', 9n), key('key-7', 0n), key('key-3', 0n)]
+  expect(await store!.lookUp(view, wanted)).toEqual(wanted.map(() => null))
+  const { all, newest } = entries(40)
+  // Months apart, so that it is found in a later step than the others; of two rows of one time the later write counts.
+  const old = [entry(['old', 9n], -400 * DAY_MICROS, 200_000), entry(['old', 9n], -400 * DAY_MICROS, 200_001)]
+  const between = Array.from({ length: 6 }, (_, index) => entry([`key-0`, 0n], -60 * (index + 1) * DAY_MICROS, 300_000))
+  await store!.append(view, [
+    { source: SOURCE, entries: [...all, ...old, ...between].toSorted((a, b) => a.position - b.position) },
+  ])
+  const found = await store!.lookUp(view, wanted)
+  expect(found).toEqual([newest[7]!.row, null, old[1]!.row, newest[14]!.row, newest[6]!.row])
+  expect(await store!.lookUp(view, [])).toEqual([])
 })
 
 test('restored rows have the positions and values they had; what is there already is not added', async () => {
