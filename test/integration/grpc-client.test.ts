@@ -89,6 +89,7 @@ test('values come as plain JavaScript, and the layout is sent once', async () =>
       },
       eventTimestamps: { v: new Date(1_700_000_000_123), w: null },
       staleViews: ['w'],
+      historyViews: [],
     },
   ])
   expect(seen.fingerprint).toBe(layout.fingerprint)
