@@ -40,6 +40,8 @@ import {
 import { type StoreFolders, storeFolders } from './config/store-location.ts'
 import { lockStores } from './config/store-locks.ts'
 import { applyDefinitions } from './definitions/apply.ts'
+import type { DraftView } from './definitions/check/draft.ts'
+import { loadDefinitions } from './definitions/load/load.ts'
 import { resolveFile, resolveSource } from './definitions/resolve-source.ts'
 import { findEarlierView } from './definitions/stored/earlier-views.ts'
 import { loadCurrent, loadSnapshot } from './definitions/stored/snapshots.ts'
@@ -285,13 +287,29 @@ export async function applyOnce(
   if (config.definitions === '') {
     throw new TwinstoreError('INVALID_ARGUMENT', '--definitions is needed: the folder or file to apply')
   }
+  return withObjects(config, async (objects) => {
+    const { definitions, changes } = await definitionsOf(config, objects)
+    return { changes, fingerprint: definitions.registry.fingerprint }
+  })
+}
+
+/** `twinstore plan`: the views of the definitions that the options name, also of ones that `apply` refuses for their syncs. */
+export async function plannedViews(config: Config): Promise<readonly DraftView[]> {
+  if (config.definitions !== '') {
+    return (await loadDefinitions(config.definitions, { syncIntervals: 'unchecked' })).draft.views
+  }
+  return withObjects(config, async (objects) => [
+    ...(await definitionsOf(config, objects)).definitions.registry.views.values(),
+  ])
+}
+
+async function withObjects<T>(config: Config, work: (objects: ObjectStore) => Promise<T>): Promise<T> {
   let close: () => Promise<unknown> = async () => undefined
   const objects = await openObjects(config, storeFolders(config), createLog(config['log-level']), (opened) => {
     close = opened
   })
   try {
-    const { definitions, changes } = await definitionsOf(config, objects)
-    return { changes, fingerprint: definitions.registry.fingerprint }
+    return await work(objects)
   } finally {
     await close()
   }

@@ -10,6 +10,7 @@ import { exportCommand } from './export.ts'
 import { getCommand } from './get.ts'
 import { historyCommand } from './history.ts'
 import { note } from './output.ts'
+import { planCommand } from './plan.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
 import { syncCommand } from './sync.ts'
@@ -37,6 +38,7 @@ ${EXIT_CODES_HELP}`,
   const commands = [
     serveCommand(),
     applyCommand(),
+    planCommand(),
     syncCommand(),
     getCommand(),
     writeCommand(),

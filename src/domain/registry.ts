@@ -84,7 +84,12 @@ export interface FeatureView {
   readonly ttlMicros?: number
   readonly onStale: OnStale
   readonly source?: SqlSource
+  /** From the beginning of one sync of the source to that of the next. */
   readonly syncEverySeconds?: number
+  /** How long the user says that a sync takes, from reading its data to the values being online. */
+  readonly syncComputeSeconds?: number
+  /** The user accepts that the view's values are past their TTL between syncs: they are written in between, say. */
+  readonly mayBeBlind?: boolean
   /** How the offline table is partitioned: by UTC day, or by UTC month, of the event timestamp. */
   readonly partitionBy: 'day' | 'month'
   /** False: the view is in the history only. */

@@ -100,6 +100,16 @@ test.each([
     view('features: { x: double() }, ttl: hours(1), source: sql`SELECT 1`, sync: { every: hours(2) }'),
     /stale for 1 h before each sync even if all succeed/,
   ],
+  [
+    view(
+      'features: { x: double() }, ttl: hours(4), source: sql`SELECT 1`, sync: { every: hours(1), computeTime: hours(3) }',
+    ),
+    /every 1 h, with a computation of 3 h each, is more than half of the ttl of 4 h: after one failed sync every row would be stale for 2 h/,
+  ],
+  [
+    view('features: { x: double() }, source: sql`SELECT 1`, sync: { every: hours(1), allowBlindWindow: 1 }'),
+    /v.sync.allowBlindWindow: expected true or false, got the number 1/,
+  ],
   [view("features: { x: double() }, partitionBy: 'year'"), /expected one of day, month, got "year"/],
   [view('features: { x: double() }, version: 0'), /v.version: a version is a whole number from 1/],
   [view("features: { x: double() }, online: 'no'"), /v.online: expected true or false/],
@@ -227,6 +237,10 @@ test('good definitions of every kind have no faults', async () => {
     export const top = featureView('top', {
       entities: [shop], features: { revenue: double(), seen: timestamp() }, keepOnline: { topBy: 'seen', limit: 10 },
       onMiss: offlineLookup({ budget: 50, timeoutMs: 100 }),
+    })
+    export const pushed = featureView('pushed', {
+      entities: [shop], features: { x: double() }, ttl: hours(2), source: sql\`SELECT 1\`,
+      sync: { every: hours(6), computeTime: hours(4), allowBlindWindow: true },
     })
     export const plain = featureView('plain', { entities: [shop], features: { x: double() }, onMiss: 'default' })
     export const served = featureService('served', [sales, top], { online: true })

@@ -38,6 +38,8 @@ const view: fc.Arbitrary<DraftView> = fc.record(
       files: fc.array(fc.record({ name: fc.string(), location: fc.string(), format: fc.constant('csv' as const) })),
     }),
     syncEverySeconds: fc.integer({ min: 1 }),
+    syncComputeSeconds: fc.integer({ min: 1 }),
+    mayBeBlind: fc.constant(true),
     partitionBy: fc.constantFrom('day' as const, 'month' as const),
     online: fc.boolean(),
     description: fc.string(),

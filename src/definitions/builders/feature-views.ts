@@ -28,8 +28,8 @@ export interface FeatureViewOptions<Entities extends readonly Entity[], Features
   readonly features: Features
   /** SQL that yields the join keys, the features, `event_timestamp`, and perhaps `created_timestamp`. */
   readonly source?: SqlFragment
-  /** How often the source is read; by hand only unless given. */
-  readonly sync?: { readonly every: Duration }
+  /** When the source is read; by hand only unless given. */
+  readonly sync?: SyncOptions
   /** How the offline table is partitioned by event timestamp (UTC). `day` unless given. */
   readonly partitionBy?: 'day' | 'month'
   /** false: the view is in the history only, for training sets and exports. true unless given. */
@@ -45,6 +45,15 @@ export interface FeatureViewOptions<Entities extends readonly Entity[], Features
    */
   readonly onMiss?: 'default' | OfflineLookup
   readonly description?: string
+}
+
+export interface SyncOptions {
+  /** From the beginning of one sync to that of the next. At most half of `ttl`, so that one sync may fail. */
+  readonly every: Duration
+  /** How long a sync takes, from when it reads its data to when the values are online: for `twinstore plan` and the rule above. */
+  readonly computeTime?: Duration
+  /** Accepts an `every` above half of `ttl`: for a view whose values are also written between syncs. */
+  readonly allowBlindWindow?: boolean
 }
 
 declare const shape: unique symbol

@@ -16,6 +16,7 @@ import { VIEWS_MAX } from './limits.ts'
 import { checkOnDemandView, type ViewFinder } from './on-demand-views.ts'
 import { type Exported, entityOf, viewOf } from './references.ts'
 import { checkService } from './services.ts'
+import { checkSyncInterval } from './sync-rules.ts'
 import { checkView } from './views.ts'
 
 /** What a module of the definitions exports, under which name. */
@@ -34,8 +35,18 @@ interface Found<D extends Definition> {
 
 const PATHS = { entity: 'entities', view: 'views', onDemand: 'onDemandViews', service: 'services' } as const
 
+export interface CheckOptions {
+  /** Whether a view that is synced too seldom for its TTL is a fault; it is unless somebody only wants to look at it. */
+  readonly syncIntervals?: 'checked' | 'unchecked'
+}
+
 /** INVALID_ARGUMENT with every fault; `folder` names the definitions in its message. */
-export function checkDefinitions(values: readonly ExportedValue[], locate: Locate, folder: string): Draft {
+export function checkDefinitions(
+  values: readonly ExportedValue[],
+  locate: Locate,
+  folder: string,
+  { syncIntervals = 'checked' }: CheckOptions = {},
+): Draft {
   const faults: Fault[] = []
   const found = findDefinitions(values, faults, locate)
   const exported: Exported = { entities: new Map(), views: new Map(), onDemandViews: new Map() }
@@ -46,7 +57,9 @@ export function checkDefinitions(values: readonly ExportedValue[], locate: Locat
     exported.entities.set(value, checkEntity(scope, declared))
   }
   for (const { value, declared, scope } of ofKind(found, 'view')) {
-    exported.views.set(value, checkView(scope, declared, findEntity))
+    const view = checkView(scope, declared, findEntity)
+    if (syncIntervals === 'checked') checkSyncInterval(scope, view)
+    exported.views.set(value, view)
   }
   for (const { value, declared, scope } of ofKind(found, 'onDemand')) {
     exported.onDemandViews.set(value, checkOnDemandView(scope, declared, finder))

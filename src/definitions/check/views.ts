@@ -1,14 +1,14 @@
 import type { Entity, Feature, JoinKey, OnStale } from '../../domain/registry.ts'
 import type { ViewDeclaration } from '../builders/declarations.ts'
 import type { DraftView } from './draft.ts'
-import { checkSyncInterval, readDuration } from './durations.ts'
 import type { FaultScope } from './fault-scope.ts'
 import { checkFeatures } from './features.ts'
 import { JOIN_KEYS_PER_VIEW_MAX, VIEW_VERSION_MAX } from './limits.ts'
 import { checkColumnName } from './names.ts'
 import { checkOnlineRules } from './online-rules.ts'
-import { described, type Fields, readChoice, readDescription, readFields } from './option-fields.ts'
+import { described, readChoice, readDescription, readFields } from './option-fields.ts'
 import { checkSource } from './sources.ts'
+import { readTimes } from './sync-rules.ts'
 
 const OPTIONS = [
   'version',
@@ -93,23 +93,6 @@ function checkDefaults(scope: FaultScope, features: readonly Feature[]): void {
     scope.add(
       `'default' needs a default for every feature; ${without.join(', ')} ${without.length > 1 ? 'have' : 'has'} none`,
     )
-  }
-}
-
-function readTimes(scope: FaultScope, options: Fields): Pick<DraftView, 'ttlMicros' | 'syncEverySeconds'> {
-  const ttl = options['ttl'] === undefined ? undefined : readDuration(scope.in('ttl'), options['ttl'])
-  const sync = scope.in('sync')
-  const every =
-    options['sync'] === undefined
-      ? undefined
-      : readDuration(sync.in('every'), readFields(sync, options['sync'], ['every'])['every'])
-  if (options['sync'] !== undefined && options['source'] === undefined) {
-    sync.add('there is nothing to sync: the view has no source')
-  }
-  if (ttl !== undefined && every !== undefined) checkSyncInterval(sync.in('every'), ttl, every)
-  return {
-    ...(ttl === undefined ? {} : { ttlMicros: ttl * 1_000_000 }),
-    ...(every === undefined ? {} : { syncEverySeconds: every }),
   }
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { faultsError } from '../../domain/errors.ts'
 import type { Compute } from '../../domain/registry.ts'
-import { checkDefinitions, type ExportedValue } from '../check/check.ts'
+import { type CheckOptions, checkDefinitions, type ExportedValue } from '../check/check.ts'
 import type { Draft } from '../check/draft.ts'
 import type { Locate } from '../check/fault-scope.ts'
 import { type Bundle, bundleDefinitions } from './bundle.ts'
@@ -21,7 +21,7 @@ export interface LoadedDefinitions {
 }
 
 /** INVALID_ARGUMENT that lists every fault with its place; NOT_FOUND if there is nothing at `path`. */
-export async function loadDefinitions(path: string): Promise<LoadedDefinitions> {
+export async function loadDefinitions(path: string, options?: CheckOptions): Promise<LoadedDefinitions> {
   const bundle = await bundleDefinitions(path)
   const tempDir = await mkdtemp(join(tmpdir(), 'twinstore-definitions-'))
   try {
@@ -29,7 +29,7 @@ export async function loadDefinitions(path: string): Promise<LoadedDefinitions> 
     await writeFile(bundleFile, bundle.code)
     const locate = locator(bundle, bundleFile)
     const values = await evaluate(bundle, bundleFile, locate)
-    const draft = checkDefinitions(values, locate, bundle.folder)
+    const draft = checkDefinitions(values, locate, bundle.folder, options)
     return {
       draft,
       computes: computesOf(values),
