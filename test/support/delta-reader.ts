@@ -12,6 +12,7 @@ export interface DeltaFile {
   readonly size: number
   readonly partitionValues: Readonly<Record<string, string | null>>
   readonly stats: DeltaStats
+  readonly tags: Readonly<Record<string, string>>
 }
 
 export interface DeltaStats {
@@ -68,6 +69,37 @@ export async function readDeltaTable(folder: string): Promise<DeltaTable> {
     files: [...state.files.values()],
     parquetFiles: below.filter((name) => name.endsWith('.parquet') && !name.startsWith('_delta_log')).sort(),
   }
+}
+
+export interface DeltaVersion {
+  /** By the statistics of its files. */
+  readonly rowCount: number
+  /** Rows of files that it added and that are not rearranged ones. */
+  readonly addedRows: number
+  /** Whether it only put rows into other files. */
+  readonly isRearranged: boolean
+}
+
+/** Every version from 0 on, by the log's entries. */
+export async function readVersions(folder: string): Promise<readonly DeltaVersion[]> {
+  const names = (await readdir(join(folder, '_delta_log'))).filter((name) => /^\d{20}\.json$/.test(name)).sort()
+  const state = new TableState()
+  const versions: DeltaVersion[] = []
+  for (const name of names) {
+    const actions = await readActions(join(folder, '_delta_log', name))
+    state.apply(name, actions)
+    const added = actions.flatMap(({ add }) => (add?.['dataChange'] === true ? [fileOf(add)] : []))
+    versions.push({
+      rowCount: rowsIn(state.files.values()),
+      addedRows: rowsIn(added),
+      isRearranged: actions.some(({ remove }) => remove?.['dataChange'] === false),
+    })
+  }
+  return versions
+}
+
+function rowsIn(files: Iterable<DeltaFile>): number {
+  return [...files].reduce((rows, file) => rows + file.stats.numRecords, 0)
 }
 
 /** What is left of a log's actions ("Action Reconciliation"). */
@@ -153,5 +185,6 @@ function fileOf(body: Body): DeltaFile {
     size: body['size'] as number,
     partitionValues: body['partitionValues'] as DeltaFile['partitionValues'],
     stats: JSON.parse((body['stats'] as string | undefined | null) ?? 'null') as DeltaStats,
+    tags: (body['tags'] ?? {}) as DeltaFile['tags'],
   }
 }
