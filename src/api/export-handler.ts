@@ -3,10 +3,13 @@ import { TwinstoreError } from '../domain/errors.ts'
 import { type FeatureService, type FeatureView, type Registry, storageId } from '../domain/registry.ts'
 import type { DatasetFormat, ExportRequest, JobOptions } from '../offline/offline-store.ts'
 import type { CallContext } from './call-context.ts'
-import { type DatasetPart, type NamedDataset, streamDataset } from './dataset-stream.ts'
+import { type DatasetPart, streamDataset } from './dataset-stream.ts'
 import { type EntityColumn, keyRows } from './entity-columns.ts'
+import type { KeptDatasets } from './kept-datasets.ts'
 import { refuse, serviceNamed, viewNamed } from './known-names.ts'
-import type { OfflineParts } from './offline-parts.ts'
+import type { NamedDataset } from './named-dataset.ts'
+import { type OfflineParts, type Snapshot, snapshotOf } from './offline-parts.ts'
+import { askedDigest, checkedResume, type ResumeCall, type ResumeToken } from './resume-token.ts'
 import { serviceSpine, storageIds } from './service-spine.ts'
 import { checkedRange, type TimeRange } from './time-range.ts'
 
@@ -19,26 +22,34 @@ export interface ExportCall extends TimeRange {
   readonly columns: readonly string[]
   readonly tableVersion?: bigint
   readonly latestOnly: boolean
+  /** To go on with the data set of an earlier call of the same request. */
+  readonly resume?: ResumeCall
 }
 
 /** Columns of every table that an export can name besides join keys and features. */
 const STORE_COLUMNS = ['event_timestamp', 'created_timestamp', 'write_position', 'write_origin']
 
-export function exportFeatures(
+export async function* exportFeatures(
   parts: OfflineParts,
+  kept: KeptDatasets,
   call: ExportCall,
   context: CallContext,
 ): AsyncGenerator<DatasetPart> {
-  const { registry } = parts.definitions.current
-  const { make, storageIds } =
+  const { resume: resumeCall, ...request } = call
+  const asked = askedDigest(request)
+  const resume = resumeCall === undefined ? undefined : checkedResume(resumeCall, asked)
+  const snapshot = await snapshotOf(parts, resume?.token.fingerprint)
+  const { registry } = snapshot.definitions
+  const plan =
     'view' in call.source
-      ? viewExport(parts, registry, viewNamed(registry, call.source.view), call)
-      : serviceExport(parts, registry, serviceNamed(registry, call.source.featureService), call)
-  const flushed = async (options: JobOptions): Promise<NamedDataset> => {
-    await parts.archiver.flush(context.signal, storageIds)
-    return make(options)
+      ? viewExport(parts, registry, viewNamed(registry, call.source.view), call, resume?.token)
+      : serviceExport(parts, snapshot, serviceNamed(registry, call.source.featureService), call, resume?.token)
+  const make = async (options: JobOptions): Promise<NamedDataset> => {
+    // What is made again is at table versions of before.
+    if (resume === undefined) await parts.archiver.flush(context.signal, plan.storageIds)
+    return plan.make(options)
   }
-  return streamDataset(flushed, context.signal, parts.settings)
+  yield* streamDataset({ asked, resume, make }, kept, context.signal, parts.settings)
 }
 
 /** A checked export, and the views whose outbox must be empty before it is made. */
@@ -47,7 +58,13 @@ interface Plan {
   readonly storageIds: readonly string[]
 }
 
-function viewExport(parts: OfflineParts, registry: Registry, view: FeatureView, call: ExportCall): Plan {
+function viewExport(
+  parts: OfflineParts,
+  registry: Registry,
+  view: FeatureView,
+  call: ExportCall,
+  again: ResumeToken | undefined,
+): Plan {
   const known = [...view.joinKeys, ...view.features].map((column) => column.name).concat(STORE_COLUMNS)
   for (const column of call.columns) {
     if (!known.includes(column)) refuse('INVALID_ARGUMENT', `column of view ${view.name}`, column, known)
@@ -59,6 +76,7 @@ function viewExport(parts: OfflineParts, registry: Registry, view: FeatureView, 
     ...rowsWanted(parts, view, call.entities, call),
     ...(call.columns.length === 0 ? {} : { columns: call.columns }),
     ...(call.tableVersion === undefined ? {} : { tableVersion: checkedTableVersion(call.tableVersion) }),
+    ...(again === undefined ? {} : { tableVersion: again.tables[view.name] ?? refuseToken(view) }),
   }
   const make = async (options: JobOptions): Promise<NamedDataset> => {
     const dataset = await parts.offline.export(view, request, options)
@@ -73,7 +91,13 @@ function viewExport(parts: OfflineParts, registry: Registry, view: FeatureView, 
 }
 
 /** The spine is what the view that knows every key column of the service holds; it lives only as long as the join. */
-function serviceExport(parts: OfflineParts, registry: Registry, service: FeatureService, call: ExportCall): Plan {
+function serviceExport(
+  parts: OfflineParts,
+  { definitions: { registry }, bundleFile }: Snapshot,
+  service: FeatureService,
+  call: ExportCall,
+  again: ResumeToken | undefined,
+): Plan {
   if (call.columns.length > 0) {
     throw new TwinstoreError('INVALID_ARGUMENT', 'columns can be chosen for a view only; pick features in the service')
   }
@@ -93,11 +117,11 @@ function serviceExport(parts: OfflineParts, registry: Registry, service: Feature
     columns: [...spine.view.joinKeys.map((key) => key.name), 'event_timestamp'],
     rename: spine.rename,
     ...rowsWanted(parts, spine.view, entities, call),
+    ...(again === undefined ? {} : { tableVersion: again.spineTable ?? refuseToken(spine.view) }),
   }
   const make = async (options: JobOptions): Promise<NamedDataset> => {
     const rows = await parts.offline.export(spine.view, request, options)
     try {
-      const bundleFile = parts.bundleFile()
       const dataset = await parts.offline.trainingSet(
         service,
         {
@@ -108,11 +132,18 @@ function serviceExport(parts: OfflineParts, registry: Registry, service: Feature
           mode: 'EVENT_TIME',
           format: call.format,
           registry,
+          ...(again === undefined ? {} : { tableVersions: again.tables }),
           ...(bundleFile === undefined ? {} : { bundleFile }),
         },
         options,
       )
-      return { dataset, format: call.format, fingerprint: registry.fingerprint, tableVersions: dataset.pin.tables }
+      return {
+        dataset,
+        format: call.format,
+        fingerprint: registry.fingerprint,
+        tableVersions: dataset.pin.tables,
+        spineTableVersion: rows.tableVersion,
+      }
     } finally {
       await rows.dispose()
     }
@@ -141,6 +172,10 @@ function rowsWanted(
     ...(entities.length === 0 ? {} : { entities: keyRows(view.joinKeys, entities) }),
     ...(call.latestOnly ? { latestOnly: true } : {}),
   }
+}
+
+function refuseToken(view: FeatureView): never {
+  throw new TwinstoreError('INVALID_ARGUMENT', `resume.token has no table version of view ${view.name}`)
 }
 
 function checkedTableVersion(version: bigint): number {

@@ -3,6 +3,7 @@ import type { CallContext } from './call-context.ts'
 import type { DatasetPart } from './dataset-stream.ts'
 import { type ExportCall, exportFeatures } from './export-handler.ts'
 import { getHistory, type HistoryAnswer, type HistoryCall } from './history-handler.ts'
+import { createKeptDatasets } from './kept-datasets.ts'
 import type { OfflineParts } from './offline-parts.ts'
 import { getTrainingSet } from './training-set-handler.ts'
 import type { TrainingSetPart } from './training-set-spec.ts'
@@ -15,9 +16,10 @@ export interface OfflineHandlers {
 }
 
 export function createOfflineHandlers(parts: OfflineParts): OfflineHandlers {
+  const kept = createKeptDatasets(parts.settings)
   return {
-    exportFeatures: (call, context) => exportFeatures(parts, call, context),
-    getTrainingSet: (incoming, context) => getTrainingSet(parts, incoming, context),
+    exportFeatures: (call, context) => exportFeatures(parts, kept, call, context),
+    getTrainingSet: (incoming, context) => getTrainingSet(parts, kept, incoming, context),
     getHistory: (call, context) => getHistory(parts, call, context),
   }
 }

@@ -28,7 +28,7 @@ export interface OfflineSettings extends DatasetStreamSettings {
   readonly exportEntitiesMax: number
 }
 
-/** Definitions as applied some time ago. */
+/** Definitions as applied some time ago, or now. */
 export interface Snapshot {
   readonly definitions: Definitions
   /** The functions of its on-demand views; undefined if it has none. */
@@ -38,4 +38,14 @@ export interface Snapshot {
 export interface Snapshots {
   /** NOT_FOUND if no definitions with this fingerprint were ever applied here. */
   load(fingerprint: string): Promise<Snapshot>
+}
+
+/** The definitions with this fingerprint; undefined: the current ones. */
+export async function snapshotOf(parts: OfflineParts, fingerprint: string | undefined): Promise<Snapshot> {
+  const definitions = parts.definitions.current
+  if (fingerprint !== undefined && fingerprint !== definitions.registry.fingerprint) {
+    return parts.snapshots.load(fingerprint)
+  }
+  const bundleFile = parts.bundleFile()
+  return { definitions, ...(bundleFile === undefined ? {} : { bundleFile }) }
 }

@@ -11,23 +11,19 @@ export interface SpineFile {
   dispose(): Promise<void>
 }
 
-/** RESOURCE_EXHAUSTED beyond `bytesMax`, INVALID_ARGUMENT for no bytes at all; the file is gone then. */
+/** RESOURCE_EXHAUSTED beyond `bytesMax`, what `absent` gives for no bytes at all; the file is gone then. */
 export async function spoolSpine(
   incoming: AsyncIterator<TrainingSetPart>,
   format: SpineFormat,
   dir: string,
   bytesMax: number,
+  absent: () => TwinstoreError,
 ): Promise<SpineFile> {
   const path = join(dir, `spine-${randomUUID()}.${format}`)
   const dispose = (): Promise<void> => rm(path, { force: true })
   try {
     const bytes = await writeSpine(incoming, path, bytesMax)
-    if (bytes === 0) {
-      throw new TwinstoreError(
-        'INVALID_ARGUMENT',
-        'no spine: send `spine` messages after the spec, or name a spine_source',
-      )
-    }
+    if (bytes === 0) throw absent()
   } catch (error) {
     await dispose()
     throw error

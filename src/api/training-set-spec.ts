@@ -1,5 +1,6 @@
 /** What GetTrainingSet is asked, message by message. */
 import type { DatasetFormat, JoinMode } from '../offline/offline-store.ts'
+import type { ResumeCall } from './resume-token.ts'
 
 export interface TrainingSetSpec {
   readonly featureService: string
@@ -9,6 +10,8 @@ export interface TrainingSetSpec {
   readonly format?: DatasetFormat
   readonly pinJson?: string
   readonly spineSource?: string
+  /** To go on with the training set of an earlier call of the same request. */
+  readonly resume?: ResumeCall
 }
 
 export type SpineFormat = 'parquet' | 'csv' | 'arrow'

@@ -1,13 +1,16 @@
 /**
  * A data set on its way in: its header first, then its bytes as they are taken, checked at the end against the trailer.
  * A reader that takes its time slows the server down and nothing else.
+ *
+ * When the connection breaks, the rest is asked for with the token of the header, after a pause and as long as the retry budget
+ * allows; the reader notices nothing but the time. The checksum runs over all bytes, however many streams brought them.
  */
-import { createHash } from 'node:crypto'
 import type { ColumnSchema } from '../domain/description.ts'
 import { TwinstoreError } from '../domain/errors.ts'
 import { WireReader } from '../lib/wire.ts'
-import { decodeMessage, readingAnswer } from './protocol.ts'
-import type { DuplexCall, ReadCall, Transport } from './transport.ts'
+import type { ReceivedContent } from './dataset-content.ts'
+import { decodeMessage } from './protocol.ts'
+import type { CallOptions, DuplexCall, ReadCall, Transport } from './transport.ts'
 
 export interface Progress {
   readonly step: string
@@ -24,6 +27,8 @@ export interface DatasetInfo {
   readonly tableVersions: Readonly<Record<string, number>>
   /** The size of the file; 0 with format `rows`. */
   readonly bytes: number
+  /** With it the rest can be asked for later, and elsewhere; empty from a server that cannot do that. */
+  readonly resumeToken: string
 }
 
 export interface DatasetTrailer {
@@ -46,14 +51,45 @@ export interface DatasetStream extends AsyncIterable<Buffer> {
   cancel(): void
 }
 
+/** The data set of an earlier call of the same request, of which the beginning is there already. */
+export interface ResumeFrom {
+  /** `DatasetInfo.resumeToken` of that call. */
+  readonly token: string
+  /** The bytes that are there (for example `fs.createReadStream(...)`), for the checksum; with format `rows` message by message. */
+  readonly received: AsyncIterable<Uint8Array>
+}
+
+/** `Resume` in a request. */
+export interface ResumeMessage {
+  readonly token: string
+  readonly receivedBytes: string
+}
+
+export interface DatasetOptions extends CallOptions {
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+  readonly resume?: ResumeFrom | undefined
+  /** Called when a broken stream is about to be resumed. */
+  readonly onBroken?: ((received: { readonly bytes: number; readonly error: TwinstoreError }) => void) | undefined
+}
+
+export interface DatasetCall {
+  /** Begins a call, from the beginning or from where `resume` says. */
+  begin(resume: ResumeMessage | undefined, options: CallOptions): ReadCall | DuplexCall
+  /** Whether it may be begun again after it failed. */
+  readonly repeatable: boolean
+}
+
+interface HeaderMessage {
+  readonly format: string
+  readonly columns: readonly ColumnSchema[]
+  readonly fingerprint: string
+  readonly tableVersions: Readonly<Record<string, string>>
+  readonly bytes: string
+  readonly resumeToken: string
+}
+
 interface ChunkMessage {
-  readonly header?: {
-    readonly format: string
-    readonly columns: readonly ColumnSchema[]
-    readonly fingerprint: string
-    readonly tableVersions: Readonly<Record<string, string>>
-    readonly bytes: string
-  }
+  readonly header?: HeaderMessage
   readonly trailer?: {
     readonly rows: string
     readonly sha256: string
@@ -66,113 +102,122 @@ interface ChunkMessage {
 const DATA_FIELD = 2
 const ROWS_FIELD = 3
 
-/** Resolves when the header is there. */
+/** Resolves when the header is there. `content` is what is there already (`receivedContent`). */
 export async function openDataset(
-  call: ReadCall | DuplexCall,
+  call: DatasetCall,
   transport: Transport,
-  onProgress: ((progress: Progress) => void) | undefined,
+  options: DatasetOptions,
+  content: ReceivedContent,
 ): Promise<DatasetStream> {
-  const chunks = call[Symbol.asyncIterator]() as AsyncIterator<Buffer>
-  const info = await readHeader(chunks, transport, onProgress)
+  const left = transport.remaining(options)
+  const open = (token: string | undefined): Promise<OpenStream> => {
+    const resume = token === undefined ? undefined : { token, receivedBytes: String(content.bytes) }
+    return openStream(call.begin(resume, left()), transport, options.onProgress)
+  }
+  const first = () => open(options.resume?.token)
+  let stream = await (call.repeatable ? transport.retrying(first, left) : first())
+  const { info } = stream
   let trailer: DatasetTrailer | undefined
+  let cancelled = false
+  const again = async (broken: unknown): Promise<void> => {
+    const error = transport.error(broken)
+    if (cancelled || error.code !== 'UNAVAILABLE' || info.resumeToken === '') throw error
+    options.onBroken?.({ bytes: content.bytes, error })
+    stream = await transport.afterBreak(error, () => open(info.resumeToken), left)
+  }
   return {
     info,
     get trailer() {
       return trailer
     },
-    cancel: () => call.cancel(),
+    cancel: () => {
+      cancelled = true
+      stream.call.cancel()
+    },
     async *[Symbol.asyncIterator]() {
       try {
-        trailer = yield* checkedContent(chunks, info, transport)
+        for (;;) {
+          const part = await nextPart(stream, transport).catch(again)
+          if (part === undefined) continue
+          if ('trailer' in part) {
+            content.check(part.trailer, info)
+            await expectEnd(stream, transport)
+            trailer = trailerOf(part.trailer)
+            return
+          }
+          content.add(part.bytes, part.isRows)
+          transport.progressed()
+          yield part.bytes
+        }
       } finally {
-        if (trailer === undefined) call.cancel()
+        if (trailer === undefined) stream.call.cancel()
       }
     },
   }
 }
 
-async function readHeader(
-  chunks: AsyncIterator<Buffer>,
+interface OpenStream {
+  readonly call: ReadCall | DuplexCall
+  readonly chunks: AsyncIterator<Buffer>
+  readonly info: DatasetInfo
+}
+
+async function openStream(
+  call: ReadCall | DuplexCall,
   transport: Transport,
-  onProgress: ((progress: Progress) => void) | undefined,
-): Promise<DatasetInfo> {
+  onProgress: DatasetOptions['onProgress'],
+): Promise<OpenStream> {
+  const chunks = call[Symbol.asyncIterator]() as AsyncIterator<Buffer>
   for (;;) {
     const { header, progress } = decodeMessage<ChunkMessage>('DatasetChunk', await nextChunk(chunks, transport))
     if (progress !== undefined) onProgress?.(progress)
-    if (header === undefined) continue
-    return {
-      format: header.format.replace('DATASET_FORMAT_', '').toLowerCase() as DatasetInfo['format'],
-      columns: header.columns,
-      fingerprint: header.fingerprint,
-      tableVersions: Object.fromEntries(
-        Object.entries(header.tableVersions).map(([view, version]) => [view, Number(version)]),
-      ),
-      bytes: Number(header.bytes),
-    }
+    if (header !== undefined) return { call, chunks, info: infoOf(header) }
   }
 }
 
-async function* checkedContent(
-  chunks: AsyncIterator<Buffer>,
-  info: DatasetInfo,
-  transport: Transport,
-): AsyncGenerator<Buffer, DatasetTrailer> {
-  const hash = createHash('sha256')
-  let bytes = 0
-  let rows = 0
-  for (;;) {
-    const chunk = await nextChunk(chunks, transport)
-    const reader = new WireReader(chunk)
-    reader.next()
-    if (reader.field !== DATA_FIELD && reader.field !== ROWS_FIELD) {
-      const { trailer } = decodeMessage<ChunkMessage>('DatasetChunk', chunk)
-      if (trailer === undefined) continue
-      checkEnd(trailer, info, { bytes, rows, sha256: hash.digest('hex') })
-      await expectEnd(chunks, transport)
-      return {
-        rows: Number(trailer.rows),
-        sha256: trailer.sha256,
-        ...(trailer.pinJson === '' ? {} : { pinJson: trailer.pinJson }),
-        ...(trailer.manifestJson === '' ? {} : { manifestJson: trailer.manifestJson }),
-      }
-    }
-    const content = reader.readBytes()
-    hash.update(content)
-    bytes += content.length
-    if (reader.field === ROWS_FIELD) rows += readingAnswer(() => countRows(content))
-    yield content
+function infoOf(header: HeaderMessage): DatasetInfo {
+  return {
+    format: header.format.replace('DATASET_FORMAT_', '').toLowerCase() as DatasetInfo['format'],
+    columns: header.columns,
+    fingerprint: header.fingerprint,
+    tableVersions: Object.fromEntries(
+      Object.entries(header.tableVersions).map(([view, version]) => [view, Number(version)]),
+    ),
+    bytes: Number(header.bytes),
+    resumeToken: header.resumeToken,
   }
 }
 
-function checkEnd(
-  trailer: NonNullable<ChunkMessage['trailer']>,
-  info: DatasetInfo,
-  got: { readonly bytes: number; readonly rows: number; readonly sha256: string },
-): void {
-  const whole = info.format === 'rows' ? String(got.rows) === trailer.rows : got.bytes === info.bytes
-  if (whole && got.sha256 === trailer.sha256) return
-  throw new TwinstoreError(
-    'DATA_LOSS',
-    `the data set arrived damaged: ${got.bytes} bytes with SHA-256 ${got.sha256}; the server sent ` +
-      `${info.format === 'rows' ? `${trailer.rows} rows` : `${info.bytes} bytes`} with ${trailer.sha256}`,
-  )
+type Part =
+  | { readonly bytes: Buffer; readonly isRows: boolean }
+  | { readonly trailer: NonNullable<ChunkMessage['trailer']> }
+
+/** Undefined for a part that is neither content nor the end. */
+async function nextPart(stream: OpenStream, transport: Transport): Promise<Part | undefined> {
+  const chunk = await nextChunk(stream.chunks, transport)
+  const reader = new WireReader(chunk)
+  reader.next()
+  if (reader.field === DATA_FIELD || reader.field === ROWS_FIELD) {
+    return { bytes: reader.readBytes(), isRows: reader.field === ROWS_FIELD }
+  }
+  const { trailer } = decodeMessage<ChunkMessage>('DatasetChunk', chunk)
+  return trailer && { trailer }
 }
 
-/** `repeated DatasetRow rows = 1`. */
-function countRows(message: Buffer): number {
-  let rows = 0
-  const reader = new WireReader(message)
-  while (reader.next()) {
-    if (reader.field === 1) rows++
-    reader.skip()
+function trailerOf(message: NonNullable<ChunkMessage['trailer']>): DatasetTrailer {
+  const { rows, sha256, pinJson, manifestJson } = message
+  return {
+    rows: Number(rows),
+    sha256,
+    ...(pinJson === '' ? {} : { pinJson }),
+    ...(manifestJson === '' ? {} : { manifestJson }),
   }
-  return rows
 }
 
 /** The status comes after the trailer, and only an OK one means that all went well. */
-async function expectEnd(chunks: AsyncIterator<Buffer>, transport: Transport): Promise<void> {
+async function expectEnd(stream: OpenStream, transport: Transport): Promise<void> {
   try {
-    await chunks.next()
+    await stream.chunks.next()
   } catch (error) {
     throw transport.error(error)
   }

@@ -2,16 +2,17 @@
 import { TwinstoreError } from '../domain/errors.ts'
 import { lengthField } from '../lib/wire.ts'
 import { encodeColumns, rowsToColumns } from './columns.ts'
-import { type DatasetStream, openDataset, type Progress } from './dataset.ts'
+import { type DatasetCall, type DatasetOptions, type DatasetStream, openDataset } from './dataset.ts'
+import { receivedContent } from './dataset-content.ts'
 import { columnTypes, type DescriptionCache } from './description.ts'
 import { encodeMessage, methodPath } from './protocol.ts'
-import type { CallOptions, Transport } from './transport.ts'
+import type { Transport } from './transport.ts'
 
-export type { DatasetInfo, DatasetStream, DatasetTrailer } from './dataset.ts'
+export type { DatasetInfo, DatasetStream, DatasetTrailer, ResumeFrom } from './dataset.ts'
 
 export type DatasetFormat = 'parquet' | 'arrow' | 'csv' | 'rows'
 
-export interface ExportOptions extends CallOptions {
+export interface ExportOptions extends DatasetOptions {
   readonly view?: string
   readonly service?: string
   /** Parquet unless given. */
@@ -24,8 +25,9 @@ export interface ExportOptions extends CallOptions {
   readonly columns?: readonly string[]
   readonly tableVersion?: bigint | number
   readonly latestOnly?: boolean
-  readonly onProgress?: (progress: Progress) => void
 }
+
+const MESSAGE = 'ExportFeaturesRequest'
 
 export async function exportFeatures(
   transport: Transport,
@@ -35,7 +37,7 @@ export async function exportFeatures(
   if ((options.view === undefined) === (options.service === undefined)) {
     throw new TwinstoreError('INVALID_ARGUMENT', 'export either a `view` or a `service`')
   }
-  const head = encodeMessage('ExportFeaturesRequest', {
+  const head = encodeMessage(MESSAGE, {
     ...(options.view === undefined ? { featureService: options.service } : { view: options.view }),
     format: `DATASET_FORMAT_${(options.format ?? 'parquet').toUpperCase()}`,
     columns: options.columns ?? [],
@@ -45,8 +47,14 @@ export async function exportFeatures(
     ...(options.tableVersion === undefined ? {} : { tableVersion: String(options.tableVersion) }),
   })
   const request = Buffer.concat([head, ...(await entityFields(descriptions, options))])
-  const call = transport.serverStream(methodPath('Offline', 'ExportFeatures'), request, options)
-  return openDataset(call, transport, options.onProgress)
+  const call: DatasetCall = {
+    begin: (resume, callOptions) => {
+      const message = resume === undefined ? request : Buffer.concat([request, encodeMessage(MESSAGE, { resume })])
+      return transport.serverStream(methodPath('Offline', 'ExportFeatures'), message, callOptions)
+    },
+    repeatable: true,
+  }
+  return openDataset(call, transport, options, await receivedContent(options.resume?.received))
 }
 
 /** `repeated Column entities = 6`. */

@@ -28,7 +28,7 @@ import { type WriteOptions, type WriteOutcome, type WriteRow, writeFeatures } fr
 export type { ColumnSchema, Description, ServiceDescription, ViewDescription } from '../domain/description.ts'
 export { type ErrorCode, type Fault, TwinstoreError } from '../domain/errors.ts'
 export type { CompactOptions, CompactResult, VacuumResult } from './compact.ts'
-export type { DatasetInfo, DatasetStream, DatasetTrailer, ExportOptions } from './export.ts'
+export type { DatasetInfo, DatasetStream, DatasetTrailer, ExportOptions, ResumeFrom } from './export.ts'
 export type { FeatureRequest, FeatureRow, FeatureTensor, FeatureVectors, SlotStatusName } from './features.ts'
 export type { History, HistoryOptions, HistoryRow } from './history.ts'
 export type { IngestOptions, IngestSummary } from './ingest.ts'

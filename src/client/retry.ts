@@ -1,7 +1,7 @@
 /**
  * Retries of calls that failed with UNAVAILABLE, within a budget.
  *
- * The budget is gRPC's retry throttling (gRFC A6): a bucket of `TOKENS_MAX` tokens, one taken by each failure and `REFUND`
+ * The budget is gRPC's retry throttling (gRFC A6): a bucket of tokens (`TOKENS_MAX` unless given), one taken by each failure and `REFUND`
  * given back by each success; no retries while it is at most half full. When a server is down, clients then add at most a
  * few calls to its load instead of multiplying it.
  */
@@ -13,14 +13,20 @@ const TOKENS_MAX = 10
 const REFUND = 0.1
 
 export class RetryBudget {
-  #tokens = TOKENS_MAX
+  readonly #tokensMax: number
+  #tokens: number
+
+  constructor(tokensMax = TOKENS_MAX) {
+    this.#tokensMax = tokensMax
+    this.#tokens = tokensMax
+  }
 
   get allowsRetry(): boolean {
-    return this.#tokens > TOKENS_MAX / 2
+    return this.#tokens > this.#tokensMax / 2
   }
 
   succeeded(): void {
-    this.#tokens = Math.min(TOKENS_MAX, this.#tokens + REFUND)
+    this.#tokens = Math.min(this.#tokensMax, this.#tokens + REFUND)
   }
 
   failed(): void {

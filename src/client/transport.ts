@@ -38,6 +38,14 @@ export interface CallOptions {
   readonly deadlineMs?: number
 }
 
+/**
+ * Broken data sets are asked for again more patiently than single answers: a server that restarts is back within half a minute,
+ * and what it made may have taken much longer. Pauses of up to 0.5, 1, 2, ... 32 s; a budget of their own allows ten failures in
+ * a row, and every hundred chunks that arrive pay back for ten.
+ */
+const RESUME = { attemptsMax: 8, backoffMs: 500 }
+const RESUME_TOKENS = 20
+
 export type ReadCall = ClientReadableStream<Buffer>
 export type DuplexCall = ClientDuplexStream<Buffer, Buffer>
 
@@ -47,6 +55,7 @@ export class Transport {
   readonly #clock: Clock
   readonly #clients: readonly Client[]
   readonly #budget = new RetryBudget()
+  readonly #resumeBudget = new RetryBudget(RESUME_TOKENS)
   #turn = 0
   #closed = false
 
@@ -87,6 +96,30 @@ export class Transport {
       new Metadata(),
       this.#streamOptions(options),
     )
+  }
+
+  /** What is left of the deadline whenever it is called: for work that takes several calls. */
+  remaining({ deadlineMs }: CallOptions): () => CallOptions {
+    if (deadlineMs === undefined) return () => ({})
+    const untilMs = this.#nowMs() + deadlineMs
+    return () => ({ deadlineMs: Math.max(1, untilMs - this.#nowMs()) })
+  }
+
+  /** Tries again while the server is unavailable, as `unary` does. */
+  retrying<T>(attempt: () => Promise<T>, left: () => CallOptions): Promise<T> {
+    return withRetries(attempt, this.#options, this.#budget, () => left().deadlineMs ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** Begins again what broke with `error`, which is thrown when there were too many breaks with too little between them. */
+  afterBreak<T>(error: TwinstoreError, attempt: () => Promise<T>, left: () => CallOptions): Promise<T> {
+    this.#resumeBudget.failed()
+    if (!this.#resumeBudget.allowsRetry) return Promise.reject(error)
+    return withRetries(attempt, RESUME, this.#resumeBudget, () => left().deadlineMs ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** A piece of a data set has arrived. */
+  progressed(): void {
+    this.#resumeBudget.succeeded()
   }
 
   error(error: unknown): TwinstoreError {

@@ -782,6 +782,24 @@ export const OPTIONS = {
     max: 16384 * GiB,
     description: 'Most disk space for finished data sets that are being sent.',
   },
+  'dataset-keep': {
+    group: 'Offline work',
+    kind: 'duration',
+    default: 10 * MINUTE,
+    min: 0,
+    max: DAY,
+    description:
+      'How long a finished data set is kept after its stream broke, for its reader to get the rest; after it the data set is made again. 0: not at all.',
+  },
+  'dataset-keep-bytes-max': {
+    group: 'Offline work',
+    kind: 'bytes',
+    default: 16 * GiB,
+    min: 0,
+    max: 16384 * GiB,
+    description:
+      'Most disk space for such data sets; beyond it the one left longest goes first. At most spool-bytes-max, of which it is a part.',
+  },
   'spine-bytes-max': {
     group: 'Offline work',
     kind: 'bytes',

@@ -172,6 +172,8 @@ export function offlineApiSlice(config: Config) {
     spineBytesMax: config['spine-bytes-max'],
     historyRowsMax: config['history-rows-max'],
     exportEntitiesMax: config['export-entities-max'],
+    datasetKeepMs: config['dataset-keep'],
+    datasetKeepBytesMax: Math.min(config['dataset-keep-bytes-max'], config['spool-bytes-max']),
   }
 }
 

@@ -75,6 +75,8 @@ export interface LatestRows {
 
 /** A data set in a temporary file of the store's spool folder; the caller disposes of it when it has been sent. */
 export interface Dataset extends DatasetFile {
+  /** Name and version of the engine that wrote the bytes; another version may lay out a file differently. */
+  readonly engine: string
   dispose(): Promise<void>
 }
 

@@ -115,6 +115,8 @@ export const settings: OfflineSettings = {
   spineBytesMax: 1024 * 1024,
   historyRowsMax: 1000,
   exportEntitiesMax: 10,
+  datasetKeepMs: 0,
+  datasetKeepBytesMax: 1024 ** 3,
 }
 
 const upkeep = {
@@ -235,6 +237,7 @@ async function datasetFile(dir: string, content: Buffer, more: Partial<Dataset> 
     rows: 1,
     sha256: createHash('sha256').update(content).digest('hex'),
     columns: [{ name: 'airport', type: 'VARCHAR' }],
+    engine: 'test 1',
     dispose: () => rm(path, { force: true }),
     ...more,
   }

@@ -12,6 +12,7 @@ import type { DatasetHeader, DatasetPart } from '../dataset-stream.ts'
 import type { EntityColumn } from '../entity-columns.ts'
 import type { ExportCall } from '../export-handler.ts'
 import type { HistoryAnswer, HistoryCall } from '../history-handler.ts'
+import type { ResumeCall } from '../resume-token.ts'
 import type { SpineFormat, TrainingSetPart, TrainingSetSpec } from '../training-set-spec.ts'
 import { messageCodec } from './protocol.ts'
 
@@ -43,6 +44,12 @@ interface ExportMessage {
   readonly columns: readonly string[]
   readonly tableVersion?: string
   readonly latestOnly: boolean
+  readonly resume?: ResumeMessage | null
+}
+
+interface ResumeMessage {
+  readonly token: string
+  readonly receivedBytes: string
 }
 
 interface TrainingSetMessage {
@@ -54,6 +61,7 @@ interface TrainingSetMessage {
     readonly format: string | number
     readonly pinJson: string
     readonly spineSource: string
+    readonly resume?: ResumeMessage | null
   }
   readonly spine?: Buffer
 }
@@ -100,7 +108,13 @@ export function decodeExport(bytes: Buffer): ExportCall {
     ...optionalBigInt('fromMicros', message.fromMicros),
     ...optionalBigInt('untilMicros', message.untilMicros),
     ...optionalBigInt('tableVersion', message.tableVersion),
+    ...resumeCall(message.resume),
   }
+}
+
+function resumeCall(message: ResumeMessage | null | undefined): { readonly resume?: ResumeCall } {
+  if (message === undefined || message === null) return {}
+  return { resume: { token: message.token, receivedBytes: BigInt(message.receivedBytes) } }
 }
 
 function exportSource(message: ExportMessage): ExportCall['source'] {
@@ -124,6 +138,7 @@ export function decodeTrainingSetPart(bytes: Buffer): TrainingSetPart {
     ...(spec.timestampColumn === '' ? {} : { timestampColumn: spec.timestampColumn }),
     ...(spec.pinJson === '' ? {} : { pinJson: spec.pinJson }),
     ...(spec.spineSource === '' ? {} : { spineSource: spec.spineSource }),
+    ...resumeCall(spec.resume),
   }
   return { spec: decoded }
 }

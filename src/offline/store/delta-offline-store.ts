@@ -92,7 +92,10 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
     history: (view, request, jobOptions = {}) => entityHistory(parts, view, request, jobOptions),
     export(view, request, jobOptions) {
       const job = (table: TableScan) =>
-        spool.keep((outputFile) => engine.run('export', exportInput(table, request, outputFile), jobOptions))
+        spool.keep(async (outputFile) => ({
+          ...(await engine.run('export', exportInput(table, request, outputFile), jobOptions)),
+          engine: options.engineName,
+        }))
       return scan(view, request.tableVersion, exportFilter(request), job, jobOptions?.signal)
     },
     trainingSet: (service, request, jobOptions = {}) => joinTrainingSet(parts, service, request, jobOptions),

@@ -49,7 +49,7 @@ export async function joinTrainingSet(
     engine: parts.engineName,
   }
   const manifest = manifestOf(joined, pin, { spine, features, ...dataset }, parts.table.clock.nowMicros())
-  return { ...dataset, pin, manifest }
+  return { ...dataset, engine: parts.engineName, pin, manifest }
 }
 
 /** None without a range: such a spine has no rows, or is refused by the join, which then needs no file for it. */
