@@ -3,7 +3,7 @@ import { parseRow, typedRow } from './assignments.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
 import { countValue, timeOption } from './flag-values.ts'
 import { formatBytes, formatRows, print, printJson } from './output.ts'
-import { fileFormat, refuseUnwritable, saveDataset } from './output-file.ts'
+import { fileFormat, refuseUnwritable, resumeOptions, saveDataset } from './output-file.ts'
 import { showProgress } from './progress.ts'
 import { viewColumns } from './schema.ts'
 
@@ -16,16 +16,20 @@ interface ExportOptions extends ConnectionOptions {
   readonly entity?: readonly string[]
   readonly tableVersion?: string
   readonly latest?: boolean
+  readonly resume?: boolean
 }
 
 const HELP = `
 Every row acknowledged before the command is in the file. The format is that of the file's extension: .parquet, .csv, .arrow.
+A broken connection is made again and the rest asked for. What an interrupted command has got is in <file>.partial; --resume gets the
+rest, at the table version it was begun with.
 
 Examples:
   $ twinstore export airport_status --out status.csv
   $ twinstore export route_daily --out june.parquet --from 2001-06-01 --until 2001-07-01
   $ twinstore export airport_daily --out atl.csv --entity airport=ATL --entity airport=ORD --latest
-  $ twinstore export predict_delay --out predict.parquet`
+  $ twinstore export predict_delay --out predict.parquet
+  $ twinstore export route_daily --out routes.parquet --resume`
 
 export function exportCommand(): Command {
   const command = new Command('export')
@@ -39,6 +43,7 @@ export function exportCommand(): Command {
     .option('--entity <key...>', 'only this entity, for example airport=ATL; may be repeated')
     .option('--table-version <n>', 'the table at an earlier version')
     .option('--latest', 'only the newest row of each entity')
+    .option('--resume', 'go on with what an interrupted run of this command left in <file>.partial')
     .addHelpText('after', HELP)
   return addConnectionFlags(command, '1h').action(runExport)
 }
@@ -48,6 +53,7 @@ async function runExport(source: string, options: ExportOptions): Promise<void> 
   await refuseUnwritable('--out', options.out)
   const tableVersion =
     options.tableVersion === undefined ? undefined : countValue('--table-version', options.tableVersion, 0)
+  const resuming = await resumeOptions(options.out, options.resume)
   const progress = showProgress(options.json === true)
   const done = await withClient(options, async (client, deadlineMs) => {
     const description = await client.describe()
@@ -65,9 +71,10 @@ async function runExport(source: string, options: ExportOptions): Promise<void> 
         : {}),
       ...(tableVersion === undefined ? {} : { tableVersion }),
       ...(options.latest ? { latestOnly: true } : {}),
+      ...resuming,
       onProgress: ({ step, fraction }) => progress.update(step, fraction),
     })
-    return saveDataset(options.out, dataset)
+    return saveDataset(options.out, dataset, resuming.resume !== undefined)
   }).finally(() => progress.done())
   if (options.json) printJson({ file: options.out, ...done })
   else print(`${options.out}: ${formatRows(done.rows)}, ${formatBytes(done.bytes)}, sha256 ${done.sha256}`)

@@ -6,7 +6,7 @@ import type { TrainingSetOptions as ClientTrainingSetOptions } from '../client/i
 import { TwinstoreError } from '../domain/errors.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
 import { formatBytes, formatRows, note, print, printJson } from './output.ts'
-import { fileFormat, refuseUnwritable, saveDataset } from './output-file.ts'
+import { fileFormat, refuseUnwritable, resumeOptions, saveDataset } from './output-file.ts'
 import { showProgress } from './progress.ts'
 
 interface TrainingSetOptions extends ConnectionOptions {
@@ -16,6 +16,7 @@ interface TrainingSetOptions extends ConnectionOptions {
   readonly format?: string
   readonly asServed?: boolean
   readonly pin?: string
+  readonly resume?: boolean
 }
 
 const HELP = `
@@ -39,6 +40,7 @@ export function trainingSetCommand(): Command {
     .option('--format <format>', 'parquet, csv or arrow; by default what the extension of --out says')
     .option('--as-served', 'only what had been recorded by the timestamp: what the online store would have answered')
     .option('--pin <file>', 'a pin or manifest of an earlier training set, to make the same bytes again')
+    .option('--resume', 'go on with what an interrupted run of this command left in <file>.partial')
     .addHelpText('after', HELP)
   return addConnectionFlags(command, '1h').action(run)
 }
@@ -48,6 +50,7 @@ async function run(service: string, options: TrainingSetOptions): Promise<void> 
   await refuseUnwritable('--out', options.out)
   const pinJson = options.pin === undefined ? undefined : await readPin(options.pin)
   const spine = spineOf(options.spine)
+  const resuming = await resumeOptions(options.out, options.resume)
   const progress = showProgress(options.json === true)
   const done = await withClient(options, async (client, deadlineMs) => {
     const dataset = await client.trainingSet({
@@ -58,9 +61,10 @@ async function run(service: string, options: TrainingSetOptions): Promise<void> 
       format,
       deadlineMs,
       ...(pinJson === undefined ? {} : { pinJson }),
+      ...resuming,
       onProgress: ({ step, fraction }) => progress.update(step, fraction),
     })
-    return saveDataset(options.out, dataset)
+    return saveDataset(options.out, dataset, resuming.resume !== undefined)
   }).finally(() => progress.done())
   const pinFile = `${options.out}.pin.json`
   const manifestFile = `${options.out}.manifest.json`

@@ -6,7 +6,7 @@
  * allows; the reader notices nothing but the time. The checksum runs over all bytes, however many streams brought them.
  */
 import type { ColumnSchema } from '../domain/description.ts'
-import { TwinstoreError } from '../domain/errors.ts'
+import { type ErrorCode, TwinstoreError } from '../domain/errors.ts'
 import { WireReader } from '../lib/wire.ts'
 import type { ReceivedContent } from './dataset-content.ts'
 import { decodeMessage } from './protocol.ts'
@@ -99,6 +99,9 @@ interface ChunkMessage {
   readonly progress?: Progress
 }
 
+/** What a stream ends with when its connection is lost, and when its server goes away before it was read to its end. */
+const BROKEN: readonly ErrorCode[] = ['UNAVAILABLE', 'CANCELLED']
+
 const DATA_FIELD = 2
 const ROWS_FIELD = 3
 
@@ -121,7 +124,7 @@ export async function openDataset(
   let cancelled = false
   const again = async (broken: unknown): Promise<void> => {
     const error = transport.error(broken)
-    if (cancelled || error.code !== 'UNAVAILABLE' || info.resumeToken === '') throw error
+    if (cancelled || !BROKEN.includes(error.code) || info.resumeToken === '') throw error
     options.onBroken?.({ bytes: content.bytes, error })
     stream = await transport.afterBreak(error, () => open(info.resumeToken), left)
   }
