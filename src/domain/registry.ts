@@ -44,6 +44,8 @@ export interface Feature {
   readonly default?: DefaultValue
   /** Whether NaN and infinities may be written; false unless declared. */
   readonly allowNaN?: boolean
+  /** How far numbers of the two stores may be apart and count as equal when the stores are compared; 0 unless declared. */
+  readonly tolerance?: number
   readonly description?: string
 }
 
