@@ -26,6 +26,8 @@ import {
   lookUpSlice,
   offlineApiSlice,
   offlineStoreSlice,
+  parityLimits,
+  paritySettings,
   redisLinkSlice,
   redisStoreSlice,
   s3Slice,
@@ -56,6 +58,7 @@ import { CallCounts } from './observe/call-counts.ts'
 import { createLog, type Log } from './observe/log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
 import { startMetricsEndpoint } from './observe/metrics-endpoint.ts'
+import { registerParityMetrics } from './observe/parity-metrics.ts'
 import { registerServerMetrics } from './observe/server-metrics.ts'
 import { registerSyncMetrics } from './observe/sync-metrics.ts'
 import { engineName } from './offline/duckdb/engine-name.ts'
@@ -71,6 +74,7 @@ import type { OnlineStore } from './online/online-store.ts'
 import { openRedisLink } from './online/redis/connect/open-link.ts'
 import { valuePrefix } from './online/redis/redis-keys.ts'
 import { openRedisStore } from './online/redis/redis-store.ts'
+import { createParityMonitor, type ParityMonitor } from './parity/parity-monitor.ts'
 import { faultLog } from './serving/fault-log.ts'
 import { createServing, type Serving } from './serving/serving.ts'
 import { homeShard } from './upkeep/home-shard.ts'
@@ -82,6 +86,7 @@ import { type Supervisor, type SupervisorOptions, startWorkers } from './workers
 import { type Archiver, createArchiver } from './writing/archiver.ts'
 import { createWriteService } from './writing/feature-write-service.ts'
 import { createFeatureWriter } from './writing/feature-writer.ts'
+import { isSynced } from './writing/online-seed.ts'
 import type { RowChanges } from './writing/row-changes.ts'
 import { pairStores } from './writing/store-pairing.ts'
 import { syncStates as readSyncStates, type SyncState } from './writing/sync-states.ts'
@@ -195,7 +200,8 @@ async function start(
   const calls = new CallCounts()
   const stores = { definitions, online, offline, objects, archiver, syncer, log }
   const syncStates = buildSyncStates(config, stores)
-  const parts = { ...stores, serving, writes, syncStates, worker, calls }
+  const parity = buildParity(config, stores)
+  const parts = { ...stores, serving, writes, syncStates, parity, worker, calls }
   const server = buildGrpcServer(config, folders, applied, parts)
   const metrics = buildMetrics(config, parts)
   hooks.signal.throwIfAborted()
@@ -444,9 +450,25 @@ async function firstSync(config: Config, syncer: Syncer, hooks: StartHooks): Pro
   })
 }
 
+function buildParity(config: Config, { definitions, online, offline, log }: ArchiverNeeds): ParityMonitor {
+  return createParityMonitor({
+    definitions,
+    online,
+    offline,
+    // A view whose rows are all written has nothing that a sync could owe.
+    isSynced: async (view) =>
+      (await offline.status(view)).syncPosition === 0 || (await isSynced({ online, offline }, view)),
+    clock,
+    limits: parityLimits(config),
+    settings: paritySettings(config),
+    onProblem: (problem, { counts }) => log.warn(problem, { counts }),
+  })
+}
+
 /** What repeats by itself; each task is built beside the part whose work it does. */
 function scheduledTasks(config: Config, parts: ServerParts): readonly ScheduledTask[] {
-  return [...(config['sync-schedule'] === 'on' ? syncTasks({ ...parts, clock }) : []), ...upkeepTasks(config, parts)]
+  const syncs = config['sync-schedule'] === 'on' ? syncTasks({ ...parts, clock }) : []
+  return [...syncs, ...upkeepTasks(config, parts), ...parts.parity.tasks()]
 }
 
 function upkeepTasks(config: Config, { definitions, offline, log }: ServerParts): readonly ScheduledTask[] {
@@ -496,6 +518,7 @@ interface ServerParts extends ArchiverNeeds {
   readonly archiver: Archiver
   readonly syncer: Syncer
   readonly syncStates: () => Promise<readonly SyncState[]>
+  readonly parity: ParityMonitor
   readonly worker: ServerAsWorker | undefined
   readonly calls: CallCounts
 }
@@ -530,6 +553,7 @@ function buildGrpcServer(
       archiver,
       syncer,
       syncStates: parts.syncStates,
+      parity: parts.parity,
       cache: () => {
         const { cacheEntries: entries, cacheBytes: bytes, hits, misses } = serving.stats()
         return { entries, bytes, bytesMax: config['cache-bytes'], hits, misses }
@@ -563,6 +587,7 @@ function buildMetrics(config: Config, parts: ServerParts): Metrics {
     },
   })
   calls.register(metrics, statusName)
+  registerParityMetrics(metrics, () => parts.parity.numbers())
   registerSyncMetrics(metrics, { counts: () => parts.syncer.counts(), states: parts.syncStates })
   return metrics
 }

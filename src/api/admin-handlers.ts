@@ -4,12 +4,14 @@ import type { Description } from '../domain/description.ts'
 import { TwinstoreError } from '../domain/errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { JobProgress, OfflineStore, TableStatus } from '../offline/offline-store.ts'
+import type { ParityMonitor, ViewParity } from '../parity/parity-monitor.ts'
 import type { Archiver } from '../writing/archiver.ts'
 import type { SyncState } from '../writing/sync-states.ts'
 import type { Syncer, ViewSyncResult } from '../writing/syncer.ts'
 import type { CallContext } from './call-context.ts'
 import { type CompactEvent, type CompactRequest, compactViews, type UpkeepSettings } from './compact-handler.ts'
 import { describe } from './describe.ts'
+import { compareViews, type ParityCall, type ParityEvent } from './parity-handler.ts'
 import { progressOf } from './progress-stream.ts'
 
 export interface AdminParts {
@@ -22,6 +24,7 @@ export interface AdminParts {
   readonly archiver: Pick<Archiver, 'status'>
   readonly syncer: Pick<Syncer, 'sync' | 'rebuild'>
   readonly syncStates: () => Promise<readonly SyncState[]>
+  readonly parity: Pick<ParityMonitor, 'compare' | 'status'>
   readonly cache: () => CacheStatus
   readonly clock: Clock
   /** The program's version. */
@@ -57,6 +60,7 @@ export interface Status {
   readonly cache: CacheStatus
   readonly tables: readonly TableStatus[]
   readonly syncs: readonly SyncState[]
+  readonly parity: readonly ViewParity[]
   /** Empty when all is well. */
   readonly problems: readonly string[]
 }
@@ -77,6 +81,7 @@ export interface AdminHandlers {
   describe(): Description
   sync(request: SyncRequest, context: CallContext): AsyncIterable<SyncEvent>
   compact(request: CompactRequest, context: CallContext): AsyncIterable<CompactEvent>
+  parity(call: ParityCall, context: CallContext): AsyncIterable<ParityEvent>
   status(): Promise<Status>
 }
 
@@ -86,6 +91,7 @@ export function createAdminHandlers(parts: AdminParts): AdminHandlers {
     describe: () => describe(parts.definitions.current.registry),
     sync: (request, context) => sync(parts, request, context),
     compact: (request, context) => compactViews(parts, request, context),
+    parity: (call, context) => compareViews(parts, call, context),
     status: () => status(parts, startedMs),
   }
 }
@@ -136,15 +142,17 @@ async function status(parts: AdminParts, startedMs: number): Promise<Status> {
   const tableStatuses = [...registry.views.values()].map((view) =>
     parts.offline.status(view).catch(report(`offline table of ${view.name}`)),
   )
-  const [outbox, tables, syncs] = await Promise.all([
+  const [outbox, tables, syncs, parity] = await Promise.all([
     parts.online.outboxDepth().catch(report('outbox')),
     Promise.all(tableStatuses),
     parts.syncStates().catch(report('syncs')),
+    parts.parity.status().catch(report('parity')),
     parts.online.health().catch(report('online store')),
     parts.offline.health().catch(report('offline store')),
   ])
   const archiverError = parts.archiver.status().error ?? ''
   if (archiverError !== '') problems.push(`archiver: ${archiverError}`)
+  for (const { problem } of parity ?? []) if (problem !== undefined) problems.push(`parity: ${problem}`)
   return {
     version: parts.version,
     fingerprint: registry.fingerprint,
@@ -159,6 +167,7 @@ async function status(parts: AdminParts, startedMs: number): Promise<Status> {
     cache: parts.cache(),
     tables: tables.filter((table) => table !== undefined),
     syncs: syncs ?? [],
+    parity: parity ?? [],
     problems,
   }
 }

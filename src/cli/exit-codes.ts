@@ -18,6 +18,9 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
 /** Some views were synced and others failed. */
 export const PARTLY_FAILED_EXIT = 8
 
+/** The two stores differ, and it is not mended. */
+export const TWINS_DIFFER_EXIT = 10
+
 export const EXIT_CODES_HELP = `Exit codes: 0 done; 1 internal error; 2 wrong usage or input; 3 not found; 4 refused in the present state;
 5 server unavailable or too slow; 6 a limit was reached; 7 corrupt data; 8 done in part; 9 another run of the same work is under way
-or came first; 130 interrupted.`
+or came first; 10 the two stores differ; 130 interrupted.`

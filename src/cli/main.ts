@@ -10,6 +10,7 @@ import { exportCommand } from './export.ts'
 import { getCommand } from './get.ts'
 import { historyCommand } from './history.ts'
 import { note } from './output.ts'
+import { parityCommand } from './parity.ts'
 import { planCommand } from './plan.ts'
 import { serveCommand } from './serve.ts'
 import { statusCommand } from './status.ts'
@@ -46,6 +47,7 @@ ${EXIT_CODES_HELP}`,
     trainingSetCommand(),
     historyCommand(),
     compactCommand(),
+    parityCommand(),
     statusCommand(),
   ]
   for (const command of commands) root.addCommand(command)

@@ -54,7 +54,28 @@ function printStatus(status: ServerStatus): void {
     ),
   )
   if (status.syncs.length > 0) printSyncs(status)
+  if (status.parity.some(({ counts }) => counts !== undefined)) printParity(status)
   for (const problem of status.problems) print(`\nPROBLEM: ${problem}`)
+}
+
+function printParity({ parity }: ServerStatus): void {
+  print('')
+  printTable(
+    ['parity', 'compared', 'part', 'keys', 'equal', 'pending', 'faults open'],
+    parity.map(({ view, endedMillis, sampleParts, samplePart, keys, counts, openFaults }) =>
+      counts === undefined
+        ? [view, 'never', '', '', '', '', '']
+        : [
+            view,
+            new Date(endedMillis),
+            sampleParts === 1 ? 'all' : `${samplePart} of ${sampleParts}`,
+            keys,
+            counts.equal,
+            counts.pending,
+            openFaults,
+          ],
+    ),
+  )
 }
 
 function printSyncs({ syncs }: ServerStatus): void {

@@ -19,6 +19,7 @@ import { type DatasetStream, type ExportOptions, exportFeatures } from './export
 import { FeatureReader, type FeatureRequest, type FeatureTensor, type FeatureVectors } from './features.ts'
 import { getHistory, type History, type HistoryOptions } from './history.ts'
 import { type IngestOptions, type IngestSummary, ingest } from './ingest.ts'
+import { compareTwins, type ParityOptions, type ViewParityResult } from './parity.ts'
 import { getStatus, type ServerStatus } from './status.ts'
 import { type SyncOptions, type SyncResult, sync } from './sync.ts'
 import { type TrainingSetOptions, trainingSet } from './training-set.ts'
@@ -32,6 +33,15 @@ export type { DatasetInfo, DatasetStream, DatasetTrailer, ExportOptions, ResumeF
 export type { FeatureRequest, FeatureRow, FeatureTensor, FeatureVectors, SlotStatusName } from './features.ts'
 export type { History, HistoryOptions, HistoryRow } from './history.ts'
 export type { IngestOptions, IngestSummary } from './ingest.ts'
+export type {
+  ParityCounts,
+  ParityFaultKind,
+  ParityFinding,
+  ParityOptions,
+  RowVersion,
+  ViewParityResult,
+  ViewParityStatus,
+} from './parity.ts'
 export type { PlainValue } from './plain-value.ts'
 export type { ServerStatus, ViewSyncStatus } from './status.ts'
 export type { SyncFailure, SyncOptions, SyncResult } from './sync.ts'
@@ -64,6 +74,8 @@ export interface TwinstoreClient {
   sync(options?: SyncOptions): Promise<readonly SyncResult[]>
   /** Compacts the views' offline tables (none given: all); resolves to a result per view. */
   compact(options?: CompactOptions): Promise<readonly CompactResult[]>
+  /** Compares the two stores, and mends what differs if asked to; resolves to a result per view. */
+  parity(options?: ParityOptions): Promise<readonly ViewParityResult[]>
   status(): Promise<ServerStatus>
   close(): void
 }
@@ -84,6 +96,7 @@ export function connect(address: string, options: ConnectOptions = {}): Twinstor
     describe: () => descriptions.fetch(),
     sync: (syncOptions) => sync(transport, syncOptions),
     compact: (compactOptions) => compact(transport, compactOptions),
+    parity: (parityOptions) => compareTwins(transport, parityOptions),
     status: () => getStatus(transport),
     close: () => transport.close(),
   }

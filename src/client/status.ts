@@ -1,4 +1,5 @@
 /** Status: how the server and its stores are. */
+import { plainParity, type ViewParityStatus } from './parity.ts'
 import { decodeMessage, methodPath } from './protocol.ts'
 import type { Transport } from './transport.ts'
 
@@ -30,6 +31,8 @@ export interface ServerStatus {
   }[]
   /** Of every view with a source. */
   readonly syncs: readonly ViewSyncStatus[]
+  /** Of every view that is kept online. */
+  readonly parity: readonly ViewParityStatus[]
   /** Empty when all is well. */
   readonly problems: readonly string[]
 }
@@ -82,6 +85,7 @@ export async function getStatus(transport: Transport): Promise<ServerStatus> {
     ...status,
     outbox: { ...counts(outbox), archiverError },
     cache: counts(status.cache),
+    parity: status.parity.map(plainParity),
     tables: status.tables.map(({ view, ...table }) => ({ view, ...counts(table) })),
     syncs: status.syncs.map(plainSync),
   }

@@ -186,6 +186,33 @@ export function adminApiSlice(config: Config) {
   }
 }
 
+export function parityLimits(config: Config) {
+  const shardsAtOnce = config['archive-shards-at-once']
+  // Shards that are read side by side share what the archiver may hold of the outbox, as its own passes do.
+  const share = (limit: number) => Math.max(1, Math.floor(limit / shardsAtOnce))
+  return {
+    page: { rows: share(config['archive-batch-rows']), bytes: share(config['archive-batch-bytes']) },
+    shardsAtOnce,
+    keysMax: config['parity-keys-max'],
+    suspectsMax: config['parity-suspects-max'],
+    batchKeys: config['parity-batch-keys'],
+    looksMax: config['parity-looks-max'],
+    repairsMax: config['parity-repairs-max'],
+    eventAheadMsMax: config['event-time-ahead-max'],
+  }
+}
+
+export function paritySettings(config: Config) {
+  return {
+    everyMs: config['parity-interval'],
+    parts: config['parity-parts'],
+    repair: config['parity-repair'] === 'yes',
+    findingsMax: config['parity-findings-max'],
+    faultsMax: config['parity-faults-max'],
+    faultsPerMillionMax: config['parity-faults-per-million-max'],
+  }
+}
+
 export function grpcLimits(config: Config) {
   return {
     messageBytesMax: config['grpc-message-bytes-max'],

@@ -21,6 +21,8 @@ export interface CompareRequest {
 
 export interface ParityResult {
   readonly view: string
+  /** Names of the join keys in canonical order, as entities of findings are. */
+  readonly joinKeys: readonly string[]
   readonly sample: KeySample
   /** Of the history that the sample was compared with. */
   readonly tableVersion: number
@@ -68,6 +70,7 @@ export async function compareTwins(
   }
   return {
     view: view.name,
+    joinKeys: view.joinKeys.map(({ name }) => name),
     sample,
     tableVersion,
     keys: tally.keys,

@@ -13,6 +13,7 @@ import type { TwinFault } from './verdict.ts'
  * - pending: its newest row is online and waits to be archived, or came while the key was looked at.
  * - syncing: its newest row is of a sync that has not brought everything online yet, or was broken off.
  * - expired: its newest row is older than the view's TTL, and online as it should be or shown in no answer.
+ * - notKept: not online, and its view keeps some of its entities online only (`keepOnline`); which ones is not compared.
  * - unchecked: a shard did not answer, or the run's limit was reached.
  *
  * At fault:
@@ -24,7 +25,7 @@ import type { TwinFault } from './verdict.ts'
  * - unreadable: the online row is damaged.
  */
 export const FAULT_CLASSES = ['mismatch', 'staleOnline', 'missingOnline', 'missingOffline', 'unreadable'] as const
-export const COUNTED = ['equal', 'pending', 'syncing', 'expired', 'unchecked', ...FAULT_CLASSES] as const
+export const COUNTED = ['equal', 'pending', 'syncing', 'expired', 'notKept', 'unchecked', ...FAULT_CLASSES] as const
 export type FaultClass = (typeof FAULT_CLASSES)[number]
 export type CountedClass = (typeof COUNTED)[number]
 export type ClassCounts = Readonly<Record<CountedClass, number>>

@@ -26,7 +26,7 @@
 import type { TwinstoreError } from '../domain/errors.ts'
 import { isStale } from '../domain/freshness.ts'
 import type { RowResult } from '../domain/outcome.ts'
-import type { FeatureView } from '../domain/registry.ts'
+import { type FeatureView, onlineExtent } from '../domain/registry.ts'
 import { compareRowVersions, rowEventMicros } from '../domain/row-codec.ts'
 import { type Difference, rowDifferences } from './row-differences.ts'
 
@@ -55,7 +55,7 @@ export type TwinFault =
 export type Verdict =
   | TwinFault
   /** See `COUNTED` in `tally.ts`; `absent`: no store has a row (any more). */
-  | { readonly kind: 'equal' | 'pending' | 'syncing' | 'expired' | 'absent' }
+  | { readonly kind: 'equal' | 'pending' | 'syncing' | 'expired' | 'notKept' | 'absent' }
   /** A writer came in between; a further look may tell. */
   | { readonly kind: 'unsettled' }
   | { readonly kind: 'unchecked'; readonly error: TwinstoreError }
@@ -77,6 +77,7 @@ export function judge(view: FeatureView, look: Look, nowMicros: number): Verdict
   // No answer shows values of it.
   if (isExpired && view.onStale !== 'serve') return { kind: 'expired' }
   if (after === null || compareRowVersions(after, expected) < 0) {
+    if (after === null && onlineExtent(view) === 'some') return { kind: 'notKept' }
     if (!isSynced && expected === look.history) return { kind: 'syncing' }
     return after === null ? { kind: 'missingOnline', expected } : { kind: 'staleOnline', online: after, expected }
   }

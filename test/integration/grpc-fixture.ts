@@ -12,6 +12,7 @@ import { TwinstoreError } from '../../src/domain/errors.ts'
 import type { FeatureView, Registry } from '../../src/domain/registry.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Dataset, OfflineStore } from '../../src/offline/offline-store.ts'
+import type { ParityMonitor } from '../../src/parity/parity-monitor.ts'
 import type { ServingService } from '../../src/serving/serving-service.ts'
 import type { WriteService } from '../../src/writing/write-service.ts'
 
@@ -193,6 +194,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
       online: { health: async () => undefined, outboxDepth: async () => ({ rows: 3, bytes: 300 }) },
       archiver: { status: () => ({ failures: 0, blocked: [], unreachable: [], rowsSetAside: 0 }) },
       syncer: scripted({}),
+      parity: scripted<Pick<ParityMonitor, 'compare' | 'status'>>({ status: async () => [] }),
       syncStates: async () => [],
       cache: () => ({ entries: 1, bytes: 2, bytesMax: 3, hits: 4, misses: 5 }),
       clock: systemClock,

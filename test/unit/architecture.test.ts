@@ -34,10 +34,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   online: ['domain', 'lib'],
   serving: ['domain', 'lib', 'online/online-store.ts'],
   writing: ['domain', 'lib', 'online/online-store.ts', 'offline/offline-store.ts'],
+  parity: ['domain', 'lib', 'online/online-store.ts', 'offline/offline-store.ts'],
   upkeep: ['domain', 'lib', 'online/online-store.ts', 'offline/offline-store.ts', 'writing'],
   observe: ['domain', 'lib'],
-  'api/grpc': ['api', 'domain', 'lib', 'serving', 'writing', 'offline/offline-store.ts', 'definitions'],
-  api: ['domain', 'lib', 'serving', 'writing', 'offline/offline-store.ts', 'definitions'],
+  'api/grpc': ['api', 'domain', 'lib', 'serving', 'writing', 'parity', 'offline/offline-store.ts', 'definitions'],
+  api: ['domain', 'lib', 'serving', 'writing', 'parity', 'offline/offline-store.ts', 'definitions'],
   client: ['domain', 'lib'],
   cli: ['client', 'config', 'definitions', 'domain', 'lib', 'workers', 'main.ts'],
 }

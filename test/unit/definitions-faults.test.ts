@@ -88,6 +88,8 @@ test.each([
   [feature('timestamp({ default: new Date(1500) })'), /expected timestamp \(whole seconds\)/],
   [feature('int64({ default: 2 ** 53 })'), /expected int64/],
   [feature('string({ allowNaN: true })'), /string has no NaN/],
+  [feature('int64({ tolerance: 1 })'), /int64 is compared exactly/],
+  [feature('double({ tolerance: -1 })'), /a tolerance is a number from 0 on/],
   [feature("'double'"), /expected a type such as double\(\), got "double"/],
   [feature('double'), /expected a type such as double\(\), got a function/],
   [view('features: { shop: double() }'), /shop is a join key of the view/],

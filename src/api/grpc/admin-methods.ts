@@ -3,6 +3,7 @@ import type { UntypedServiceImplementation } from '@grpc/grpc-js'
 import type { SyncState } from '../../writing/sync-states.ts'
 import type { AdminHandlers, SyncEvent, SyncRequest } from '../admin-handlers.ts'
 import { type MethodContext, serverStreamMethod, unaryMethod } from './methods.ts'
+import { decodeParityRequest, encodeParityEvents, parityStatusMessage } from './parity-messages.ts'
 import { messageCodec } from './protocol.ts'
 
 const describeRequest = messageCodec('DescribeRequest')
@@ -22,11 +23,20 @@ export function adminMethods(handlers: AdminHandlers, context: MethodContext): U
       (request, signal) => encoded(handlers.sync(syncRequest.decode(request), { signal })),
       context,
     ),
+    Parity: serverStreamMethod(
+      (request, signal) => encodeParityEvents(handlers.parity(decodeParityRequest(request), { signal })),
+      context,
+    ),
     Status: unaryMethod(async (request) => {
       statusRequest.decode(request)
       const status = await handlers.status()
       const tables = status.tables.map((table) => ({ ...table, version: table.tableVersion }))
-      return statusResponse.encode({ ...status, tables, syncs: status.syncs.map(syncMessage) })
+      return statusResponse.encode({
+        ...status,
+        tables,
+        syncs: status.syncs.map(syncMessage),
+        parity: status.parity.map(parityStatusMessage),
+      })
     }, context),
   }
 }

@@ -7,6 +7,11 @@ export interface TypeOptions<Default> {
   readonly default?: Default
   /** Whether NaN and infinities may be written; false unless declared. */
   readonly allowNaN?: boolean
+  /**
+   * Of numbers that are not whole: how far apart the values of the two stores may be and count as equal in `twinstore parity`.
+   * 0 unless declared: the stores hold the same bits.
+   */
+  readonly tolerance?: number
   readonly description?: string
 }
 

@@ -31,7 +31,7 @@ function checkFeature(scope: FaultScope, name: string, raw: unknown): Feature {
     return { name, type: UNREADABLE }
   }
   const type = checkType(scope, declared)
-  const options = readFields(scope, declared.options, ['default', 'allowNaN', 'description'])
+  const options = readFields(scope, declared.options, ['default', 'allowNaN', 'tolerance', 'description'])
   const value =
     options['default'] === undefined ? undefined : readDefault(scope.in('default'), type, options['default'])
   return {
@@ -39,6 +39,7 @@ function checkFeature(scope: FaultScope, name: string, raw: unknown): Feature {
     type,
     ...(value === undefined ? {} : { default: value }),
     ...(readAllowNaN(scope.in('allowNaN'), type, options['allowNaN']) ? { allowNaN: true } : {}),
+    ...readTolerance(scope.in('tolerance'), type, options['tolerance']),
     ...readDescription(scope, options['description']),
   }
 }
@@ -68,8 +69,22 @@ function checkItemType(scope: FaultScope, raw: unknown): ScalarType {
 
 function readAllowNaN(scope: FaultScope, type: ValueType, raw: unknown): boolean {
   if (raw === undefined) return false
-  const kind = type.kind === 'list' ? type.of : type.kind
   if (typeof raw !== 'boolean') scope.add(`expected true or false, got ${described(raw)}`)
-  else if (raw && !['float', 'double', 'vector'].includes(kind)) scope.add(`${typeName(type)} has no NaN`)
+  else if (raw && !isFractional(type)) scope.add(`${typeName(type)} has no NaN`)
   return raw === true
+}
+
+function readTolerance(scope: FaultScope, type: ValueType, raw: unknown): Pick<Feature, 'tolerance'> {
+  if (raw === undefined) return {}
+  if (typeof raw !== 'number' || !Number.isFinite(raw) || raw < 0) {
+    scope.add(`a tolerance is a number from 0 on, got ${described(raw)}`)
+    return {}
+  }
+  if (!isFractional(type))
+    scope.add(`${typeName(type)} is compared exactly; only float, double and vector have a tolerance`)
+  return raw === 0 ? {} : { tolerance: raw }
+}
+
+function isFractional(type: ValueType): boolean {
+  return ['float', 'double', 'vector'].includes(type.kind === 'list' ? type.of : type.kind)
 }

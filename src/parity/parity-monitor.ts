@@ -1,0 +1,229 @@
+/**
+ * Comparisons of the twins: on demand, and by themselves a part of the keys at a time, so that after `parts` runs everything
+ * has been looked at. What they found is kept in the online store (`parity-note.ts`) for whoever asks.
+ */
+import type { DefinitionsSource } from '../domain/definitions-source.ts'
+import { asTwinstoreError, type ErrorCode, type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
+import { ALL_KEYS, type KeySample } from '../domain/key-sample.ts'
+import type { FeatureView, Registry } from '../domain/registry.ts'
+import type { Clock } from '../lib/clock.ts'
+import { knownNames, quotedName } from '../lib/nearest-name.ts'
+import type { OnlineStore } from '../online/online-store.ts'
+import { compareTwins, type ParityResult } from './compare-twins.ts'
+import { noteRun, openFaults, type ParityNote, readNote, roundOf } from './parity-note.ts'
+import type { ParityParts } from './parity-parts.ts'
+import type { ClassCounts } from './tally.ts'
+
+export type { ParityResult } from './compare-twins.ts'
+
+export interface ParitySettings {
+  /** `parity-interval`: between two scheduled runs over a view, milliseconds; 0: none. */
+  readonly everyMs: number
+  /** `parity-parts`: a scheduled run looks at one of so many parts of the keys. */
+  readonly parts: number
+  /** `parity-repair` */
+  readonly repair: boolean
+  /** `parity-findings-max`: faults of a run that are described. */
+  readonly findingsMax: number
+  /** `parity-faults-max` and `parity-faults-per-million-max`: more than both are a problem. */
+  readonly faultsMax: number
+  readonly faultsPerMillionMax: number
+}
+
+export interface MonitorParts extends ParityParts {
+  readonly online: ParityParts['online'] & Pick<OnlineStore, 'readMark' | 'writeMark'>
+  readonly definitions: DefinitionsSource
+  readonly clock: Pick<Clock, 'nowMicros' | 'monotonicMs'>
+  readonly settings: ParitySettings
+  /** Told of every run that leaves faults beyond the thresholds. */
+  readonly onProblem: (problem: string, result: ParityResult) => void
+}
+
+export interface ParityRequest {
+  /** Undefined: all keys. */
+  readonly sample?: KeySample
+  readonly repair: boolean
+  /** Undefined: as the settings say. */
+  readonly findingsMax?: number
+  readonly signal?: AbortSignal
+  readonly onProgress?: (view: string, progress: { readonly step: string; readonly fraction?: number }) => void
+  /** Called as each view is done. */
+  readonly onResult?: (result: ParityResult) => void
+}
+
+export interface ViewParity {
+  readonly view: string
+  /** Undefined: not compared yet. */
+  readonly note: ParityNote | undefined
+  /** What an operator should know; undefined while the faults are within the thresholds. */
+  readonly problem: string | undefined
+}
+
+export interface ParityNumbers {
+  readonly view: string
+  /** Of the newest comparison, by class; undefined: the view was never compared. */
+  readonly counts: ClassCounts | undefined
+  readonly repaired: number
+  readonly endedMs: number
+  readonly seconds: number
+  /** Over all parts of the keys that were looked at. */
+  readonly openFaults: number
+}
+
+/** What `upkeep/schedule.ts` runs. */
+export interface ParityTask {
+  readonly name: string
+  readonly view: string
+  readonly everyMs: number
+  lastRunMs(): Promise<number | undefined>
+  run(signal: AbortSignal): Promise<void>
+}
+
+export interface ParityMonitor {
+  /**
+   * Compares the named views, or all that are kept online, one after the other. Refused before anything is done: NOT_FOUND (an
+   * unknown view), FAILED_PRECONDITION (a view that is not kept online), INVALID_ARGUMENT (a part that does not exist),
+   * ABORTED (another one that was asked for is running here). A view that fails does not stop the others; the rejection at the
+   * end names each with its fault.
+   */
+  compare(views: readonly string[] | 'all', request: ParityRequest): Promise<readonly ParityResult[]>
+  /** Of every view that is kept online, by whichever instance it was compared. */
+  status(): Promise<readonly ViewParity[]>
+  /** The same in numbers, for metrics. */
+  numbers(): Promise<readonly ParityNumbers[]>
+  /** One per view that is kept online; none if the interval is 0. */
+  tasks(): readonly ParityTask[]
+}
+
+export function createParityMonitor(parts: MonitorParts): ParityMonitor {
+  const { online, definitions, clock, settings } = parts
+  const running = new Set<string>()
+  let isAsked = false
+  const onlineViews = (): readonly FeatureView[] =>
+    [...definitions.current.registry.views.values()].filter((view) => view.online)
+
+  async function compareView(view: FeatureView, request: ParityRequest, isScheduled: boolean): Promise<ParityResult> {
+    const { signal, onProgress } = request
+    running.add(view.name)
+    try {
+      const result = await compareTwins(parts, view, {
+        sample: request.sample ?? ALL_KEYS,
+        repair: request.repair,
+        findingsMax: request.findingsMax ?? settings.findingsMax,
+        ...(signal === undefined ? {} : { signal }),
+        ...(onProgress === undefined ? {} : { onProgress: (progress) => onProgress(view.name, progress) }),
+      })
+      const endedMs = Math.floor(clock.nowMicros() / 1000)
+      const note = await noteRun(online, view, result, { endedMs, isScheduled, parts: settings.parts })
+      const problem = problemOf(view, note, settings)
+      if (problem !== undefined && result.faults > result.repaired) parts.onProblem(problem, result)
+      return result
+    } finally {
+      running.delete(view.name)
+    }
+  }
+
+  async function compareEach(views: readonly FeatureView[], request: ParityRequest): Promise<readonly ParityResult[]> {
+    const results: ParityResult[] = []
+    const failed: (Fault & { readonly code: ErrorCode })[] = []
+    for (const view of views) {
+      try {
+        const result = await compareView(view, request, false)
+        request.onResult?.(result)
+        results.push(result)
+      } catch (error) {
+        const { code, message } = asTwinstoreError(error)
+        failed.push({ at: view.name, problem: message, code })
+      }
+    }
+    if (failed.length === 0) return results
+    const summary = `the comparison failed for ${failed.length} of ${views.length} views:`
+    throw faultsError(failed[0]!.code, summary, failed)
+  }
+
+  async function runNextPart(view: FeatureView, signal: AbortSignal): Promise<void> {
+    // Somebody asked for one just now; the next run is due after the interval all the same.
+    if (running.has(view.name)) return
+    const { parts: count, next } = roundOf(await readNote(online, view), settings.parts)
+    await compareView(view, { sample: { parts: count, part: next }, repair: settings.repair, signal }, true)
+  }
+
+  return {
+    async compare(names, request) {
+      const views = names === 'all' ? onlineViews() : chosenViews(definitions.current.registry, names)
+      refuseBadSample(request.sample)
+      if (isAsked) throw alreadyRunning()
+      isAsked = true
+      try {
+        return await compareEach(views, request)
+      } finally {
+        isAsked = false
+      }
+    },
+
+    status: () =>
+      Promise.all(
+        onlineViews().map(async (view) => {
+          const note = await readNote(online, view)
+          return { view: view.name, note, problem: note === undefined ? undefined : problemOf(view, note, settings) }
+        }),
+      ),
+
+    numbers: () =>
+      Promise.all(
+        onlineViews().map(async (view) => {
+          const note = await readNote(online, view)
+          const { counts, repaired = 0, endedMs = 0, seconds = 0 } = note?.last ?? {}
+          const open = note === undefined ? 0 : openFaults(note).faults
+          return { view: view.name, counts, repaired, endedMs, seconds, openFaults: open }
+        }),
+      ),
+
+    tasks() {
+      if (settings.everyMs === 0) return []
+      return onlineViews().map((view) => ({
+        name: `parity ${view.name}`,
+        view: view.name,
+        everyMs: settings.everyMs,
+        lastRunMs: async () => (await readNote(online, view))?.round.endedMs || undefined,
+        run: (signal) => runNextPart(view, signal),
+      }))
+    },
+  }
+}
+
+function problemOf(view: FeatureView, note: ParityNote, settings: ParitySettings): string | undefined {
+  const { faults, keys } = openFaults(note)
+  const tolerated = Math.max(settings.faultsMax, (keys * settings.faultsPerMillionMax) / 1_000_000)
+  if (faults <= tolerated) return undefined
+  return `the twins of ${view.name} differ in ${faults} of the ${keys} keys looked at: see twinstore parity ${view.name}, and mend them with --repair`
+}
+
+function chosenViews(registry: Registry, names: readonly string[]): readonly FeatureView[] {
+  return [...new Set(names)].map((name) => {
+    const view = registry.views.get(name)
+    if (view === undefined) {
+      const known = knownNames(name, [...registry.views.keys()])
+      throw new TwinstoreError('NOT_FOUND', `unknown feature view ${quotedName(name)}${known}`)
+    }
+    if (view.online) return view
+    const problem = `view ${name} is declared with online: false; there is nothing online to compare its history with`
+    throw new TwinstoreError('FAILED_PRECONDITION', problem)
+  })
+}
+
+function refuseBadSample(sample: KeySample | undefined): void {
+  if (sample === undefined) return
+  const { parts, part } = sample
+  const isSound = Number.isInteger(parts) && Number.isInteger(part) && parts >= 1 && part >= 0 && part < parts
+  if (isSound) return
+  throw new TwinstoreError(
+    'INVALID_ARGUMENT',
+    `there is no part ${part} of ${parts}: parts count from 0, and there is at least one`,
+  )
+}
+
+/** Each holds the keys of a sample in memory. */
+function alreadyRunning(): TwinstoreError {
+  return new TwinstoreError('ABORTED', 'another comparison that was asked for is running here; wait for it to end')
+}
