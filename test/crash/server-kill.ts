@@ -14,10 +14,12 @@ import { expect } from 'vitest'
 import { connect, type TwinstoreClient, TwinstoreError, type WriteRow } from '../../src/client/index.ts'
 import { type ExportRow, readExportRows } from '../support/export-rows.ts'
 import { seededRandom, testSeed } from '../support/random.ts'
+import { until } from '../support/redis/until.mjs'
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
 
 const WRITERS = 4
 const ACCOUNTS = 40
+const WRITES_MS = 60_000
 const DEFINITIONS = new URL('../fixtures/ledger', import.meta.url).pathname
 /** Small batches and a short interval, so that kills often meet the archiver at work. */
 const FLAGS = ['--archive-interval', '30ms', '--archive-batch-rows', '50', '--log-level', 'fatal']
@@ -26,6 +28,8 @@ export interface ServerKillSettings {
   readonly kills: number
   /** Longest life of a server between two kills. */
   readonly lifeMsMax: number
+  /** A life lasts at least until so many rows were acknowledged in it, so that a slow machine proves something too. */
+  readonly rowsPerLife: number
   /** Longest time into a start at which it is killed. */
   readonly startMsMax: number
   /** Where the stores are; asked before each start. */
@@ -57,7 +61,7 @@ async function killAndCheck(
   dataDir: string,
   running: { server?: ServerProcess },
 ): Promise<void> {
-  const { kills, lifeMsMax, startMsMax } = settings
+  const { kills, lifeMsMax, rowsPerLife, startMsMax } = settings
   const startServer = async (onSpawn?: (child: ChildProcess) => void): Promise<ServerProcess> => {
     const flags = [...FLAGS, ...settings.flags()]
     return startServerProcess({
@@ -110,7 +114,9 @@ async function killAndCheck(
   const writers = Array.from({ length: WRITERS }, () => writer())
   const failed = Promise.all(writers)
   for (let kill = 0; kill < kills; kill++) {
+    const wanted = acknowledged.size + rowsPerLife
     await Promise.race([sleep(20 + random() * lifeMsMax), failed])
+    await until('writes of this life', WRITES_MS, () => acknowledged.size >= wanted)
     await running.server.kill()
     client.close()
     if (random() < 0.25) await killDuringStart(random() * startMsMax)

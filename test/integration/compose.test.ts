@@ -1,6 +1,6 @@
 /**
- * The compose files, as far as they can be held against reality without a container engine: the flags are options with values
- * that the server takes, what they refer to is there, and Redis's flags and the script that makes the Cluster are run.
+ * The compose file, as far as it can be held against reality without a container engine: the flags are options with values that
+ * the server takes, what they refer to is there, and Redis's flags and the script that makes the Cluster are run.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { loadConfig } from '../../src/config/load-config.ts'
+import { s3Location } from '../../src/config/s3-location.ts'
 import { type RedisProcess, startRedis } from '../support/redis/redis-process.mjs'
 import { until } from '../support/redis/until.mjs'
 
@@ -15,6 +16,10 @@ interface Service {
   readonly image: string
   readonly command: readonly string[]
   readonly volumes?: readonly string[]
+  readonly ports?: readonly string[]
+  readonly profiles?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
+  readonly entrypoint?: readonly string[]
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
   readonly healthcheck?: unknown
   readonly networks?: { readonly cluster?: { readonly ipv4_address: string } }
@@ -23,10 +28,6 @@ interface Service {
 interface Compose {
   readonly services: Readonly<Record<string, Service>>
   readonly volumes: Readonly<Record<string, null>>
-}
-
-function composeFile(name: string): Compose {
-  return parse(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'), { merge: true })
 }
 
 /** The server's flags, read as the server reads them: throws at an unknown one or at a value out of range. */
@@ -41,42 +42,63 @@ function serveConfig(service: Service) {
   return loadConfig({ flags, environment: {} })
 }
 
-const single = composeFile('docker-compose.yml')
-const cluster = composeFile('docker-compose.cluster.yml')
-const redisServices = Object.entries(cluster.services).filter(([name]) => /^redis-\d$/.test(name))
-const twinstores = Object.entries(cluster.services).filter(([name]) => name.startsWith('twinstore-'))
+const compose: Compose = parse(readFileSync(new URL('../../docker-compose.yml', import.meta.url), 'utf8'), {
+  merge: true,
+})
+const { services, volumes } = compose
+const redisServices = Object.entries(services).filter(([name]) => /^redis-\d$/.test(name))
+const twinstores = Object.entries(services).filter(([name]) => name.startsWith('twinstore-'))
 
 const started: RedisProcess[] = []
 afterAll(() => Promise.all(started.map((node) => node.dispose())))
 
-test('one instance: its flags are options', () => {
-  expect(serveConfig(single.services['twinstore']!)['data-dir']).toBe('/data')
+test('one instance on embedded stores, only when asked for by its name', () => {
+  const { single } = services
+  expect(serveConfig(single!)).toMatchObject({ 'data-dir': '/data', online: '', offline: '' })
+  expect(single!.profiles).toEqual(['single'])
+  expect(Object.values(services).filter(({ profiles }) => profiles !== undefined)).toEqual([single])
 })
 
 test('the pieces are there: six Redis nodes, two instances, an S3 server', () => {
   expect(redisServices).toHaveLength(6)
   expect(twinstores).toHaveLength(2)
-  expect(cluster.services['s3']!.image).toMatch(/^minio\/minio:RELEASE/)
+  expect(services['s3']!.image).toMatch(/^minio\/minio:RELEASE/)
 })
 
-test('both instances use all nodes and one offline folder, and each has a data folder of its own', () => {
+test('both instances use all nodes and one bucket, and each has a data folder and a port of its own', () => {
   const addresses = redisServices.map(([, service]) => `${service.networks!.cluster!.ipv4_address}:6379`)
   expect(new Set(addresses).size).toBe(6)
   for (const [, service] of twinstores) {
     const config = serveConfig(service)
     expect(config.online).toBe(`redis+cluster://${addresses.join(',')}`)
-    expect(config.offline).toBe('file:/offline')
+    expect(s3Location(config)).toEqual({
+      bucket: 'twinstore',
+      prefix: 'offline/',
+      endpoint: 'http://s3:9000',
+      region: 'us-east-1',
+      pathStyle: true,
+    })
   }
   const sourceOf = (service: Service, path: string) => service.volumes!.find((volume) => volume.endsWith(`:${path}`))
-  const services = twinstores.map(([, service]) => service)
-  expect(new Set(services.map((service) => sourceOf(service, '/offline')))).toEqual(new Set(['offline:/offline']))
-  expect(new Set(services.map((service) => sourceOf(service, '/data'))).size).toBe(2)
+  expect(new Set(twinstores.map(([, service]) => sourceOf(service, '/data'))).size).toBe(2)
+  expect(new Set(twinstores.flatMap(([, { ports }]) => ports!)).size).toBe(2)
 })
 
-test.each([
-  ['docker-compose.yml', single],
-  ['docker-compose.cluster.yml', cluster],
-])('%s refers to services and volumes that it has', (_, { services, volumes }) => {
+test('the instances have the keys of the S3 server, and begin when the bucket is made', () => {
+  const server = services['s3']!.environment!
+  const keys = {
+    AWS_ACCESS_KEY_ID: server['MINIO_ROOT_USER'],
+    AWS_SECRET_ACCESS_KEY: server['MINIO_ROOT_PASSWORD'],
+  }
+  const maker = services['s3-bucket']!
+  for (const service of [maker, ...twinstores.map(([, each]) => each)]) expect(service.environment).toEqual(keys)
+  expect(maker.entrypoint!.at(-1)).toMatch(/http:\/\/s3:9000 .* mc mb --ignore-existing s3\/twinstore$/)
+  expect(services['twinstore-a']!.depends_on).toMatchObject({
+    's3-bucket': { condition: 'service_completed_successfully' },
+  })
+})
+
+test('it refers to services and volumes that it has', () => {
   const named = Object.values(services).flatMap((service) => service.volumes ?? [])
   const sources = named.map((volume) => volume.split(':')[0]!).filter((source) => source !== '.')
   expect(new Set(sources)).toEqual(new Set(Object.keys(volumes)))
@@ -90,7 +112,7 @@ test.each([
 
 test('its Redis nodes start, and its script makes them a Cluster, once', async () => {
   for (const [, { command }] of redisServices) started.push(await startRedis({ args: command.slice(1) }))
-  const [, , script] = cluster.services['redis-create']!.command
+  const [, , script] = services['redis-create']!.command
   const local = script!.replaceAll(/172\.28\.7\.1(\d):6379/g, (_, i) => `127.0.0.1:${started[Number(i)]!.port}`)
   const create = async () => {
     const child = spawn('sh', ['-c', local], { stdio: ['ignore', 'ignore', 'inherit'] })
