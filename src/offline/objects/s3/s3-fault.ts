@@ -75,7 +75,7 @@ export function s3Error(
 ): TwinstoreError {
   if (cause instanceof TwinstoreError) return cause
   const { code, problem, isTransient } = s3Fault(cause, place)
-  const tries = isTransient ? ` (attempt ${attempts} of as many, option s3-attempts-max)` : ''
+  const tries = isTransient ? ` (attempts: ${attempts}, option s3-attempts-max)` : ''
   return new TwinstoreError(code, `${location}: ${path === '' ? '' : `${path}: `}${problem}${tries}`, { cause })
 }
 
