@@ -12,8 +12,8 @@ import { systemClock } from '../lib/clock.ts'
 export interface SyncEnd {
   readonly results: readonly SyncResult[]
   readonly failures: readonly SyncFailure[]
-  /** Those that were asked for; none: all. */
-  readonly views: readonly string[]
+  /** Of the command. */
+  readonly exitCode: number
 }
 
 const LAST_SUCCESS = 'twinstore_sync_job_last_success_timestamp_seconds'
@@ -31,17 +31,16 @@ export function writeSyncMetrics(path: string, end: SyncEnd): void {
   }
 }
 
-function metricsText({ results, failures }: SyncEnd, successes: Map<string, number>): string {
+function metricsText({ results, failures, exitCode }: SyncEnd, successes: Map<string, number>): string {
   const nowSeconds = Math.floor(systemClock.nowMicros() / 1e6)
   for (const { view, seconds } of results) successes.set(view, nowSeconds - Math.round(seconds))
   const ofResults = (value: (result: SyncResult) => number) =>
     results.map((result): readonly [string, number] => [result.view, value(result)])
   return [
-    metric(
-      'twinstore_sync_job_timestamp_seconds',
-      'When the job ended',
-      `twinstore_sync_job_timestamp_seconds ${nowSeconds}`,
-    ),
+    metric('twinstore_sync_job_timestamp_seconds', 'When the job ended', [['', nowSeconds]]),
+    metric('twinstore_sync_job_exit_code', 'How it ended: 0 done, 8 some views failed, 9 refused, 5 no server', [
+      ['', exitCode],
+    ]),
     byView('twinstore_sync_job_succeeded', '1 if the sync of the view was done, 0 if it failed', [
       ...ofResults(() => 1),
       ...failures.map(({ view }): readonly [string, number] => [view, 0]),
@@ -70,13 +69,20 @@ function metricsText({ results, failures }: SyncEnd, successes: Map<string, numb
   ].join('')
 }
 
+type Value = readonly [key: string, value: number]
+
 /** Names of views need no escaping: they are letters, digits and underscores. */
-function byView(name: string, help: string, values: readonly (readonly [view: string, value: number])[]): string {
-  return metric(name, help, ...values.map(([view, value]) => `${name}{view="${view}"} ${value}`))
+function byView(name: string, help: string, values: readonly Value[]): string {
+  return metric(
+    name,
+    help,
+    values.map(([view, value]): Value => [`{view="${view}"}`, value]),
+  )
 }
 
-function metric(name: string, help: string, ...samples: readonly string[]): string {
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...samples, ''].join('\n')
+function metric(name: string, help: string, samples: readonly Value[]): string {
+  const lines = samples.map(([labels, value]) => `${name}${labels} ${value}`)
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...lines, ''].join('\n')
 }
 
 function lastSuccessesIn(path: string): Map<string, number> {

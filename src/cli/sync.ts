@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import type { SyncFailure, SyncResult, TwinstoreClient } from '../client/index.ts'
+import { asTwinstoreError, TwinstoreError } from '../domain/errors.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
-import { PARTLY_FAILED_EXIT } from './exit-codes.ts'
+import { EXIT_CODES, PARTLY_FAILED_EXIT } from './exit-codes.ts'
 import { note, printJson, printTable } from './output.ts'
 import { showProgress } from './progress.ts'
 import { writeSyncMetrics } from './sync-metrics-file.ts'
@@ -40,6 +41,10 @@ export function syncCommand(): Command {
 }
 
 async function sync(views: string[], options: Options): Promise<void> {
+  const { metricsFile, rebuild } = options
+  if (metricsFile !== undefined && rebuild) {
+    throw new TwinstoreError('INVALID_ARGUMENT', '--metrics-file is about syncs; leave it out with --rebuild')
+  }
   const results: SyncResult[] = []
   const failures: SyncFailure[] = []
   let failure: { readonly error: unknown } | undefined
@@ -48,13 +53,18 @@ async function sync(views: string[], options: Options): Promise<void> {
   } catch (error) {
     failure = { error }
   }
-  if (options.metricsFile !== undefined) writeSyncMetrics(options.metricsFile, { results, failures, views })
+  const exitCode = failure === undefined ? 0 : exitCodeOf(failure.error, results, failures)
+  if (metricsFile !== undefined) writeSyncMetrics(metricsFile, { results, failures, exitCode })
   if (failure === undefined || results.length > 0) show(results, failures, options)
   if (failure === undefined) return
-  if (results.length === 0) throw failure.error
+  if (exitCode !== PARTLY_FAILED_EXIT) throw failure.error
   for (const { view, message } of failures) note(`error: ${view}: ${message}`)
-  if (failures.length === 0) throw failure.error
-  process.exitCode = PARTLY_FAILED_EXIT
+  process.exitCode = exitCode
+}
+
+function exitCodeOf(error: unknown, results: readonly SyncResult[], failures: readonly SyncFailure[]): number {
+  if (results.length > 0 && failures.length > 0) return PARTLY_FAILED_EXIT
+  return EXIT_CODES[asTwinstoreError(error).code]
 }
 
 async function run(
