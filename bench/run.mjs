@@ -22,6 +22,7 @@ const SCENARIOS = {
   'write-latency': './write-latency.mjs',
   startup: './startup.mjs',
   'training-set': './lib/training-set-figures.mjs',
+  'training-set-scale': './lib/training-set-scale-figures.mjs',
   export: './export.mjs',
   'point-look-up': './point-look-up.mjs',
   append: './append.mjs',

@@ -30,9 +30,13 @@ const FIGURES = [
     ),
   ),
   ...compared('startup.', 'baseline', ['empty_s', 'ready_s']),
-  ...['seconds', 'by_hand_seconds', 'ratio', 'peak_rss_mib', 'by_hand_peak_rss_mib'].map(
-    (name) => `training-set.${name}`,
-  ),
+  ...['', 'by_hand_', 'unordered_'].flatMap((of) => [`training-set.${of}seconds`, `training-set.${of}peak_rss_mib`]),
+  ...['ratio', 'unordered_ratio'].map((name) => `training-set.${name}`),
+  ...['1m', '2_5m', '5m', '10m'].flatMap((of) => [
+    `training-set-scale.${of}.seconds`,
+    `training-set-scale.${of}.peak_rss_mib`,
+  ]),
+  'training-set-scale.growth',
   ...['parquet', 'csv', 'arrow', 'rows'].flatMap((format) =>
     compared(`export.${format}.`, 'hand', ['seconds', 'cpu_seconds', 'peak_rss_mib', 'file_mib']),
   ),
