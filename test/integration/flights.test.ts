@@ -187,8 +187,8 @@ test('SIGTERM ends the server with 0; a restart does not sync again and has what
   expect(cells).toContainEqual(['origin_status__expected_delay_minutes', '45'])
 })
 
-test('after the new write the pin still gives the first bytes, and without it the training set is another', async () => {
-  await output(...trainingSet('spine.parquet', 'pinned.parquet', ...PIN))
+test('after the new write the manifest still gives the first bytes, and without it the training set is another', async () => {
+  await output(...trainingSet('spine.parquet', 'pinned.parquet', '--pin', 'train.parquet.manifest.json'))
   expect(bytesOf('pinned.parquet').equals(bytesOf('train.parquet'))).toBe(true)
   await output(...trainingSet('spine.parquet', 'newer.parquet'))
   expect(bytesOf('newer.parquet').equals(bytesOf('train.parquet'))).toBe(false)

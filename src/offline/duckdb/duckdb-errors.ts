@@ -3,11 +3,11 @@ import { TwinstoreError } from '../../domain/errors.ts'
 
 /** Faults of the SQL or of the files it names, as opposed to faults of this program or machine. */
 const STATEMENT_FAULT =
-  /^(Binder|Catalog|Parser|Conversion|Invalid Input|Invalid Type|IO|Missing Extension|Not implemented|Out of Range|Mismatch Type|Syntax|Permission|Constraint|Divide by Zero) Error/i
+  /^(Binder|Catalog|Parser|Conversion|Invalid|Invalid Input|Invalid Type|IO|Missing Extension|Not implemented|Out of Range|Mismatch Type|Syntax|Permission|Constraint|Divide by Zero) Error/i
 
 /** What DuckDB was seen to say of Parquet files that were truncated, overwritten in places or removed. */
 const CORRUPT_FILE =
-  /No magic bytes|too small to be a Parquet file|corrupt|TProtocolException|Out of buffer|Failed to read file|No files found/i
+  /No magic bytes|too small to be a Parquet file|corrupt|TProtocolException|don't know what type|Out of buffer|Failed to read file|No files found/i
 
 const DISK_FULL = /No space left on device/i
 
