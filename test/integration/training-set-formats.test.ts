@@ -196,6 +196,19 @@ test('the spine comes first, in its order, and on-demand values are those of eva
   }
 })
 
+test('the null rates of the manifest are those of the file, on-demand features included', async () => {
+  for (const threads of [1, 3]) {
+    const made = await bench.trainingSet(input('parquet'), { computes, threads, sliceValuesMax: 1 })
+    const shares = made.features.map(
+      ({ column }) => `1 - count(${identifier(column)}) / count(*) AS ${identifier(column)}`,
+    )
+    const [counted] = await bench.session.rows(`SELECT ${shares.join(', ')} FROM read_parquet(${literal(made.path)})`)
+    const rates = made.features.map(({ column, nullRate }) => [column, nullRate])
+    for (const [column, rate] of rates) expect(rate, String(column)).toBeCloseTo(Number(counted![String(column)]), 12)
+    expect(rates.some(([, rate]) => rate !== 0)).toBe(true)
+  }
+})
+
 test('CSV holds what Parquet holds', async () => {
   const parquet = await bench.trainingSet(input('parquet'), { computes })
   const csv = await bench.trainingSet(input('csv'), { computes })
