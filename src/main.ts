@@ -33,6 +33,7 @@ import {
   s3Slice,
   scheduleSlice,
   servingSlice,
+  statisticsSlice,
   supervisorSlice,
   syncerSlice,
   tableSlice,
@@ -60,6 +61,7 @@ import { createMetrics, type Metrics } from './observe/metrics.ts'
 import { startMetricsEndpoint } from './observe/metrics-endpoint.ts'
 import { registerParityMetrics } from './observe/parity-metrics.ts'
 import { registerServerMetrics } from './observe/server-metrics.ts'
+import { registerStatisticsMetrics } from './observe/statistics-metrics.ts'
 import { registerSyncMetrics } from './observe/sync-metrics.ts'
 import { engineName } from './offline/duckdb/engine-name.ts'
 import { createProcessEngine } from './offline/duckdb/process-engine.ts'
@@ -77,6 +79,9 @@ import { openRedisStore } from './online/redis/redis-store.ts'
 import { createParityMonitor, type ParityMonitor } from './parity/parity-monitor.ts'
 import { faultLog } from './serving/fault-log.ts'
 import { createServing, type Serving } from './serving/serving.ts'
+import { describedAfterSync } from './statistics/after-sync.ts'
+import { openStatisticsDocuments } from './statistics/document-store.ts'
+import { createStatistics, type Statistics } from './statistics/statistics.ts'
 import { homeShard } from './upkeep/home-shard.ts'
 import { createSchedule, type Schedule, type ScheduledTask } from './upkeep/schedule.ts'
 import { tableTasks } from './upkeep/table-tasks.ts'
@@ -180,9 +185,12 @@ async function start(
     },
     changed: (keys) => serving.invalidate(keys),
   }
-  const syncer = createSyncer({ online, offline, definitions, changes, clock, ...syncerSlice(config) })
+  const statistics = buildStatistics(config, { definitions, offline, objects, log })
+  const plainSyncer = createSyncer({ online, offline, definitions, changes, clock, ...syncerSlice(config) })
+  const syncer = config['statistics-on-sync'] === 'on' ? describedAfterSync(plainSyncer, statistics) : plainSyncer
   const onTailLost = () => restoreOnline(syncer, log)
   const archiver = buildArchiver(config, { definitions, online, offline, objects, log }, onTailLost)
+  onClose(() => statistics.stop())
   await archiver.start()
   onClose(() => archiver.stop(config['drain-timeout']))
   await syncer.restoreIfNew({
@@ -198,7 +206,7 @@ async function start(
     limits: writeLimits(config),
   })
   const calls = new CallCounts()
-  const stores = { definitions, online, offline, objects, archiver, syncer, log }
+  const stores = { definitions, online, offline, objects, archiver, syncer, statistics, log }
   const syncStates = buildSyncStates(config, stores)
   const parity = buildParity(config, stores)
   const parts = { ...stores, serving, writes, syncStates, parity, worker, calls }
@@ -432,6 +440,20 @@ function buildArchiver(
   })
 }
 
+function buildStatistics(
+  config: Config,
+  { definitions, offline, objects, log }: Omit<ArchiverNeeds, 'online'>,
+): Statistics {
+  return createStatistics({
+    offline,
+    documents: openStatisticsDocuments(objects, config['statistics-kept-max']),
+    definitions,
+    clock,
+    ...statisticsSlice(config),
+    onFault: (view, error) => log.warn('the features of a view could not be described', { view, error }),
+  })
+}
+
 /** Goes on beside serving: every row it brings is one that was missing. */
 function restoreOnline(syncer: Syncer, log: Log): void {
   syncer.restore().then(
@@ -517,6 +539,7 @@ interface ServerParts extends ArchiverNeeds {
   readonly writes: WriteService
   readonly archiver: Archiver
   readonly syncer: Syncer
+  readonly statistics: Statistics
   readonly syncStates: () => Promise<readonly SyncState[]>
   readonly parity: ParityMonitor
   readonly worker: ServerAsWorker | undefined
@@ -552,6 +575,7 @@ function buildGrpcServer(
       online,
       archiver,
       syncer,
+      statistics: parts.statistics,
       syncStates: parts.syncStates,
       parity: parts.parity,
       cache: () => {
@@ -588,6 +612,7 @@ function buildMetrics(config: Config, parts: ServerParts): Metrics {
   })
   calls.register(metrics, statusName)
   registerParityMetrics(metrics, () => parts.parity.numbers())
+  registerStatisticsMetrics(metrics, () => parts.statistics.last())
   registerSyncMetrics(metrics, { counts: () => parts.syncer.counts(), states: parts.syncStates })
   return metrics
 }

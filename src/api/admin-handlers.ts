@@ -5,6 +5,8 @@ import { TwinstoreError } from '../domain/errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { JobProgress, OfflineStore, TableStatus } from '../offline/offline-store.ts'
 import type { ParityMonitor, ViewParity } from '../parity/parity-monitor.ts'
+import type { Statistics } from '../statistics/statistics.ts'
+import type { StatisticsDocument } from '../statistics/statistics-document.ts'
 import type { Archiver } from '../writing/archiver.ts'
 import type { SyncState } from '../writing/sync-states.ts'
 import type { Syncer, ViewSyncResult } from '../writing/syncer.ts'
@@ -13,6 +15,7 @@ import { type CompactEvent, type CompactRequest, compactViews, type UpkeepSettin
 import { describe } from './describe.ts'
 import { compareViews, type ParityCall, type ParityEvent } from './parity-handler.ts'
 import { progressOf } from './progress-stream.ts'
+import { type StatisticsCall, viewStatistics } from './statistics-handler.ts'
 
 export interface AdminParts {
   readonly definitions: DefinitionsSource
@@ -21,7 +24,8 @@ export interface AdminParts {
     health(): Promise<void>
     outboxDepth(): Promise<{ readonly rows: number; readonly bytes: number }>
   }
-  readonly archiver: Pick<Archiver, 'status'>
+  readonly archiver: Pick<Archiver, 'status' | 'flush'>
+  readonly statistics: Pick<Statistics, 'make' | 'kept'>
   readonly syncer: Pick<Syncer, 'sync' | 'rebuild'>
   readonly syncStates: () => Promise<readonly SyncState[]>
   readonly parity: Pick<ParityMonitor, 'compare' | 'status'>
@@ -82,6 +86,7 @@ export interface AdminHandlers {
   sync(request: SyncRequest, context: CallContext): AsyncIterable<SyncEvent>
   compact(request: CompactRequest, context: CallContext): AsyncIterable<CompactEvent>
   parity(call: ParityCall, context: CallContext): AsyncIterable<ParityEvent>
+  statistics(call: StatisticsCall, context: CallContext): Promise<readonly StatisticsDocument[]>
   status(): Promise<Status>
 }
 
@@ -92,6 +97,7 @@ export function createAdminHandlers(parts: AdminParts): AdminHandlers {
     sync: (request, context) => sync(parts, request, context),
     compact: (request, context) => compactViews(parts, request, context),
     parity: (call, context) => compareViews(parts, call, context),
+    statistics: (call, context) => viewStatistics(parts, call, context),
     status: () => status(parts, startedMs),
   }
 }

@@ -13,6 +13,7 @@ import { note } from './output.ts'
 import { parityCommand } from './parity.ts'
 import { planCommand } from './plan.ts'
 import { serveCommand } from './serve.ts'
+import { statsCommand } from './stats.ts'
 import { statusCommand } from './status.ts'
 import { syncCommand } from './sync.ts'
 import { trainingSetCommand } from './training-set.ts'
@@ -48,6 +49,7 @@ ${EXIT_CODES_HELP}`,
     historyCommand(),
     compactCommand(),
     parityCommand(),
+    statsCommand(),
     statusCommand(),
   ]
   for (const command of commands) root.addCommand(command)

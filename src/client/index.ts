@@ -20,6 +20,7 @@ import { FeatureReader, type FeatureRequest, type FeatureTensor, type FeatureVec
 import { getHistory, type History, type HistoryOptions } from './history.ts'
 import { type IngestOptions, type IngestSummary, ingest } from './ingest.ts'
 import { compareTwins, type ParityOptions, type ViewParityResult } from './parity.ts'
+import { type StatisticsOptions, statistics, type ViewStatistics } from './statistics.ts'
 import { getStatus, type ServerStatus } from './status.ts'
 import { type SyncOptions, type SyncResult, sync } from './sync.ts'
 import { type TrainingSetOptions, trainingSet } from './training-set.ts'
@@ -43,6 +44,7 @@ export type {
   ViewParityStatus,
 } from './parity.ts'
 export type { PlainValue } from './plain-value.ts'
+export type { FeatureStatistics, NumberStatistics, StatisticsOptions, ViewStatistics } from './statistics.ts'
 export type { ServerStatus, ViewSyncStatus } from './status.ts'
 export type { SyncFailure, SyncOptions, SyncResult } from './sync.ts'
 export type { TrainingSetOptions } from './training-set.ts'
@@ -76,6 +78,8 @@ export interface TwinstoreClient {
   compact(options?: CompactOptions): Promise<readonly CompactResult[]>
   /** Compares the two stores, and mends what differs if asked to; resolves to a result per view. */
   parity(options?: ParityOptions): Promise<readonly ViewParityResult[]>
+  /** How the values of features are spread, and how far they have drifted from a reference window; kept by the server too. */
+  statistics(options?: StatisticsOptions): Promise<readonly ViewStatistics[]>
   status(): Promise<ServerStatus>
   close(): void
 }
@@ -97,6 +101,7 @@ export function connect(address: string, options: ConnectOptions = {}): Twinstor
     sync: (syncOptions) => sync(transport, syncOptions),
     compact: (compactOptions) => compact(transport, compactOptions),
     parity: (parityOptions) => compareTwins(transport, parityOptions),
+    statistics: (statisticsOptions) => statistics(transport, statisticsOptions),
     status: () => getStatus(transport),
     close: () => transport.close(),
   }

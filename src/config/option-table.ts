@@ -451,6 +451,63 @@ export const OPTIONS = {
     description:
       'How long an instance keeps its shards for archiving without saying so again; the shards of a killed one are taken over after it.',
   },
+  'statistics-on-sync': {
+    group: 'Statistics',
+    kind: 'choice',
+    default: 'on',
+    choices: ['on', 'off'],
+    description: 'Whether the features of a view are described after each sync that added rows, in the background.',
+  },
+  'statistics-window': {
+    group: 'Statistics',
+    kind: 'duration',
+    default: 30 * DAY,
+    min: SECOND,
+    max: 3650 * DAY,
+    description:
+      'Span of event time, up to the newest event, that statistics are of unless asked for another; they are compared with the span of this length before it.',
+  },
+  'statistics-top-values': {
+    group: 'Statistics',
+    kind: 'count',
+    default: 20,
+    min: 1,
+    max: 1000,
+    description: 'Most values of a string feature that are counted by name; the others are counted together.',
+  },
+  'statistics-exact-rows-max': {
+    group: 'Statistics',
+    kind: 'count',
+    default: 5_000_000,
+    min: 0,
+    max: 1_000_000_000,
+    description:
+      'Most rows of a window whose quantiles are exact, which needs 8 bytes of memory for each; beyond them they are estimates.',
+  },
+  'statistics-shifting': {
+    group: 'Statistics',
+    kind: 'count',
+    default: 10,
+    min: 0,
+    max: 1000,
+    description: 'Population stability index, in hundredths, from which a feature is called shifting.',
+  },
+  'statistics-drifted': {
+    group: 'Statistics',
+    kind: 'count',
+    default: 25,
+    min: 0,
+    max: 1000,
+    description: 'Population stability index, in hundredths, from which a feature is called drifted.',
+  },
+  'statistics-kept-max': {
+    group: 'Statistics',
+    kind: 'count',
+    default: 100,
+    min: 1,
+    max: 10_000,
+    description: 'Most statistics documents kept of a view; the oldest go first.',
+  },
   'schedule-running-max': {
     group: 'Scheduled work',
     kind: 'count',
@@ -1107,6 +1164,10 @@ export const RELATIONS: readonly ((config: Config) => string | undefined)[] = [
   (config) =>
     config['write-rows-max'] > config['outbox-rows-max']
       ? 'write-rows-max must not be above outbox-rows-max'
+      : undefined,
+  (config) =>
+    config['statistics-shifting'] > config['statistics-drifted']
+      ? 'statistics-shifting must not be above statistics-drifted'
       : undefined,
   (config) =>
     config['s3-retry-min'] > config['s3-retry-max'] ? 's3-retry-min must not be above s3-retry-max' : undefined,

@@ -236,3 +236,12 @@ export function supervisorSlice(config: Config) {
 export function syncerSlice(config: Config) {
   return { seedRows: config['sync-seed-rows'], passRows: config['sync-pass-rows'] }
 }
+
+export function statisticsSlice(config: Config) {
+  return {
+    windowMs: config['statistics-window'],
+    topValuesMax: config['statistics-top-values'],
+    exactRowsMax: config['statistics-exact-rows-max'],
+    thresholds: { shifting: config['statistics-shifting'] / 100, drifted: config['statistics-drifted'] / 100 },
+  }
+}

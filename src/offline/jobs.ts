@@ -1,6 +1,7 @@
 /** Every columnar job by its name; inputs and outputs are plain data that a child process can be sent. */
 import type { CheckpointReadJob, CheckpointWriteJob } from './checkpoint-jobs.ts'
 import type { ExportJob, SpineRangeJob, TrainingSetJob } from './dataset-jobs.ts'
+import type { StatisticsJob } from './statistics-job.ts'
 import type {
   AppendJob,
   CompactJob,
@@ -26,6 +27,7 @@ export interface Jobs {
   readonly spineRange: SpineRangeJob
   readonly trainingSet: TrainingSetJob
   readonly compact: CompactJob
+  readonly statistics: StatisticsJob
   readonly checkpointWrite: CheckpointWriteJob
   readonly checkpointRead: CheckpointReadJob
 }

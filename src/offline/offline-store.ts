@@ -11,11 +11,14 @@ import type { Position } from '../domain/version.ts'
 import type { OutboxEntry, RowWrite } from '../online/online-store.ts'
 import type { DatasetColumn, DatasetFile, DatasetFormat, FeatureFigures, JoinMode } from './dataset-jobs.ts'
 import type { JobOptions } from './engine.ts'
+import type { StatisticsData, StatisticsJob } from './statistics-job.ts'
 import type { HistoryRowData } from './table-jobs.ts'
 
 export type { DatasetColumn, DatasetFile, DatasetFormat, FeatureFigures, JoinMode } from './dataset-jobs.ts'
 export { SCALAR_OF_COLUMN_TYPE } from './dataset-jobs.ts'
 export type { JobOptions, JobProgress } from './engine.ts'
+export type { Bins, FeatureSummary, NumberSummary, StatisticsData, TimeWindow } from './statistics-job.ts'
+export { QUANTILES } from './statistics-job.ts'
 export type { HistoryRowData } from './table-jobs.ts'
 export type { EntityKey, RowKey }
 
@@ -211,6 +214,8 @@ export interface VacuumResult {
   readonly filesLeft: number
 }
 
+export type StatisticsRequest = Omit<StatisticsJob['input'], 'table'>
+
 export interface OfflineStore {
   /** Creates or evolves the view's table so that it has the view's columns. Idempotent. */
   prepare(view: FeatureView): Promise<void>
@@ -272,6 +277,16 @@ export interface OfflineStore {
    * left them), once they are old enough. Every version stays readable.
    */
   vacuum(view: FeatureView, request: VacuumRequest, options?: JobOptions): Promise<VacuumResult>
+
+  /**
+   * Describes the values of the view's features in a window of event time, and how they are spread beside those in a reference
+   * window; either may have no rows.
+   */
+  statistics(
+    view: FeatureView,
+    request: StatisticsRequest,
+    options?: JobOptions,
+  ): Promise<StatisticsData & { readonly tableVersion: number }>
 
   /** NOT_FOUND never: a view without a table has version -1 and no rows. */
   status(view: FeatureView): Promise<TableStatus>

@@ -192,7 +192,11 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
       definitions,
       offline,
       online: { health: async () => undefined, outboxDepth: async () => ({ rows: 3, bytes: 300 }) },
-      archiver: { status: () => ({ failures: 0, blocked: [], unreachable: [], rowsSetAside: 0 }) },
+      archiver: {
+        status: () => ({ failures: 0, blocked: [], unreachable: [], rowsSetAside: 0 }),
+        flush: async (_signal, storageIds) => void flushes.push(storageIds),
+      },
+      statistics: scripted({}),
       syncer: scripted({}),
       parity: scripted<Pick<ParityMonitor, 'compare' | 'status'>>({ status: async () => [] }),
       syncStates: async () => [],

@@ -5,11 +5,14 @@ import type { AdminHandlers, SyncEvent, SyncRequest } from '../admin-handlers.ts
 import { type MethodContext, serverStreamMethod, unaryMethod } from './methods.ts'
 import { decodeParityRequest, encodeParityEvents, parityStatusMessage } from './parity-messages.ts'
 import { messageCodec } from './protocol.ts'
+import { type StatisticsMessage, statisticsCall, viewMessage } from './statistics-messages.ts'
 
 const describeRequest = messageCodec('DescribeRequest')
 const describeResponse = messageCodec('DescribeResponse')
 const syncRequest = messageCodec<SyncRequest>('SyncRequest')
 const syncResponse = messageCodec('SyncResponse')
+const statisticsRequest = messageCodec<StatisticsMessage>('StatisticsRequest')
+const statisticsResponse = messageCodec('StatisticsResponse')
 const statusRequest = messageCodec('StatusRequest')
 const statusResponse = messageCodec('StatusResponse')
 
@@ -27,6 +30,10 @@ export function adminMethods(handlers: AdminHandlers, context: MethodContext): U
       (request, signal) => encodeParityEvents(handlers.parity(decodeParityRequest(request), { signal })),
       context,
     ),
+    Statistics: unaryMethod(async (request, signal) => {
+      const documents = await handlers.statistics(statisticsCall(statisticsRequest.decode(request)), { signal })
+      return statisticsResponse.encode({ views: documents.map(viewMessage) })
+    }, context),
     Status: unaryMethod(async (request) => {
       statusRequest.decode(request)
       const status = await handlers.status()

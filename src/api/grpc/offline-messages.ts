@@ -252,6 +252,6 @@ function enumValue<T>(field: string, values: Readonly<Record<string, T>>, raw: s
   throw new TwinstoreError('INVALID_ARGUMENT', `unknown ${field} ${raw}; known are ${Object.keys(values).join(', ')}`)
 }
 
-function optionalBigInt<K extends string>(key: K, raw: string | undefined): { [P in K]?: bigint } {
+export function optionalBigInt<K extends string>(key: K, raw: string | undefined): { [P in K]?: bigint } {
   return (raw === undefined ? {} : { [key]: BigInt(raw) }) as { [P in K]?: bigint }
 }

@@ -16,6 +16,7 @@ import { runLookUp } from './look-up-job.ts'
 import { runRestore } from './restore-job.ts'
 import { openSession } from './session.ts'
 import { runSpineRange } from './spine-range-job.ts'
+import { runStatistics } from './statistics-job.ts'
 import { runSync } from './sync-job.ts'
 import { createTrainingSetJob } from './training-set-job.ts'
 
@@ -35,6 +36,7 @@ function jobTable({ sliceValuesMax }: JobSettings): JobTable {
     spineRange: runSpineRange,
     trainingSet: createTrainingSetJob({ loadComputes, sliceValuesMax }),
     compact: runCompact,
+    statistics: runStatistics,
     checkpointWrite: runCheckpointWrite,
     checkpointRead: runCheckpointRead,
   }

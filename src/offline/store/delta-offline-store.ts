@@ -11,7 +11,7 @@ import type { FeatureView } from '../../domain/registry.ts'
 import type { ExportJob } from '../dataset-jobs.ts'
 import { tablePath } from '../delta/ensure-table.ts'
 import { type FileFilter, pruneFiles } from '../delta/prune-files.ts'
-import type { ExportRequest, OfflineStore } from '../offline-store.ts'
+import type { ExportRequest, OfflineStore, StatisticsRequest } from '../offline-store.ts'
 import type { TableScan } from '../table-jobs.ts'
 import { appendBatches, archivedIn } from './append-entries.ts'
 import { compactView } from './compact-view.ts'
@@ -103,6 +103,10 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
       alone('compaction', view, () => compactView(parts, view, request, jobOptions)),
     vacuum: (view, request, jobOptions = {}) =>
       alone('vacuum', view, () => vacuumView(parts, view, request, jobOptions)),
+    statistics(view, request, jobOptions) {
+      const job = (table: TableScan) => engine.run('statistics', { ...request, table }, jobOptions)
+      return scan(view, undefined, windowsFilter(request), job, jobOptions?.signal)
+    },
     status: (view) => tableStatus(tables, view),
     async health() {
       // Whether the store answers is all that is asked; there need not be such an object.
@@ -126,6 +130,14 @@ function exportFilter({ fromMicros, untilMicros, entities }: ExportRequest): Fil
     ...(fromMicros === undefined ? {} : { eventMicrosMin: fromMicros }),
     ...(untilMicros === undefined ? {} : { eventMicrosMax: untilMicros - 1 }),
     ...(entities === undefined ? {} : { entities }),
+  }
+}
+
+/** From the beginning of the one window to the end of the other. */
+function windowsFilter({ window, reference }: StatisticsRequest): FileFilter {
+  return {
+    eventMicrosMin: Math.min(window.fromMicros, reference.fromMicros),
+    eventMicrosMax: Math.max(window.untilMicros, reference.untilMicros) - 1,
   }
 }
 
