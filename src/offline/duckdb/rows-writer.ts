@@ -6,51 +6,42 @@
  * would make versions alike. A date is a timestamp. Null is `null_val`.
  */
 import { rm } from 'node:fs/promises'
-import { type DuckDBBlobValue, type DuckDBListValue, DuckDBTimestampTZValue, type DuckDBValue } from '@duckdb/node-api'
-import { TwinstoreError } from '../../domain/errors.ts'
-import { encodeValue, type FeatureValue, type ScalarValue } from '../../domain/value-codec.ts'
 import type { ValueType } from '../../domain/value-type.ts'
-import { lengthField } from '../../lib/wire.ts'
 import { SCALAR_OF_COLUMN_TYPE } from '../dataset-jobs.ts'
 import { createDigestedFile } from './dataset-file.ts'
 import { type DatasetTarget, type DatasetWriter, datasetColumns } from './dataset-output.ts'
 import { type QueryColumn, selectSql } from './dataset-query.ts'
 import { isTimestamp, itemType, portableColumn } from './portable-columns.ts'
+import { createRowEncoder } from './row-encoder.ts'
 import type { Session } from './session.ts'
 
 /** A message ends with the row that takes it past this: far below gRPC's 4 MB, large enough that framing costs nothing. */
 const MESSAGE_BYTES = 256 * 1024
 
-/** Field numbers of `DatasetRows.rows` and `DatasetRow.values`. */
-const ROWS_FIELD = 1
-const VALUES_FIELD = 1
-
 export async function openRowsWriter(session: Session, target: DatasetTarget): Promise<DatasetWriter> {
   const declared = target.columns.map(rowsColumn)
-  const types = declared.map((column) => valueTypeOf(column.type))
+  const encoder = createRowEncoder(declared.map(({ name, type }) => ({ name, type: valueTypeOf(type) })))
   const file = await createDigestedFile(target.outputFile)
   let rows = 0
-  let pending: Buffer[] = []
-  let pendingBytes = 0
   const flush = async () => {
-    if (pendingBytes === 0) return
+    const message = encoder.take()
+    if (message.length === 0) return
     const length = Buffer.alloc(4)
-    length.writeUInt32BE(pendingBytes)
+    length.writeUInt32BE(message.length)
     await file.write(length, { hashed: false })
-    await file.write(Buffer.concat(pending, pendingBytes))
-    pending = []
-    pendingBytes = 0
+    await file.write(message)
   }
   return {
     async write(query) {
       for await (const chunk of session.stream(selectSql(query, query.columns.map(rowsColumn)))) {
-        for (const cells of chunk.getRows()) {
-          const row = rowMessage(declared, types, cells)
-          pending.push(row)
-          pendingBytes += row.length
-          rows++
-          if (pendingBytes >= MESSAGE_BYTES) await flush()
+        const columns = declared.map((_, index) => chunk.getColumnVector(index))
+        for (let row = 0; row < chunk.rowCount; row++) {
+          encoder.begin()
+          for (let index = 0; index < columns.length; index++) encoder.cell(index, columns[index]!.getItem(row))
+          encoder.end()
+          if (encoder.bytes >= MESSAGE_BYTES) await flush()
         }
+        rows += chunk.rowCount
       }
     },
     async finish() {
@@ -62,20 +53,6 @@ export async function openRowsWriter(session: Session, target: DatasetTarget): P
       await rm(target.outputFile, { force: true })
     },
   }
-}
-
-/** One entry of `DatasetRows.rows`, with its tag. */
-function rowMessage(
-  columns: readonly QueryColumn[],
-  types: readonly ValueType[],
-  cells: readonly DuckDBValue[],
-): Buffer {
-  const values = cells.map((cell, index) => {
-    const encoded = encodeValue(types[index]!, featureValue(cell))
-    if (typeof encoded !== 'string') return lengthField(VALUES_FIELD, encoded)
-    throw new TwinstoreError('INVALID_ARGUMENT', `column ${columns[index]!.name}: ${encoded}`)
-  })
-  return lengthField(ROWS_FIELD, Buffer.concat(values))
 }
 
 function rowsColumn(column: QueryColumn): QueryColumn {
@@ -102,11 +79,4 @@ function valueTypeOf(type: string): ValueType {
   return item === undefined
     ? { kind: SCALAR_OF_COLUMN_TYPE[type]! }
     : { kind: 'list', of: SCALAR_OF_COLUMN_TYPE[item]! }
-}
-
-function featureValue(cell: DuckDBValue): FeatureValue | null {
-  if (cell === null || typeof cell !== 'object') return cell
-  if (cell instanceof DuckDBTimestampTZValue) return Number(cell.micros / 1_000_000n)
-  if ('bytes' in cell) return (cell as DuckDBBlobValue).bytes
-  return (cell as DuckDBListValue).items.map((item) => featureValue(item) as ScalarValue)
 }
