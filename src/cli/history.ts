@@ -1,8 +1,9 @@
 import { Command } from 'commander'
+import type { HistoryRow } from '../client/index.ts'
 import { parseWords, typedRow } from './assignments.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
 import { countValue, timeOption } from './flag-values.ts'
-import { print, printJson, printTable } from './output.ts'
+import { note, print, printJson, printTable } from './output.ts'
 import { viewColumns } from './schema.ts'
 
 interface HistoryOptions extends ConnectionOptions {
@@ -12,10 +13,15 @@ interface HistoryOptions extends ConnectionOptions {
 }
 
 const HELP = `
+Every row ever recorded is shown, with its origin: "write" (a client) or "sync" (the view's source). "replaced" is a row that one
+recorded later for the same event timestamp stands in for; "late" one that was recorded after a row of a newer event timestamp, and
+so was never the online value. --as-of and --recorded-by together show what was known at one time of another.
+
 Examples:
   $ twinstore history airport_status airport=ATL
   $ twinstore history airport_daily airport=ATL --as-of 2001-03-01
-  $ twinstore history airport_status airport=ATL --recorded-by 2026-11-22T08:00:00Z --json`
+  $ twinstore history airport_status airport=ATL --recorded-by 2026-11-22T08:00:00Z --json
+  $ twinstore history airport_status airport=ATL --as-of 2026-11-01 --recorded-by 2026-11-22`
 
 export function historyCommand(): Command {
   const command = new Command('history')
@@ -41,18 +47,24 @@ export function historyCommand(): Command {
     else if (history.rows.length === 0) print(`no rows of ${view} for ${words.join(' ')}`)
     else {
       const names = Object.keys(history.rows[0]!.values)
+      const marked = history.rows.some((row) => noteOf(row) !== '')
       printTable(
-        ['event timestamp', 'recorded', 'origin', ...names],
+        ['event timestamp', 'recorded', 'origin', ...(marked ? ['note'] : []), ...names],
         history.rows.map((row) => [
           timeOf(row.eventTimestampMicros),
           timeOf(row.createdTimestampMicros),
           row.origin,
+          ...(marked ? [noteOf(row)] : []),
           ...names.map((name) => (row.missing.includes(name) ? undefined : row.values[name])),
         ]),
       )
-      if (history.truncated) print(`\nolder rows are left out; --limit ${limit} sets how many are shown`)
+      if (history.truncated) note(`only the newest ${limit} rows are shown; older ones are left out (--limit)`)
     }
   })
+}
+
+function noteOf({ replaced, late }: HistoryRow): string {
+  return [...(replaced ? ['replaced'] : []), ...(late ? ['late'] : [])].join(', ')
 }
 
 function timeOf(micros: bigint): Date {

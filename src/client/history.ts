@@ -10,6 +10,7 @@ import { micros } from './export.ts'
 import { type PlainValue, toPlain } from './plain-value.ts'
 import { decodeMessage, encodeMessage, methodPath, readingAnswer } from './protocol.ts'
 import type { CallOptions, Transport } from './transport.ts'
+import { type VersionMarks, versionMarks } from './version-marks.ts'
 
 export interface HistoryOptions extends CallOptions {
   /** Only rows with an event timestamp up to this: a Date, or microseconds as a bigint. */
@@ -29,7 +30,7 @@ export interface History {
   readonly fingerprint: string
 }
 
-export interface HistoryRow {
+export interface HistoryRow extends VersionMarks {
   /** When the values became true, and when they were recorded; microseconds. */
   readonly eventTimestampMicros: bigint
   readonly createdTimestampMicros: bigint
@@ -79,16 +80,18 @@ export async function getHistory(
 
 function decodeHistory(bytes: Buffer): History {
   const message = decodeMessage<HistoryMessage>('GetHistoryResponse', bytes)
+  const rows = fieldsOf(bytes, ROWS_FIELD).map((row) => decodeRow(row, message.features))
+  const marks = versionMarks(rows)
   return {
     features: message.features,
-    rows: fieldsOf(bytes, ROWS_FIELD).map((row) => decodeRow(row, message.features)),
+    rows: rows.map((row, index) => ({ ...row, ...marks[index]! })),
     truncated: message.truncated,
     tableVersion: Number(message.tableVersion),
     fingerprint: message.fingerprint,
   }
 }
 
-function decodeRow(bytes: Buffer, features: readonly ColumnSchema[]): HistoryRow {
+function decodeRow(bytes: Buffer, features: readonly ColumnSchema[]): Omit<HistoryRow, keyof VersionMarks> {
   const message = decodeMessage<HistoryRowMessage>('HistoryRow', bytes)
   const values: Record<string, PlainValue> = {}
   const missing: string[] = []
