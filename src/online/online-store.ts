@@ -128,6 +128,13 @@ export interface OnlineStore {
   scanKeys(storageId: string, cursor: ScanCursor | undefined, limit: number): Promise<KeyPage>
 
   /**
+   * Removes the rows of these keys that have a position below `before`; says of each whether it was removed. For rows that the
+   * history holds and that are not to be kept online: who removes them has raised the view's horizon first, so that no
+   * older row takes their place. A row that was written or seeded at that position or after it stays.
+   */
+  remove(keys: readonly RowKey[], before: Position): Promise<readonly boolean[]>
+
+  /**
    * Says that entities of the view have versions with event timestamps up to `eventMicros` that are in the history and not
    * here: of an entity that has no row here, a write with extent `some` up to that time may be older than one of them.
    * A horizon only rises; it is kept per view, on every shard.

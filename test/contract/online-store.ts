@@ -12,6 +12,7 @@ import { modelContract } from './online-store-model.ts'
 import { outboxContract } from './online-store-outbox.ts'
 import { positionContract } from './online-store-positions.ts'
 import { readContract } from './online-store-reads.ts'
+import { removalContract } from './online-store-removal.ts'
 import { repairContract } from './online-store-repair.ts'
 import { writeContract } from './online-store-writes.ts'
 
@@ -31,6 +32,7 @@ export function onlineStoreContract(name: string, makeStore: MakeStore): void {
     describe('reads', () => readContract(make))
     describe('writes', () => writeContract(make))
     describe('rows for the history only', () => extentContract(make))
+    describe('removal', () => removalContract(make))
     describe('outbox', () => outboxContract(make))
     describe('positions and marks', () => positionContract(make))
     describe('claims and last positions', () => claimContract(make))

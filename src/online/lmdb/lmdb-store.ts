@@ -25,6 +25,7 @@ import { listKeys } from './key-list.ts'
 import type { LmdbStoreOptions } from './lmdb-options.ts'
 import { readOutboxEntries, trimOutboxStep } from './outbox.ts'
 import { readRows } from './row-reader.ts'
+import { removeRows } from './row-remover.ts'
 import {
   applyWrite,
   type PutRow,
@@ -108,6 +109,13 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<OnlineSt
       checkOpen()
       env.refresh()
       return listKeys(env, storageId, cursor, limit)
+    },
+
+    async remove(rowKeys, before) {
+      const keys = rowKeys.map(keyBytes)
+      const removed = await change(keys.length, () => removeRows(env, keys, before))
+      notify(rowKeys.filter((_, index) => removed[index]))
+      return removed
     },
 
     async raiseHorizon(storageId, eventMicros) {

@@ -15,6 +15,7 @@ import type { RedisReply } from './redis-link.ts'
 import { outboxDepth, primaryPages, readOutboxEntries, replicatedPages } from './redis-outbox.ts'
 import { lastPosition, raiseHorizon, raisePosition, reservePosition } from './redis-positions.ts'
 import { readRows } from './redis-reader.ts'
+import { removeRows } from './redis-remover.ts'
 import type { RedisStoreOptions } from './redis-store-options.ts'
 import { mendRows, seedRows, writeRows } from './redis-writer.ts'
 import { CLAIM_SCRIPT, TRIM_SCRIPT } from './scripts/position-scripts.ts'
@@ -87,6 +88,11 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Online
     async scanKeys(storageId, cursor, limit) {
       checkOpen()
       return await keyScan.page(storageId, cursor, limit)
+    },
+
+    async remove(rowKeys, before) {
+      checkOpen()
+      return await removeRows(writer, rowKeys, before)
     },
 
     async raiseHorizon(storageId, eventMicros) {

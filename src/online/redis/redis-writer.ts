@@ -276,7 +276,7 @@ function full(
   )
 }
 
-function lost({ shard }: ShardKeys): TwinstoreError {
+export function lost({ shard }: ShardKeys): TwinstoreError {
   return new TwinstoreError(
     'FAILED_PRECONDITION',
     `shard ${shard} of the online store was emptied behind this instance (FLUSHALL, or Redis came back without its data); nothing was written: restart the instances, which makes it anew and brings the latest rows back from the offline store`,

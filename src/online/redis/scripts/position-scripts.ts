@@ -51,6 +51,27 @@ return {'OK', table.concat(letters)}`
 /** KEYS state, a key of the shard that is never there   ARGV cursor, pattern, keys to look at   reply the next cursor, keys */
 export const SCAN_SCRIPT = `return redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])`
 
+/**
+ * Removes rows with positions below one. A value too short to have a position stays.
+ *
+ *     KEYS state, then the value of each row   ARGV store id, that position   reply OK, a letter per row: R removed, K kept | LOST
+ */
+export const REMOVE_SCRIPT = `${PASS_MEMORY_LIMIT}
+if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return {'LOST'} end
+local before, letters, count = tonumber(ARGV[2]), {}, 0
+for i = 1, #KEYS - 1 do
+  local position = redis.call('GETRANGE', KEYS[1 + i], 18, 25)
+  local goes = #position == 8 and struct.unpack('>I8', position) < before
+  letters[i] = goes and 'R' or 'K'
+  if goes then count = count + 1 end
+end
+passMemoryLimit(KEYS[1])
+redis.call('HINCRBY', KEYS[1], 'removed', count)
+for i, letter in ipairs(letters) do
+  if letter == 'R' then redis.call('DEL', KEYS[1 + i]) end
+end
+return {'OK', table.concat(letters)}`
+
 /** KEYS state   ARGV field of the view's horizon, its eight bytes   reply 1 */
 export const HORIZON_SCRIPT = `${IS_NEWER}${PASS_MEMORY_LIMIT}
 local known = redis.call('HGET', KEYS[1], ARGV[1])
