@@ -91,6 +91,7 @@ import { type Supervisor, type SupervisorOptions, startWorkers } from './workers
 import { type Archiver, createArchiver } from './writing/archiver.ts'
 import { createWriteService } from './writing/feature-write-service.ts'
 import { createFeatureWriter } from './writing/feature-writer.ts'
+import { limitTasks } from './writing/limit-tasks.ts'
 import { isSynced } from './writing/online-seed.ts'
 import type { RowChanges } from './writing/row-changes.ts'
 import { pairStores } from './writing/store-pairing.ts'
@@ -186,7 +187,8 @@ async function start(
     changed: (keys) => serving.invalidate(keys),
   }
   const statistics = buildStatistics(config, { definitions, offline, objects, log })
-  const plainSyncer = createSyncer({ online, offline, definitions, changes, clock, ...syncerSlice(config) })
+  const flush = (view: string, signal: AbortSignal | undefined) => archiver.flush(signal, [view])
+  const plainSyncer = createSyncer({ online, offline, definitions, changes, clock, flush, ...syncerSlice(config) })
   const syncer = config['statistics-on-sync'] === 'on' ? describedAfterSync(plainSyncer, statistics) : plainSyncer
   const onTailLost = () => restoreOnline(syncer, log)
   const archiver = buildArchiver(config, { definitions, online, offline, objects, log }, onTailLost)
@@ -197,7 +199,10 @@ async function start(
     signal: hooks.signal,
     onProgress: (view, { step, fraction }) => hooks.onSyncProgress(view, step, fraction),
   })
-  if (worker?.definitions === undefined) await firstSync(config, syncer, hooks)
+  if (worker?.definitions === undefined) {
+    await syncer.settle({ signal: hooks.signal })
+    await firstSync(config, syncer, hooks)
+  }
 
   const writes = createWriteService({
     writer: createFeatureWriter({ online, archiver, changes }),
@@ -490,7 +495,8 @@ function buildParity(config: Config, { definitions, online, offline, log }: Arch
 /** What repeats by itself; each task is built beside the part whose work it does. */
 function scheduledTasks(config: Config, parts: ServerParts): readonly ScheduledTask[] {
   const syncs = config['sync-schedule'] === 'on' ? syncTasks({ ...parts, clock }) : []
-  return [...syncs, ...upkeepTasks(config, parts), ...parts.parity.tasks()]
+  const limits = limitTasks({ ...parts, everyMs: config['keep-online-interval'] })
+  return [...syncs, ...limits, ...upkeepTasks(config, parts), ...parts.parity.tasks()]
 }
 
 function upkeepTasks(config: Config, { definitions, offline, log }: ServerParts): readonly ScheduledTask[] {

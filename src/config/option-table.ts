@@ -508,6 +508,15 @@ export const OPTIONS = {
     max: 10_000,
     description: 'Most statistics documents kept of a view; the oldest go first.',
   },
+  'keep-online-interval': {
+    group: 'Scheduled work',
+    kind: 'duration',
+    default: HOUR,
+    min: SECOND,
+    max: 7 * DAY,
+    description:
+      'How often a view that keeps only some entities online (keepOnline) is brought to that, besides after each sync.',
+  },
   'schedule-running-max': {
     group: 'Scheduled work',
     kind: 'count',

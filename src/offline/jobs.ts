@@ -6,6 +6,7 @@ import type {
   AppendJob,
   CompactJob,
   HistoryJob,
+  KeptJob,
   LatestJob,
   LatestOfJob,
   LatestSampleJob,
@@ -20,6 +21,7 @@ export interface Jobs {
   readonly latest: LatestJob
   readonly latestOf: LatestOfJob
   readonly latestSample: LatestSampleJob
+  readonly kept: KeptJob
   readonly lookUp: LookUpJob
   readonly restore: RestoreJob
   readonly history: HistoryJob

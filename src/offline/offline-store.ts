@@ -76,6 +76,11 @@ export interface LatestRows {
   readonly batches: AsyncIterable<readonly RowWrite[]>
 }
 
+export interface KeptRows extends Omit<LatestRows, 'entities'> {
+  /** The greatest event timestamp of the latest rows of other entities, microseconds; undefined if there are none. */
+  readonly leftOutMicrosMax?: number
+}
+
 /** A data set in a temporary file of the store's spool folder; the caller disposes of it when it has been sent. */
 export interface Dataset extends DatasetFile {
   /** Name and version of the engine that wrote the bytes; another version may lay out a file differently. */
@@ -238,6 +243,12 @@ export interface OfflineStore {
 
   /** The latest row of each entity of a sample, or of each that is named, at the table's newest version; in no order. */
   latestOf(view: FeatureView, selection: EntitySelection, options?: JobOptions): Promise<SelectedRows>
+
+  /**
+   * The latest rows of those entities that the view keeps online (`keepOnline`): the `limit` with the greatest values, null
+   * and NaN last, of equal ones those with the least join keys; and besides, whatever is dated after `nowMicros`.
+   */
+  kept(view: FeatureView, nowMicros: number, options?: JobOptions): Promise<KeptRows>
 
   /**
    * The latest row of each entity at the table's newest version, in order; null where there is none. For a few entities

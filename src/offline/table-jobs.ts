@@ -138,6 +138,18 @@ export interface LatestOfJob {
   readonly output: SpooledRows
 }
 
+/** The latest rows of the entities that the table's view keeps online (`keepOnline`), in a spool file of the same form. */
+export interface KeptJob {
+  readonly input: {
+    readonly table: TableScan
+    /** Rows dated later than this are kept whatever their rank, microseconds. */
+    readonly nowMicros: number
+    readonly outputFile: string
+  }
+  /** `leftOutMicrosMax`: the greatest event timestamp of the latest rows that are not kept; undefined if all are. */
+  readonly output: SpooledRows & { readonly leftOutMicrosMax?: number }
+}
+
 /** The latest row of each of a few entities, sent back as it is: for somebody who waits. */
 export interface LookUpJob {
   readonly input: {

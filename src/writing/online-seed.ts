@@ -146,7 +146,7 @@ function noteWriter({ online }: SeedParts, view: FeatureView, through: SeedPoint
   }
 }
 
-async function* batchesOf(
+export async function* batchesOf(
   batches: AsyncIterable<readonly RowWrite[]>,
   rowsMax: number,
 ): AsyncGenerator<readonly RowWrite[]> {
@@ -156,7 +156,10 @@ async function* batchesOf(
 }
 
 /** How many became the online value; rows that are older than the online one change nothing. */
-async function appliedOf({ online, changes }: SeedParts, rows: readonly RowWrite[]): Promise<number> {
+export async function appliedOf(
+  { online, changes }: { readonly online: Pick<OnlineStore, 'seed'>; readonly changes: RowChanges },
+  rows: readonly RowWrite[],
+): Promise<number> {
   const statuses = await online.seed(rows)
   const applied = rows.filter((_, index) => statuses[index] === 'APPLIED')
   changes.changed(applied.map((row) => row.key))

@@ -13,7 +13,8 @@ import { knownNames, quotedName } from '../lib/nearest-name.ts'
 import type { JobProgress, OfflineStore } from '../offline/offline-store.ts'
 import type { OnlineStore } from '../online/online-store.ts'
 import { refuseAborted } from './abort.ts'
-import { isSynced, type SeedOptions, type SeedParts, seedOnline } from './online-seed.ts'
+import { bringOnline, type ExtentParts, settleExtent } from './online-extent.ts'
+import { isSynced, type SeedOptions } from './online-seed.ts'
 import { type SyncCounts, ViewSyncCounts } from './sync-counts.ts'
 import { readSyncRecord, recordFailure, recordSuccess } from './sync-record.ts'
 
@@ -61,6 +62,11 @@ export interface Syncer {
    * nothing is missing. Runs beside writes. Rejects like `sync`.
    */
   rebuild(views: readonly string[] | 'all', options?: RebuildOptions): Promise<readonly ViewSyncResult[]>
+  /**
+   * Brings the online store to what the definitions say of it where it was last brought to something else: a view that is no
+   * longer online, is online again, or keeps another part of its entities. Rejects like `sync`.
+   */
+  settle(options?: RestoreOptions): Promise<void>
   /** Whether some view with a source was never synced, or its rows are not all online. */
   needsFirstSync(): Promise<boolean>
   /** What the syncs of this instance did since it started, by view. */
@@ -90,9 +96,9 @@ export interface RestoreOptions {
   readonly onProgress?: (view: string, progress: JobProgress) => void
 }
 
-export interface SyncerParts extends SeedParts {
+export interface SyncerParts extends ExtentParts {
   readonly online: OnlineStore
-  readonly offline: Pick<OfflineStore, 'sync' | 'latest' | 'status'>
+  readonly offline: Pick<OfflineStore, 'sync' | 'latest' | 'kept' | 'status'>
   readonly definitions: DefinitionsSource
   readonly clock: Pick<Clock, 'monotonicMs' | 'nowMicros'>
 }
@@ -135,7 +141,7 @@ export function createSyncer(parts: SyncerParts): Syncer {
       const upToDate = rowsAdded === 0
       return { view: view.name, rowsRead, rowsAdded, rowsOnline: 0, tableVersion, entitiesResumed: 0, upToDate }
     }
-    const seeded = await seedOnline(parts, view, { goal: 'synced', ...jobOptions(view, options) })
+    const seeded = await bringOnline(parts, view, { goal: 'synced', ...jobOptions(view, options) })
     const upToDate = rowsAdded === 0 && seeded.rowsRead === 0
     return {
       ...seeded,
@@ -153,7 +159,7 @@ export function createSyncer(parts: SyncerParts): Syncer {
       ...jobOptions(view, options),
       ...(options.anew === undefined ? {} : { anew: options.anew }),
     }
-    const seeded = await seedOnline(parts, view, seedOptions)
+    const seeded = await bringOnline(parts, view, seedOptions)
     return { view: view.name, rowsAdded: 0, ...seeded, upToDate: seeded.rowsRead === 0 }
   }
 
@@ -235,6 +241,13 @@ export function createSyncer(parts: SyncerParts): Syncer {
       const restored = tables.some(({ rows }) => rows > 0) ? await restoreViews(options, false) : []
       await online.writeMark(FILLED_MARK, 'yes')
       return restored
+    },
+
+    async settle(options = {}) {
+      const views = [...definitions.current.registry.views.values()]
+      await viewByView('bringing the online store to the definitions', views, (view) =>
+        settleExtent(parts, view, jobOptions(view, options)),
+      )
     },
 
     async needsFirstSync() {

@@ -112,6 +112,7 @@ test('a Redis that comes back without the end of its writes gets what was archiv
     definitions,
     changes: { applied: () => {}, changed: (keys) => void changed.push(...keys) },
     clock: systemClock,
+    flush: async () => {},
     seedRows: 100,
     passRows: 1000,
   })

@@ -10,7 +10,7 @@ import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { EntitySelection, OfflineStore } from '../../src/offline/offline-store.ts'
 import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
 import type { OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
-import { type Bench, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { type Bench, features, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
 
 const DAY_MICROS = 86_400_000_000
 const SOURCE = { storeId: 'store-1', shard: 0 as Shard }
@@ -115,6 +115,52 @@ test('entities that are looked up have their latest rows in order, others null, 
   expect(found).toEqual([newest[7]!.row, null, old[1]!.row, newest[14]!.row, newest[6]!.row])
   expect(await store!.lookUp(view, [])).toEqual([])
 })
+
+test('the entities with the greatest values are kept, null and NaN last, of equal ones those with the least keys', async () => {
+  const [store] = await openStores(1)
+  const now = 10 * DAY_MICROS
+  const ranked = viewOf(
+    { score: 'double', text: 'string' },
+    {
+      name: 'ranked',
+      features: features({ score: 'double', text: 'string' }, true),
+      keepOnline: { topBy: 'score', limit: 3 },
+    },
+  )
+  let position = 0
+  const row = (key: string, score: number | null, event: number) =>
+    rowOf(ranked, { key: [key], event, position: ++position, values: [score, key] })
+  const rows = {
+    was: row('falls', 99, 1),
+    b: row('b', 7, DAY_MICROS),
+    nan: row('nan', Number.NaN, DAY_MICROS),
+    none: row('none', null, 3 * DAY_MICROS),
+    a: row('a', 7, DAY_MICROS),
+    top: row('top', 8, DAY_MICROS),
+    c: row('c', 7, 2 * DAY_MICROS),
+    falls: row('falls', 1, DAY_MICROS),
+    ahead: row('ahead', -5, now + 1),
+  }
+  expect(await keptOf(store!, ranked, now)).toEqual({ keys: [], leftOutMicrosMax: undefined })
+  await store!.append(ranked, [{ source: SOURCE, entries: Object.values(rows) }])
+  const [kept, four] = [ranked, { ...ranked, keepOnline: { topBy: 'score', limit: 4 } }]
+  const { a, b, c, top, ahead } = rows
+  expect(await keptOf(store!, kept, now)).toEqual({ keys: plain([top, a, b, ahead]), leftOutMicrosMax: 3 * DAY_MICROS })
+  expect(await keptOf(store!, four, now)).toEqual({
+    keys: plain([top, a, b, c, ahead]),
+    leftOutMicrosMax: 3 * DAY_MICROS,
+  })
+  const all = { ...ranked, keepOnline: { topBy: 'score', limit: 8 } }
+  expect((await keptOf(store!, all, now)).leftOutMicrosMax).toBeUndefined()
+})
+
+async function keptOf(store: OfflineStore, of: FeatureView, nowMicros: number) {
+  const { rows, leftOutMicrosMax, batches } = await store.kept(of, nowMicros)
+  const found: RowWrite[] = []
+  for await (const batch of batches) found.push(...batch)
+  expect(found).toHaveLength(rows)
+  return { keys: plain(found), leftOutMicrosMax }
+}
 
 test('restored rows have the positions and values they had; what is there already is not added', async () => {
   const [store, other] = await openStores(2)

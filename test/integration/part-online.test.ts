@@ -53,6 +53,77 @@ test('the command line says what became of such a row', async () => {
   expect(stdout).toMatch(/^HISTORY_ONLY: the row is kept in the history; the online store does not keep it/)
 })
 
+async function points(customers: readonly string[], consistency: 'CACHED' | 'FRESH' = 'CACHED') {
+  const entities = customers.map((customer) => ({ customer }))
+  const { rows } = await client.getFeatures({ features: ['loyalty:*'], entities, consistency })
+  return rows.map(({ values, statuses, historyViews }) => ({
+    points: values['loyalty__points'],
+    status: statuses['loyalty__points'],
+    from: historyViews[0] ?? 'online',
+  }))
+}
+const present = (value: bigint, from: string) => ({ points: value, status: 'PRESENT', from })
+
+test('a view that keeps the greatest only has these online; the others are looked up, flagged, and so are misses', async () => {
+  expect(server.stderr()).toMatch(/^synced loyalty: 200 rows, 10 online/m)
+  const missing = { points: null, status: 'NOT_FOUND', from: 'online' }
+  for (const consistency of ['CACHED', 'CACHED', 'FRESH'] as const) {
+    expect(await points(['c199', 'c190', 'c189', 'c000', 'nobody'], consistency)).toEqual([
+      present(199n, 'online'),
+      present(190n, 'online'),
+      present(189n, 'loyalty'),
+      present(0n, 'loyalty'),
+      missing,
+    ])
+  }
+})
+
+test('the command line says which rows come from the history', async () => {
+  const words = ['get', 'loyal', 'customer=c007', 'customer=c195', '--address', server.address]
+  expect((await runCommand(words, dir)).stdout).toMatch(
+    /^loyalty\s+2026-01-01 00:00:00Z \(from the history\)\s+2026-01-01 00:00:00Z$/m,
+  )
+  expect(JSON.parse((await runCommand([...words, '--json'], dir)).stdout)).toMatchObject({
+    rows: [{ history_views: ['loyalty'] }, { history_views: [] }],
+  })
+})
+
+test('a written row is online at once; with the next sync it stays or goes, and is found either way', async () => {
+  const late = { customer: 'c001', points: 9999n, event_timestamp: new Date('2025-06-01') }
+  const rows = [
+    { customer: 'c001', points: 5n },
+    { customer: 'c002', points: 500n },
+    { ...late, customer: 'c003' },
+  ]
+  const written = await client.writeFeatures('loyalty', rows)
+  expect(written.map(({ status }) => status)).toEqual(['APPLIED', 'APPLIED', 'HISTORY_ONLY'])
+  const before = [present(5n, 'online'), present(500n, 'online'), present(3n, 'loyalty'), present(190n, 'online')]
+  expect(await points(['c001', 'c002', 'c003', 'c190'])).toEqual(before)
+
+  await client.sync({ views: ['loyalty'] })
+  const after = [present(5n, 'loyalty'), present(500n, 'online'), present(3n, 'loyalty'), present(190n, 'loyalty')]
+  expect(await points(['c001', 'c002', 'c003', 'c190'])).toEqual(after)
+  expect(await points(['c001', 'c002', 'c003', 'c190'], 'FRESH')).toEqual(after)
+
+  expect((await client.writeFeatures('loyalty', [late]))[0]!.status).toBe('HISTORY_ONLY')
+  expect(await points(['c001'], 'FRESH')).toEqual([present(5n, 'loyalty')])
+  const { rows: history } = await client.history('loyalty', { customer: 'c001' })
+  expect(history.map(({ values }) => values['points'])).toEqual([5n, 1n, 9999n])
+})
+
+test('after a restart it is all the same', async () => {
+  expect(await server.stop()).toBe(0)
+  server = await startServerProcess({ dataDir: join(dir, 'data'), definitions })
+  client.close()
+  client = connect(server.address)
+  expect(server.stderr()).not.toMatch(/synced/)
+  expect(await points(['c001', 'c002', 'c190'])).toEqual([
+    present(5n, 'loyalty'),
+    present(500n, 'online'),
+    present(190n, 'loyalty'),
+  ])
+})
+
 test.each([
   [{ service: 'propensity_training' }, 'for training sets and exports only'],
   [{ features: ['outcomes:bought'] }, 'view outcomes is offline only'],

@@ -266,6 +266,7 @@ test('a sync fills both stores, a second one does nothing', async () => {
     definitions: new TestDefinitions(status, daily),
     changes: { applied: () => {}, changed: () => {} },
     clock: systemClock,
+    flush: async () => {},
     seedRows: 400,
     passRows: 1000,
   })

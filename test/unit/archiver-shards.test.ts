@@ -270,6 +270,7 @@ async function replicated() {
     definitions: made.definitions,
     changes: { applied: () => {}, changed: (keys) => void changed.push(...keys) },
     clock,
+    flush: async () => {},
     seedRows: 10,
     passRows: 1000,
   })

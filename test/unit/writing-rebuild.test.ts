@@ -28,6 +28,7 @@ async function bench() {
       definitions: new TestDefinitions(routes),
       changes: { applied: () => {}, changed: () => {} },
       clock: new ManualClock(),
+      flush: async () => {},
       seedRows: SEED_ROWS,
       passRows: PASS_ROWS,
     })
@@ -228,6 +229,7 @@ test.each([
     definitions: new TestDefinitions(routes, { ...routes, name: 'offline_only', online: false }),
     changes: { applied: () => {}, changed: () => {} },
     clock: new ManualClock(),
+    flush: async () => {},
     seedRows: SEED_ROWS,
     passRows: PASS_ROWS,
   })

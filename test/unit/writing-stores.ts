@@ -6,11 +6,13 @@ import { onTestFinished } from 'vitest'
 import { entityKey, type RowKey, rowKey } from '../../src/domain/entity-key.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import { type FeatureView, storageId } from '../../src/domain/registry.ts'
-import { compareRowVersions } from '../../src/domain/row-codec.ts'
+import { compareRowVersions, rowEventMicros, rowValues } from '../../src/domain/row-codec.ts'
+import { decodeValue } from '../../src/domain/value-codec.ts'
 import type { Position } from '../../src/domain/version.ts'
 import type { Clock } from '../../src/lib/clock.ts'
 import type {
   AppendResult,
+  KeptRows,
   LatestOptions,
   OfflineStore,
   OutboxBatch,
@@ -169,6 +171,28 @@ export class MemoryOffline {
       }
       const { version: tableVersion, syncPosition } = table
       return { tableVersion, syncPosition, rows: rows.length, entities: keys.length, batches: batches() }
+    },
+    kept: async (view: FeatureView, nowMicros: number): Promise<KeptRows> => {
+      const latest = await this.store.latest(view)
+      const { topBy, limit } = view.keepOnline!
+      const ordinal = view.features.findIndex((feature) => feature.name === topBy)
+      const ranked: { readonly row: RowWrite; readonly value: number }[] = []
+      for await (const batch of latest.batches) {
+        for (const row of batch) {
+          const value = decodeValue(view.features[ordinal]!.type, rowValues(row.row)[ordinal]!)
+          ranked.push({ row, value: Number(value ?? Number.NEGATIVE_INFINITY) })
+        }
+      }
+      ranked.sort((a, b) => b.value - a.value || (a.row.key < b.row.key ? -1 : 1))
+      const isKept = (place: number): boolean => place < limit || rowEventMicros(ranked[place]!.row.row) > nowMicros
+      const kept = ranked.filter((_, place) => isKept(place)).map(({ row }) => row)
+      const leftOut = ranked.filter((_, place) => !isKept(place)).map(({ row }) => rowEventMicros(row.row))
+      async function* batches() {
+        if (kept.length > 0) yield kept
+      }
+      const { tableVersion, syncPosition } = latest
+      const horizon = leftOut.length === 0 ? {} : { leftOutMicrosMax: Math.max(...leftOut) }
+      return { tableVersion, syncPosition, rows: kept.length, ...horizon, batches: batches() }
     },
     status: async (view: FeatureView) => {
       const { version, rows, syncRows, syncPosition } = this.table(storageId(view))

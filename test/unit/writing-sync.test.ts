@@ -27,6 +27,7 @@ async function bench() {
       definitions: new TestDefinitions(routes, others, airport),
       changes: { applied: () => {}, changed: (keys) => void changed.push(...keys) },
       clock: new ManualClock(),
+      flush: async () => {},
       seedRows: 10,
       passRows: 1000,
     })

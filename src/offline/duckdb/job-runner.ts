@@ -10,6 +10,7 @@ import { runCompact } from './compact-job.ts'
 import { runExport } from './export-job.ts'
 import { runHistory } from './history-job.ts'
 import type { Job, JobSettings } from './job.ts'
+import { runKept } from './kept-job.ts'
 import { runLatest } from './latest-job.ts'
 import { runLatestOf, runLatestSample } from './latest-selection-jobs.ts'
 import { runLookUp } from './look-up-job.ts'
@@ -29,6 +30,7 @@ function jobTable({ sliceValuesMax }: JobSettings): JobTable {
     latest: runLatest,
     latestOf: runLatestOf,
     latestSample: runLatestSample,
+    kept: runKept,
     lookUp: runLookUp,
     restore: runRestore,
     history: runHistory,

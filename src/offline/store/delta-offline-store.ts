@@ -17,7 +17,7 @@ import { appendBatches, archivedIn } from './append-entries.ts'
 import { compactView } from './compact-view.ts'
 import { entityHistory } from './entity-history.ts'
 import { lookUpEntities } from './entity-look-up.ts'
-import { readLatest } from './latest-rows.ts'
+import { readKept, readLatest } from './latest-rows.ts'
 import { readLatestOf } from './latest-selection.ts'
 import { lookUp } from './look-up.ts'
 import { restoreRows } from './restore-rows.ts'
@@ -87,6 +87,7 @@ export function openDeltaOfflineStore(options: DeltaOfflineStoreOptions): Offlin
     sync: (view, position, jobOptions = {}) => alone('sync', view, () => syncView(parts, view, position, jobOptions)),
     latest: (view, jobOptions = {}) => readLatest(parts, view, jobOptions),
     latestOf: (view, selection, jobOptions = {}) => readLatestOf(parts, view, selection, jobOptions),
+    kept: (view, nowMicros, jobOptions = {}) => readKept(parts, view, nowMicros, jobOptions),
     lookUp: (view, entities, jobOptions = {}) => lookUpEntities(parts, view, entities, jobOptions),
     restore: (view, rows) => restoreRows(parts, view, rows),
     history: (view, request, jobOptions = {}) => entityHistory(parts, view, request, jobOptions),

@@ -7,8 +7,8 @@ import type { RowWrite } from '../../online/online-store.ts'
 import type { AddFile } from '../delta/actions.ts'
 import { rowVersionsOf } from '../delta/row-versions.ts'
 import type { Snapshot } from '../delta/snapshot.ts'
-import type { LatestOptions, LatestRows } from '../offline-store.ts'
-import type { TableScan } from '../table-jobs.ts'
+import type { JobOptions, KeptRows, LatestOptions, LatestRows } from '../offline-store.ts'
+import type { DataFile, TableScan } from '../table-jobs.ts'
 import type { StoreParts } from './store-parts.ts'
 import { lastSyncPosition } from './sync-view.ts'
 import { NO_TABLE } from './view-tables.ts'
@@ -34,6 +34,33 @@ export async function readLatest(parts: StoreParts, view: FeatureView, options: 
     rows: spooled.rows,
     entities: spooled.entities,
     batches: batchesOf(spooled.outputFile, parts.latestBatchRows, spooled.dispose),
+  }
+}
+
+export async function readKept(
+  parts: StoreParts,
+  view: FeatureView,
+  nowMicros: number,
+  options: JobOptions,
+): Promise<KeptRows> {
+  const snapshot = await parts.tables.table(view).snapshot()
+  const spool = (files: readonly DataFile[]) =>
+    parts.spool.keep(async (outputFile) => ({
+      ...(await parts.engine.run('kept', { table: { view, files }, nowMicros, outputFile }, options)),
+      outputFile,
+    }))
+  const { rows, leftOutMicrosMax, outputFile, dispose } = await parts.tables.withFiles(
+    view,
+    snapshot?.files ?? [],
+    spool,
+    options.signal,
+  )
+  return {
+    tableVersion: snapshot?.version ?? NO_TABLE,
+    syncPosition: lastSyncPosition(snapshot),
+    rows,
+    ...(leftOutMicrosMax === undefined ? {} : { leftOutMicrosMax }),
+    batches: batchesOf(outputFile, parts.latestBatchRows, dispose),
   }
 }
 
