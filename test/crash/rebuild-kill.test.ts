@@ -116,16 +116,16 @@ test.each([
     await killAt(first, 0.5)
 
     const second = await serve(data, ...flags, '--archive-interval', '10m')
-    // In the outbox while the rebuild goes on.
+    // In the outbox while the rebuild goes on, unless the archiver has just begun a pass: then they are gone over too.
     const waiting = accounts.slice(0, 50).map((account) => ({ account, attempt: 3n, amount: Number(account) }))
     await second.client.writeFeatures('ledger', waiting)
     const [resumed] = await second.client.sync({ rebuild: true })
     expect(resumed).toMatchObject({ view: 'ledger', rowsAdded: 0, upToDate: false })
     expect(resumed!.entitiesResumed).toBeGreaterThan(0)
     expect(resumed!.entitiesResumed).toBeLessThan(ACCOUNTS)
-    expect(resumed!.rowsRead).toBe(ACCOUNTS - resumed!.entitiesResumed)
-    expect(await second.client.sync({ rebuild: true })).toMatchObject([{ rowsRead: 0, upToDate: true }])
-    expect((await second.client.status()).outbox.rows).toBe(50)
+    expect([0, 50]).toContain(resumed!.rowsRead - (ACCOUNTS - resumed!.entitiesResumed))
+    const isDone = async () => (await second.client.sync({ rebuild: true }))[0]!.upToDate
+    await expect.poll(isDone, { timeout: 30_000 }).toBe(true)
 
     const { online, history } = await bothTwins(second.client)
     expect(online).toEqual(history)
@@ -133,6 +133,11 @@ test.each([
     expect(history.get('1199')).toEqual([2n, 1199])
     expect(history.size).toBe(ACCOUNTS)
     await end(second)
+    if (data !== 'lmdb') return
+    rmSync(join(dir, data, 'online'), { recursive: true })
+    const third = await serve(data)
+    expect((await bothTwins(third.client)).online).toEqual(history)
+    await end(third)
   },
 )
 

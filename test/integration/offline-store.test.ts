@@ -10,7 +10,13 @@ import type { Position } from '../../src/domain/version.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { OfflineEngine } from '../../src/offline/engine.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
-import type { OfflineStore, OutboxBatch, OutboxSource, TrainingSetRequest } from '../../src/offline/offline-store.ts'
+import type {
+  LatestOptions,
+  OfflineStore,
+  OutboxBatch,
+  OutboxSource,
+  TrainingSetRequest,
+} from '../../src/offline/offline-store.ts'
 import { type DeltaOfflineStoreOptions, openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
 import type { OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
 import { type Bench, openBench, openPlace, rowOf, viewOf } from './offline-store-fixtures.ts'
@@ -217,6 +223,40 @@ test('of two syncs in different processes one adds its rows and the other is ABO
   await expect(made.again({ engine: slow }).sync(sourced, 100 as Position)).rejects.toMatchObject({ code: 'ABORTED' })
   expect(await values(made.store, sourced)).toEqual([1n])
   expect(await parquetFiles(made.objects)).toHaveLength(1)
+})
+
+test('status tells the last sync that added rows, and the newest event', async () => {
+  const made = await opened()
+  made.source = "SELECT 'a' AS k, TIMESTAMPTZ '2001-01-01 00:00:00.0015Z' AS event_timestamp, 1 AS n"
+  expect(await made.store.sync(sourced, 100 as Position)).toMatchObject({ rowsAdded: 1, syncPosition: 100 })
+  expect(await made.store.sync(sourced, 200 as Position)).toMatchObject({ rowsAdded: 0, syncPosition: 100 })
+  await made.store.append(sourced, outbox([entry(300)]))
+  const newest = Date.UTC(2001, 0, 1, 0, 0, 0, 2) * 1000
+  expect(await made.again().status(sourced)).toMatchObject({ rows: 2, syncPosition: 100, newestEventMicros: newest })
+})
+
+test('the latest rows since a version are those of what the table got after it', async () => {
+  const { store } = await opened()
+  const keyed = (position: number, ...keys: string[]) => keys.map((key) => entry(position, BigInt(position), key))
+  await store.append(view, outbox(keyed(1, 'a', 'b', 'c')))
+  const { tableVersion } = await store.append(view, outbox(keyed(2, 'b')))
+  await store.append(view, outbox([...keyed(3, 'c', 'd'), ...keyed(4, 'd')]))
+  const rowsOf = async (options: LatestOptions) => {
+    const { batches, rows, entities } = await store.latest(view, options)
+    const found: RowWrite[] = []
+    for await (const batch of batches) found.push(...batch)
+    expect(found).toHaveLength(rows)
+    return { entities, rows: found.map(({ key, row }) => ({ key, row })) }
+  }
+  const expected = [...keyed(3, 'c'), ...keyed(4, 'd')].map(({ key, row }) => ({ key, row }))
+  expect(await rowsOf({ sinceVersion: tableVersion, limit: 10 })).toEqual({ entities: 2, rows: expected })
+  expect(await rowsOf({ sinceVersion: tableVersion, limit: 1 })).toEqual({ entities: 2, rows: expected.slice(0, 1) })
+  expect(await rowsOf({ sinceVersion: tableVersion, limit: 1, after: ['c'] })).toEqual({
+    entities: 1,
+    rows: expected.slice(1),
+  })
+  expect(await rowsOf({ sinceVersion: tableVersion + 1, limit: 10 })).toEqual({ entities: 0, rows: [] })
+  expect((await rowsOf({ limit: 10 })).entities).toBe(4)
 })
 
 test('an added feature evolves the table; older rows lack it and other versions of the view have their own table', async () => {
