@@ -2,7 +2,7 @@
  * A process that appends to a table, compacts it or vacuums it until it kills itself at a point that `seed` chooses: before or after
  * one of its operations on the object store, or some time after it began, in the middle of a job. The checkpoints
  * that are due with its commits are its own too.
- * Arguments: folder, role, seed, shard. An appender prints the greatest position of every append that was acknowledged.
+ * Arguments: folder, role, seed, shard, and the options of S3 as JSON if the table is there and not in the folder. An appender prints the greatest position of every append that was acknowledged.
  */
 import { join } from 'node:path'
 import { entityKey, rowKey } from '../../dist/domain/entity-key.js'
@@ -11,6 +11,7 @@ import { encodeValue } from '../../dist/domain/value-codec.js'
 import { systemClock } from '../../dist/lib/clock.js'
 import { createInlineEngine } from '../../dist/offline/duckdb/job-runner.js'
 import { openFolderObjects } from '../../dist/offline/objects/folder-objects.js'
+import { openS3Objects } from '../../dist/offline/objects/s3/open-s3-objects.js'
 import { openDeltaOfflineStore } from '../../dist/offline/store/delta-offline-store.js'
 
 const [dir, role, seed, shard] = [process.argv[2], process.argv[3], Number(process.argv[4]), Number(process.argv[5])]
@@ -52,10 +53,16 @@ function mortal(objects) {
   })
 }
 
+function openObjects(s3) {
+  if (s3 === undefined) return openFolderObjects(join(dir, 'offline'))
+  const here = { cacheDir: join(dir, 'cache'), clock: systemClock, random: Math.random, onFault: () => {} }
+  return openS3Objects({ ...here, ...JSON.parse(s3) })
+}
+
 const clock = { ...systemClock, nowMicros: () => systemClock.nowMicros() + AHEAD_MICROS }
 const limits = { memoryBytes: 200_000_000, threads: 1, spillBytesMax: 2 ** 30, sliceValuesMax: 1_000_000 }
 const store = openDeltaOfflineStore({
-  objects: mortal(await openFolderObjects(join(dir, 'offline'))),
+  objects: mortal(await openObjects(process.argv[6])),
   engine: createInlineEngine({ ...limits, spillDir: join(dir, 'spill') }, systemClock),
   engineName: 'test',
   resolveSource: async () => '',
