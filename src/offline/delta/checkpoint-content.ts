@@ -12,37 +12,53 @@ import { actionLine, parseActionLine } from './log-entry.ts'
 import { checkReadable } from './protocol-support.ts'
 import { byPath, type Snapshot } from './snapshot.ts'
 
+/** What is known of a checkpoint's actions once they are written. */
 export interface CheckpointContent {
-  /** A line of JSON per action. */
-  readonly text: string
-  /** The bytes of its longest line, with its end. */
+  /** The bytes of the longest line, with its end. */
   readonly lineBytesMax: number
   readonly actionCount: number
   readonly addCount: number
   readonly checksum: string
 }
 
-/** Tombstones of files removed before `tombstonesFromMs` are left out; nobody needs to know of them any more. */
-export function checkpointContent(snapshot: Snapshot, tombstonesFromMs: number): CheckpointContent {
-  const tombstones = snapshot.tombstones.filter((file) => (file.deletionTimestamp ?? 0) >= tombstonesFromMs)
-  const actions: readonly Action[] = [
-    { protocol: snapshot.protocol },
-    { metaData: snapshot.metadata },
-    ...[...snapshot.txns].map(([appId, version]) => ({ txn: { appId, version } })),
-    ...tombstones.map((remove) => ({ remove: { ...remove, dataChange: false } })),
-    ...snapshot.files.map((add) => ({ add })),
-  ]
-  // As they will be read, whatever order their fields have here.
-  const lines = actions.map((action) => actionLine(parseActionLine('a checkpoint', actionLine(action))!))
+/** Actions made into lines at a time, 20 microseconds each: this runs beside serving, which must have its turn. */
+const ACTIONS_PER_TURN = 100
+
+/**
+ * Gives the actions to `write`, a line of JSON each, some at a time. Tombstones of files removed before `tombstonesFromMs` are
+ * left out; nobody needs to know of them any more.
+ */
+export async function writeCheckpointContent(
+  snapshot: Snapshot,
+  tombstonesFromMs: number,
+  write: (lines: string) => Promise<unknown>,
+): Promise<CheckpointContent> {
   const checksum = createChecksum(snapshot.version)
-  for (const line of lines) checksum.add(line)
-  return {
-    text: `${lines.join('\n')}\n`,
-    lineBytesMax: lines.reduce((most, line) => Math.max(most, Buffer.byteLength(line) + 1), 0),
-    actionCount: lines.length,
-    addCount: snapshot.files.length,
-    checksum: checksum.hex(),
+  let lineBytesMax = 0
+  let actionCount = 0
+  let lines: string[] = []
+  for (const action of checkpointActions(snapshot, tombstonesFromMs)) {
+    // As it will be read, whatever order its fields have here.
+    const line = `${actionLine(parseActionLine('a checkpoint', actionLine(action))!)}\n`
+    checksum.add(line)
+    lineBytesMax = Math.max(lineBytesMax, Buffer.byteLength(line))
+    actionCount++
+    if (lines.push(line) < ACTIONS_PER_TURN) continue
+    await write(lines.join(''))
+    lines = []
   }
+  await write(lines.join(''))
+  return { lineBytesMax, actionCount, addCount: snapshot.files.length, checksum: checksum.hex() }
+}
+
+function* checkpointActions(snapshot: Snapshot, tombstonesFromMs: number): Generator<Action> {
+  yield { protocol: snapshot.protocol }
+  yield { metaData: snapshot.metadata }
+  for (const [appId, version] of snapshot.txns) yield { txn: { appId, version } }
+  for (const remove of snapshot.tombstones) {
+    if ((remove.deletionTimestamp ?? 0) >= tombstonesFromMs) yield { remove }
+  }
+  for (const add of snapshot.files) yield { add }
 }
 
 /**
@@ -65,7 +81,7 @@ export async function checkpointSnapshot(
   for await (const line of lines) {
     const action = parseActionLine(place, line)
     if (action === undefined) continue
-    found.add(actionLine(action))
+    found.add(`${actionLine(action)}\n`)
     if ('add' in action) files.push({ ...action.add, dataChange: false })
     else if ('remove' in action) tombstones.push({ ...action.remove, dataChange: false })
     else if ('txn' in action) txns.set(action.txn.appId, action.txn.version)
@@ -86,8 +102,9 @@ export async function checkpointSnapshot(
 function createChecksum(version: number) {
   let value = crc32(`${version}\n`)
   return {
+    /** With its end. */
     add(line: string): void {
-      value = crc32(`${line}\n`, value)
+      value = crc32(line, value)
     },
     hex: () => value.toString(16).padStart(8, '0'),
   }

@@ -6,7 +6,7 @@
  * whole log. Which of several processes writes one needs no arrangement: whoever commits a version divisible by `everyVersions`.
  */
 import { createReadStream } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { asTwinstoreError, type TwinstoreError } from '../../domain/errors.ts'
@@ -14,7 +14,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { OfflineEngine } from '../engine.ts'
 import type { BorrowedFile, ObjectStore } from '../objects/object-store.ts'
 import { inStagingFolder } from '../staging-folder.ts'
-import { checkpointContent, checkpointSnapshot } from './checkpoint-content.ts'
+import { type CheckpointContent, checkpointSnapshot, writeCheckpointContent } from './checkpoint-content.ts'
 import { type Checkpoint, checkpointName, LAST_CHECKPOINT, lastCheckpointVersion } from './checkpoint-files.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -60,16 +60,15 @@ export class Checkpoints {
 
   async write(snapshot: Snapshot): Promise<void> {
     const nowMs = this.clock.nowMicros() / 1000
-    const content = checkpointContent(snapshot, nowMs - this.options.tombstoneAgeMs)
-    const bytes = await inStagingFolder(this.objects, async (dir) => {
+    const { content, bytes } = await inStagingFolder(this.objects, async (dir) => {
       const actionsFile = join(dir, 'actions.json')
       const outputFile = join(dir, 'checkpoint.parquet')
-      await writeFile(actionsFile, content.text)
+      const content = await this.writeActions(snapshot, nowMs - this.options.tombstoneAgeMs, actionsFile)
       const { lineBytesMax, checksum } = content
       const input = { actionsFile, outputFile, lineBytesMax, checksum }
-      const written = await this.options.engine.run('checkpointWrite', input)
+      const { bytes } = await this.options.engine.run('checkpointWrite', input)
       await this.objects.upload(outputFile, this.path(checkpointName(snapshot.version)))
-      return written.bytes
+      return { content, bytes }
     })
     // A slower process must not point back to an older one; that it may all the same costs a longer listing.
     const pointed = await this.objects.read(this.path(LAST_CHECKPOINT))
@@ -81,6 +80,15 @@ export class Checkpoints {
       numOfAddFiles: content.addCount,
     }
     await this.objects.put(this.path(LAST_CHECKPOINT), Buffer.from(JSON.stringify(last)))
+  }
+
+  private async writeActions(snapshot: Snapshot, tombstonesFromMs: number, file: string): Promise<CheckpointContent> {
+    const handle = await open(file, 'wx')
+    try {
+      return await writeCheckpointContent(snapshot, tombstonesFromMs, (lines) => handle.appendFile(lines))
+    } finally {
+      await handle.close()
+    }
   }
 
   /** The newest of these that can be read; undefined if none can. `checkpoints` come newest first. */
