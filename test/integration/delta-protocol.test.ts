@@ -78,14 +78,14 @@ async function table(): Promise<Upkeep> {
 
 test('a table with appends, syncs, new columns, compactions, checkpoints and a vacuum keeps the rules', async () => {
   const upkeep = await table()
-  expect(await brokenRules(upkeep.tableFolder)).toEqual([])
-  const names = await readdir(join(upkeep.tableFolder, '_delta_log'))
+  expect(await brokenRules(await upkeep.folder())).toEqual([])
+  const names = await readdir(join(await upkeep.folder(), '_delta_log'))
   expect(names.filter((name) => name.includes('checkpoint'))).toHaveLength(4)
   expect(await upkeep.store.status(EVOLVED)).toMatchObject({ rows: 26, files: 2 })
 })
 
 test('the rules are noticed when they are broken', async () => {
-  const { tableFolder } = await table()
+  const tableFolder = await (await table()).folder()
   const entry = (version: number) => join(tableFolder, '_delta_log', `${String(version).padStart(20, '0')}.json`)
   const newest = (await readdir(join(tableFolder, '_delta_log'))).filter((name) => name.endsWith('.json')).length - 1
 

@@ -24,3 +24,4 @@ testsRunOver(async (dir) => {
   return objects
 })
 await import('./offline-store.test.ts')
+await import('./offline-upkeep.test.ts')

@@ -1,14 +1,15 @@
-/** Tables of many small files in a folder, and what their versions hold. */
-import { readdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+/** Tables of many small files in whichever store the tests run over, and what their versions hold. */
+import { randomUUID } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { expect } from 'vitest'
 import type { Shard } from '../../src/domain/entity-key.ts'
 import type { FeatureView, Registry } from '../../src/domain/registry.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
-import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
 import type { CompactRequest, OfflineStore, TrainingSetRequest } from '../../src/offline/offline-store.ts'
 import { type DeltaOfflineStoreOptions, openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
-import { type Bench, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { type Bench, openPlace, rowOf, viewOf } from './offline-store-fixtures.ts'
 
 export const DAY_MICROS = 86_400_000_000
 export const DAY_MS = 86_400_000
@@ -40,12 +41,22 @@ export interface Upkeep {
   readonly digests: string[]
   /** Data files in the table's folder, sorted. */
   files(): Promise<string[]>
-  readonly tableFolder: string
+  /** The table in a local folder: its own, or a copy of it as it is now. */
+  folder(): Promise<string>
+}
+
+/** Where the table is in the store. */
+export const TABLE = 'views/v/v1'
+
+async function paths(objects: ObjectStore): Promise<string[]> {
+  const found: string[] = []
+  for await (const { path } of objects.list(`${TABLE}/`)) found.push(path.slice(TABLE.length + 1))
+  return found
 }
 
 export async function openUpkeep(bench: Bench, checkpointEvery = 4): Promise<Upkeep> {
   const dir = bench.newDir()
-  const objects = await openFolderObjects(join(dir, 'offline'))
+  const objects = await openPlace(dir)
   const clock: Clock = { ...systemClock, nowMicros: () => systemClock.nowMicros() + aheadMs * 1000 }
   let aheadMs = 0
   let store: OfflineStore | undefined
@@ -68,7 +79,6 @@ export async function openUpkeep(bench: Bench, checkpointEvery = 4): Promise<Upk
       latestBatchRows: 100,
       ...more,
     })
-  const tableFolder = join(dir, 'offline/views/v/v1')
   const upkeep: Upkeep = {
     dir,
     objects,
@@ -84,7 +94,6 @@ export async function openUpkeep(bench: Bench, checkpointEvery = 4): Promise<Upk
     faults: [],
     digests: [],
     another,
-    tableFolder,
     async append(number, through = upkeep.store, view = VIEW) {
       return (await through.append(view, [batchOf(number, view)])).tableVersion
     },
@@ -96,11 +105,34 @@ export async function openUpkeep(bench: Bench, checkpointEvery = 4): Promise<Upk
       return `${dataset.rows} rows ${dataset.sha256}`
     },
     async files() {
-      const names = await readdir(tableFolder, { recursive: true })
-      return names.filter((name) => name.endsWith('.parquet') && !name.startsWith('_')).sort()
+      return (await paths(objects)).filter((path) => path.endsWith('.parquet') && !path.startsWith('_'))
+    },
+    async folder() {
+      if (objects.location.startsWith('file:')) return join(objects.location.slice('file:'.length), TABLE)
+      const copy = join(dir, randomUUID())
+      for (const path of await paths(objects)) {
+        await mkdir(dirname(join(copy, path)), { recursive: true })
+        await writeFile(join(copy, path), (await objects.read(`${TABLE}/${path}`))!)
+      }
+      return copy
     },
   }
   return upkeep
+}
+
+/** A table with so many commits of three small files each. */
+export async function smallFiles(bench: Bench, commits = 5): Promise<Upkeep> {
+  const upkeep = await openUpkeep(bench)
+  await upkeep.store.prepare(VIEW)
+  upkeep.digests.push(await upkeep.digest(0))
+  for (let number = 1; number <= commits; number++) {
+    upkeep.digests.push(await upkeep.digest(await upkeep.append(number)))
+  }
+  return upkeep
+}
+
+export async function expectVersions(upkeep: Upkeep, digests: readonly string[]): Promise<void> {
+  for (const [version, digest] of digests.entries()) expect(await upkeep.digest(version)).toBe(digest)
 }
 
 /** Six rows of three days and three entities, told apart by `number`, from a shard of their own. */

@@ -1,7 +1,8 @@
-/** Compaction and vacuum over real tables: no row changes at any version, whatever else goes on. */
-import { randomUUID } from 'node:crypto'
-import { copyFile, mkdir, rm, utimes, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+/**
+ * Compaction and vacuum over real tables: no row changes at any version, whatever else goes on. In a folder, and in S3 when
+ * `offline-store-s3.test.ts` loads this.
+ */
+import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Action, AddFile } from '../../src/offline/delta/actions.ts'
@@ -14,7 +15,10 @@ import {
   around,
   batchOf,
   DAY_MS,
+  expectVersions,
   openUpkeep,
+  smallFiles,
+  TABLE,
   trainingRequest,
   type Upkeep,
   VIEW,
@@ -28,24 +32,9 @@ afterAll(() => rm(bench.folder, { recursive: true, force: true }))
 
 const VACUUM = { ageMs: DAY_MS, filesMax: 1000 }
 
-/** A table with so many commits of three small files each. */
-async function smallFiles(commits = 5): Promise<Upkeep> {
-  const upkeep = await openUpkeep(bench)
-  await upkeep.store.prepare(VIEW)
-  upkeep.digests.push(await upkeep.digest(0))
-  for (let number = 1; number <= commits; number++) {
-    upkeep.digests.push(await upkeep.digest(await upkeep.append(number)))
-  }
-  return upkeep
-}
-
-async function expectVersions(upkeep: Upkeep, digests: readonly string[]): Promise<void> {
-  for (const [version, digest] of digests.entries()) expect(await upkeep.digest(version)).toBe(digest)
-}
-
 /** The table by itself, for what other engines do to it. */
 const tableOf = (upkeep: Upkeep) =>
-  openDeltaTable(upkeep.objects, 'views/v/v1', {
+  openDeltaTable(upkeep.objects, TABLE, {
     clock: systemClock,
     engineInfo: 'Other/1.0',
     commitAttemptsMax: 1,
@@ -58,14 +47,18 @@ async function commit(upkeep: Upkeep, decide: (read: Snapshot) => readonly Actio
   await table.commit({ read, actions: decide(read), operation: 'OTHER', onConflict: () => undefined })
 }
 
+async function copy(upkeep: Upkeep, from: string, to: string): Promise<void> {
+  await upkeep.objects.put(`${TABLE}/${to}`, (await upkeep.objects.read(`${TABLE}/${from}`))!)
+}
+
 describe('compaction', () => {
   test('leaves one file per partition, every row, and every version as it was', async () => {
-    const upkeep = await smallFiles()
+    const upkeep = await smallFiles(bench)
     const result = await upkeep.store.compact(VIEW, ALL)
     expect(result).toMatchObject({ filesRemoved: 15, filesAdded: 3, tableVersion: 6, groupsLeft: 0, groupsLost: 0 })
     expect(await upkeep.store.status(VIEW)).toMatchObject({ files: 3, rows: 30, tableVersion: 6 })
     await expectVersions(upkeep, [...upkeep.digests, upkeep.digests[5]!])
-    const { files, version } = await readDeltaTable(upkeep.tableFolder)
+    const { files, version } = await readDeltaTable(await upkeep.folder())
     expect(version).toBe(6)
     expect(files.map(({ stats }) => stats.numRecords)).toEqual([10, 10, 10])
     expect(files.map(({ stats }) => [stats.minValues['k'], stats.maxValues['k']])).toEqual(
@@ -75,7 +68,7 @@ describe('compaction', () => {
   })
 
   test('of compacted files and new ones keeps to the same', async () => {
-    const upkeep = await smallFiles(3)
+    const upkeep = await smallFiles(bench, 3)
     const { digests } = upkeep
     for (let number = 4; number <= 8; number++) {
       digests.push(digests.at(-1)!)
@@ -85,12 +78,12 @@ describe('compaction', () => {
     await upkeep.store.compact(VIEW, ALL)
     expect(await upkeep.store.status(VIEW)).toMatchObject({ files: 3, rows: 48 })
     await expectVersions(upkeep, digests)
-    await readDeltaTable(upkeep.tableFolder)
+    await readDeltaTable(await upkeep.folder())
     expect(upkeep.faults).toEqual([])
   })
 
   test('carries over features that the definitions do not have any more, and ones of other engines', async () => {
-    const upkeep = await smallFiles(3)
+    const upkeep = await smallFiles(bench, 3)
     await commit(upkeep, ({ metadata }) => {
       const schema = JSON.parse(metadata.schemaString) as { fields: unknown[] }
       const added = { name: 'theirs', type: 'decimal(10,2)', nullable: true, metadata: {} }
@@ -104,12 +97,12 @@ describe('compaction', () => {
   })
 
   test('of a month partitioned by days keeps every row in its own partition', async () => {
-    const upkeep = await smallFiles(2)
+    const upkeep = await smallFiles(bench, 2)
     const byMonth = { ...VIEW, partitionBy: 'month' as const }
     await upkeep.store.append(byMonth, [batchOf(3)])
     const digest = await upkeep.digest(3)
     await upkeep.store.compact(byMonth, ALL)
-    const { files } = await readDeltaTable(upkeep.tableFolder)
+    const { files } = await readDeltaTable(await upkeep.folder())
     expect(files.map((file) => file.partitionValues['event_date']).sort()).toEqual([
       '1970-01-01',
       '1970-01-02',
@@ -119,7 +112,7 @@ describe('compaction', () => {
   })
 
   test('only says what it would do if asked to, and keeps to the bounds of a run', async () => {
-    const upkeep = await smallFiles()
+    const upkeep = await smallFiles(bench)
     const before = await upkeep.files()
     expect(await upkeep.store.compact(VIEW, { ...ALL, dryRun: true })).toMatchObject({
       filesRemoved: 15,
@@ -132,7 +125,7 @@ describe('compaction', () => {
   })
 
   test('is not disturbed by appends, a schema that evolves, or a checkpoint', async () => {
-    const upkeep = await smallFiles(3)
+    const upkeep = await smallFiles(bench, 3)
     const wider = viewOf({ n: 'int64', text: 'string', list: 'list<double>', v: 'vector<2>', later: 'int64' })
     const before = async () => {
       await upkeep.append(4)
@@ -145,31 +138,31 @@ describe('compaction', () => {
     await expectVersions(upkeep, upkeep.digests)
     expect(await upkeep.digest(6)).toBe(await upkeep.digest(7))
     expect((await upkeep.store.history(wider, { entity: ['entity-a'], limit: 100 })).rows).toHaveLength(10)
-    await readDeltaTable(upkeep.tableFolder)
+    await readDeltaTable(await upkeep.folder())
   })
 
   test('by two at the same time is done by one, and the other leaves nothing behind', async () => {
-    const upkeep = await smallFiles()
+    const upkeep = await smallFiles(bench)
     const first = () => upkeep.store.compact(VIEW, ALL)
     const second = upkeep.another({ engine: around(bench.engine, 'compact', { after: first }) })
     expect(await second.compact(VIEW, ALL)).toMatchObject({ filesRemoved: 0, filesAdded: 0, groupsLost: 3 })
     expect(await upkeep.store.status(VIEW)).toMatchObject({ rows: 30, files: 3 })
-    const { files, parquetFiles } = await readDeltaTable(upkeep.tableFolder)
+    const { files, parquetFiles } = await readDeltaTable(await upkeep.folder())
     expect(parquetFiles).toHaveLength(files.length + 15)
     await expectVersions(upkeep, upkeep.digests)
   })
 
   test('of one view runs once in a process', async () => {
-    const upkeep = await smallFiles(2)
+    const upkeep = await smallFiles(bench, 2)
     const both = await Promise.allSettled([upkeep.store.compact(VIEW, ALL), upkeep.store.compact(VIEW, ALL)])
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
     expect(both.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'ABORTED' } })
   })
 
   test('of a damaged file changes nothing and names it', async () => {
-    const upkeep = await smallFiles(2)
+    const upkeep = await smallFiles(bench, 2)
     const [damaged] = await upkeep.files()
-    await writeFile(join(upkeep.tableFolder, damaged!), 'not Parquet')
+    await upkeep.objects.put(`${TABLE}/${damaged}`, Buffer.from('not Parquet'))
     await expect(upkeep.store.compact(VIEW, ALL)).rejects.toMatchObject({
       code: 'DATA_LOSS',
       message: expect.stringContaining(damaged!),
@@ -179,7 +172,7 @@ describe('compaction', () => {
   })
 
   test('that is cancelled stops, with what it had committed', async () => {
-    const upkeep = await smallFiles()
+    const upkeep = await smallFiles(bench)
     const controller = new AbortController()
     const cancelling = upkeep.another({
       engine: around(bench.engine, 'compact', { after: async () => controller.abort() }),
@@ -200,7 +193,7 @@ describe('compaction', () => {
 
 describe('pins', () => {
   test('give the same bytes after new rows, compaction, vacuum, and the clean-up of the log', async () => {
-    const upkeep = await smallFiles(4)
+    const upkeep = await smallFiles(bench, 4)
     const [service, request] = await trainingRequest(upkeep.dir)
     const first = await upkeep.store.trainingSet(service, request)
     expect(first.pin.tables).toEqual({ v: 4 })
@@ -222,7 +215,7 @@ describe('pins', () => {
     await upkeep.later(2 * DAY_MS)
     expect(upkeep.faults).toEqual([])
     for (let version = 0; version <= 8; version++) {
-      await upkeep.objects.delete(`views/v/v1/_delta_log/${String(version).padStart(20, '0')}.json`)
+      await upkeep.objects.delete(`${TABLE}/_delta_log/${String(version).padStart(20, '0')}.json`)
     }
     const cleaned = upkeep.another()
     expect(await again(cleaned)).toEqual(first.pin)
@@ -232,7 +225,7 @@ describe('pins', () => {
   })
 
   test('of versions before Twinstore wrote them down are known from the log', async () => {
-    const upkeep = await smallFiles(2)
+    const upkeep = await smallFiles(bench, 2)
     // Another engine's file: the tag with its version is missing.
     await commit(upkeep, (read) => {
       const add = read.files[0]! as AddFile
@@ -241,11 +234,8 @@ describe('pins', () => {
       return [{ add: { ...add, path, tags, dataChange: true } }]
     })
     const [original] = (await tableOf(upkeep).snapshot())!.files
-    await copyFile(
-      join(upkeep.tableFolder, original!.path),
-      join(upkeep.tableFolder, original!.path.replace('part-', 'theirs-')),
-    )
-    const entry = `views/v/v1/_delta_log/${'3'.padStart(20, '0')}.json`
+    await copy(upkeep, original!.path, original!.path.replace('part-', 'theirs-'))
+    const entry = `${TABLE}/_delta_log/${'3'.padStart(20, '0')}.json`
     const stripped = (await upkeep.objects.read(entry))!
       .toString('utf8')
       .replaceAll('"twinstore.version":"3"', '"x":"y"')
@@ -260,11 +250,11 @@ describe('pins', () => {
   })
 
   test('of a table that another engine rearranged are read from the files of their time, which vacuum keeps', async () => {
-    const upkeep = await smallFiles(3)
+    const upkeep = await smallFiles(bench, 3)
     // As delta-rs does it: the same rows in another file, and nothing about when they came.
     const [one] = (await tableOf(upkeep).snapshot())!.files
     const path = one!.path.replace('part-', 'theirs-')
-    await copyFile(join(upkeep.tableFolder, one!.path), join(upkeep.tableFolder, path))
+    await copy(upkeep, one!.path, path)
     await commit(upkeep, () => {
       const { tags: _, ...theirs } = one!
       const remove = { path: one!.path, dataChange: false, deletionTimestamp: systemClock.nowMicros() / 1000 }
@@ -278,7 +268,7 @@ describe('pins', () => {
   })
 
   test('beyond the newest version are NOT_FOUND', async () => {
-    const upkeep = await smallFiles(1)
+    const upkeep = await smallFiles(bench, 1)
     for (const version of [2, -2, 0.5]) {
       await expect(upkeep.digest(version)).rejects.toMatchObject({ code: 'NOT_FOUND' })
     }
@@ -286,7 +276,7 @@ describe('pins', () => {
 })
 
 test('reads that began before a compaction end as they would have', async () => {
-  const upkeep = await smallFiles()
+  const upkeep = await smallFiles(bench)
   const meanwhile = async () => {
     await upkeep.store.compact(VIEW, ALL)
     await upkeep.store.vacuum(VIEW, VACUUM)
@@ -299,65 +289,4 @@ test('reads that began before a compaction end as they would have', async () => 
   expect({ rows, tableVersion }).toEqual({ rows: 30, tableVersion: 5 })
   expect((await upkeep.store.export(VIEW, { format: 'parquet', tableVersion: 5 })).sha256).toBe(sha256)
   expect((await reader.latest(VIEW)).rows).toBe(3)
-})
-
-describe('vacuum', () => {
-  /** A file in the table's folder that no log names, as old as asked for. */
-  async function orphan(upkeep: Upkeep, name: string, ageMs: number): Promise<string> {
-    const path = join(upkeep.tableFolder, name)
-    await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, 'x')
-    const time = (Date.now() - ageMs) / 1000
-    await utimes(path, time, time)
-    return name
-  }
-
-  test('deletes what is old and in no version, and nothing else', async () => {
-    const upkeep = await smallFiles(2)
-    await upkeep.store.compact(VIEW, ALL)
-    const old = `event_date=1970-01-01/part-${randomUUID()}.parquet`
-    await orphan(upkeep, old, 2 * DAY_MS)
-    const young = await orphan(upkeep, `event_date=1970-01-01/part-${randomUUID()}.parquet`, DAY_MS / 2)
-    const others = ['notes.txt', '_theirs/x.parquet', '.hidden/x.parquet', 'event_date=1970-01-01/_x.parquet']
-    for (const name of others) await orphan(upkeep, name, 9 * DAY_MS)
-
-    const wouldDo = await upkeep.store.vacuum(VIEW, { ...VACUUM, dryRun: true })
-    expect(wouldDo).toMatchObject({ orphans: 1, replaced: 0, bytes: 1 })
-    expect(await upkeep.files()).toContain(old)
-    expect(await upkeep.store.vacuum(VIEW, VACUUM)).toEqual(wouldDo)
-    expect(await upkeep.files()).toContain(young)
-    expect(await upkeep.files()).toHaveLength(3 + 6 + 1 + 2)
-
-    await upkeep.later(DAY_MS * 1.1)
-    expect(await upkeep.store.vacuum(VIEW, { ...VACUUM, filesMax: 4 })).toMatchObject({ filesLeft: 3 })
-    expect(await upkeep.store.vacuum(VIEW, VACUUM)).toMatchObject({ filesLeft: 0 })
-    expect(await upkeep.store.vacuum(VIEW, VACUUM)).toMatchObject({ replaced: 0, orphans: 0, bytes: 0 })
-    expect((await upkeep.files()).filter((name) => name.includes('part-'))).toHaveLength(3)
-    const below = await readDeltaTable(upkeep.tableFolder)
-    expect(below.parquetFiles).toEqual(expect.arrayContaining(others.slice(1)))
-    await expectVersions(upkeep, upkeep.digests)
-  })
-
-  test('goes by when a file was replaced, not by when it was written', async () => {
-    const upkeep = await smallFiles(2)
-    for (const name of await upkeep.files()) {
-      const time = (Date.now() - 9 * DAY_MS) / 1000
-      await utimes(join(upkeep.tableFolder, name), time, time)
-    }
-    await upkeep.store.compact(VIEW, ALL)
-    expect(await upkeep.store.vacuum(VIEW, VACUUM)).toMatchObject({ replaced: 0, orphans: 0 })
-    await upkeep.later(DAY_MS * 1.1)
-    expect(await upkeep.store.vacuum(VIEW, VACUUM)).toMatchObject({ replaced: 6, orphans: 0 })
-  })
-
-  test('sweeps what crashed writers left half written', async () => {
-    const upkeep = await smallFiles(1)
-    const left = join(upkeep.objects.stagingDir, randomUUID())
-    await mkdir(left)
-    await upkeep.later(DAY_MS * 2)
-    await upkeep.store.vacuum(VIEW, { ...VACUUM, dryRun: true })
-    await utimes(left, 1, 1)
-    await upkeep.store.vacuum(VIEW, VACUUM)
-    await expect(utimes(left, 1, 1)).rejects.toMatchObject({ code: 'ENOENT' })
-  })
 })

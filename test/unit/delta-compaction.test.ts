@@ -39,6 +39,8 @@ describe('a plan', () => {
           expect(group.files.length).toBeGreaterThanOrEqual(filesMin)
           expect(group.bytes).toBe(group.files.reduce((sum, one) => sum + one.size, 0))
           expect(group.bytes).toBeLessThanOrEqual(SIZES.targetBytes)
+          const largest = Math.max(...group.files.map((one) => one.size))
+          expect(largest).toBeLessThanOrEqual(Math.max(group.bytes - largest, MiB))
           for (const one of group.files) {
             expect(files).toContain(one)
             expect(one.partitionValues['event_date']).toBe(group.eventDate)
@@ -62,6 +64,8 @@ describe('a plan', () => {
     const large = file('large', 20 * MiB)
     expect(planCompaction([large, ...small(8)], SIZES)[0]!.files).toEqual(small(8))
     expect(planCompaction([large, ...small(20)], SIZES)[0]!.files).toHaveLength(21)
+    const alike = Array.from({ length: 10 }, (_, index) => file(`alike${index}`, (3 + index / 10) * MiB))
+    expect(planCompaction(alike, SIZES)[0]!.files).toEqual(alike)
   })
 
   test('keeps the files few and rewrites each byte about once per doubling', () => {
@@ -71,7 +75,7 @@ describe('a plan', () => {
     const appends = 4000
     let most = 0
     for (let number = 0; number < appends; number++) {
-      files.push(file(`a${number}`, append))
+      files.push(file(`a${number}`, append + (number % 7) * KiB))
       for (const group of planCompaction(files, { ...SIZES, filesMin: 8 })) {
         files = files.filter((one) => !group.files.includes(one))
         files.push(file(`c${number}`, group.bytes))
@@ -79,9 +83,9 @@ describe('a plan', () => {
       }
       most = Math.max(most, files.length)
     }
-    const written = appends * append
-    expect(files.reduce((sum, one) => sum + one.size, 0)).toBe(written)
-    // Found: 14 files at most for 250 MiB, each byte rewritten 4.8 times. Without the rule of doubling it was 10 files and 72 times.
+    const written = files.reduce((sum, one) => sum + one.size, 0)
+    expect(written).toBeGreaterThanOrEqual(appends * append)
+    // Found: 14 files at most for 250 MiB, each byte rewritten 5.3 times. With all small files rewritten each time it was 11 files and 73 times.
     expect(most).toBeLessThan(32)
     expect(rewritten / written).toBeLessThan(8)
   })

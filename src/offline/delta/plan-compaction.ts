@@ -1,10 +1,10 @@
 /**
  * Which small files of a table are worth rewriting as larger ones.
  *
- * Groups are formed within a partition, from the smallest file up, to at most the target size. A file joins only if it is
- * no larger than all smaller ones of its group together (or very small): so rows are rewritten about once per doubling of
- * their file, log2(target / first file) times in their life, instead of with every few appends. A group must save enough files
- * to be worth its commit.
+ * Groups are formed within a partition, from the smallest file up, to at most the target size. The largest file of a group is
+ * no larger than all others together (or very small): so rows are rewritten at most once per doubling of their file,
+ * log2(target / first file) times in their life, instead of with every few appends. A group must save enough files to be worth
+ * its commit.
  *
  * Left alone are files of which it is not known when their rows came (`row-versions.ts`), and files of at least half the target.
  */
@@ -46,22 +46,38 @@ export function planCompaction(files: readonly AddFile[], sizes: CompactionSizes
 
 function groupsOf(eventDate: string, partition: readonly AddFile[], sizes: CompactionSizes): readonly FileGroup[] {
   const groups: FileGroup[] = []
-  let group: AddFile[] = []
-  let bytes = 0
-  const close = (): void => {
-    if (group.length >= sizes.filesMin) groups.push({ eventDate, files: group, bytes })
-    group = []
-    bytes = 0
+  let left = [...partition].sort((a, b) => a.size - b.size || (a.path < b.path ? -1 : 1))
+  while (left.length > 0) {
+    const files = worthwhile(fitting(left, sizes.targetBytes))
+    if (files.length >= sizes.filesMin) groups.push({ eventDate, files, bytes: bytesOf(files) })
+    left = left.slice(files.length)
   }
-  for (const file of [...partition].sort((a, b) => a.size - b.size || (a.path < b.path ? -1 : 1))) {
-    const fits = bytes + file.size <= sizes.targetBytes
-    const belongs = group.length === 0 || file.size <= Math.max(bytes, TINY_BYTES)
-    if (!fits || !belongs) close()
-    group.push(file)
-    bytes += file.size
-  }
-  close()
   return groups
+}
+
+/** The first files that fit into one, at least one of them. */
+function fitting(files: readonly AddFile[], targetBytes: number): readonly AddFile[] {
+  let bytes = 0
+  const past = files.findIndex((file, index) => {
+    bytes += file.size
+    return index > 0 && bytes > targetBytes
+  })
+  return past < 0 ? files : files.slice(0, past)
+}
+
+/** Of files in order of size, those up to the last one that is no larger than all before it together. */
+function worthwhile(files: readonly AddFile[]): readonly AddFile[] {
+  let count = files.length
+  let before = bytesOf(files)
+  for (; count > 1; count--) {
+    before -= files[count - 1]!.size
+    if (files[count - 1]!.size <= Math.max(before, TINY_BYTES)) break
+  }
+  return files.slice(0, count)
+}
+
+function bytesOf(files: readonly AddFile[]): number {
+  return files.reduce((sum, file) => sum + file.size, 0)
 }
 
 /** What one job and one commit rewrite. */
