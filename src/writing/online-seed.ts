@@ -123,7 +123,7 @@ async function runPass(
       onProgress?.({ step: 'bringing rows online', fraction: pass.entities / Math.max(1, total) })
     }
     rowsRead += read
-    if (latest.entities > latest.rows) continue
+    if (latest.entities > parts.passRows) continue
     await note.end(pass)
     return { point: pass.point, rowsRead, rowsOnline }
   }

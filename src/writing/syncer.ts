@@ -6,13 +6,13 @@
  * says how far it holds the table.
  */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
-import { asTwinstoreError, type ErrorCode, type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
-import type { FeatureView, Registry } from '../domain/registry.ts'
+import { asTwinstoreError, TwinstoreError } from '../domain/errors.ts'
+import type { FeatureView } from '../domain/registry.ts'
 import type { Clock } from '../lib/clock.ts'
-import { knownNames, quotedName } from '../lib/nearest-name.ts'
 import type { JobProgress, OfflineStore } from '../offline/offline-store.ts'
 import type { OnlineStore } from '../online/online-store.ts'
 import { refuseAborted } from './abort.ts'
+import { onlineViews, rebuiltViews, syncedViews, viewByView } from './chosen-views.ts'
 import { bringOnline, type ExtentParts, settleExtent } from './online-extent.ts'
 import { isSynced, type SeedOptions } from './online-seed.ts'
 import { type SyncCounts, ViewSyncCounts } from './sync-counts.ts'
@@ -216,7 +216,7 @@ export function createSyncer(parts: SyncerParts): Syncer {
 
   return {
     async sync(names, options = {}) {
-      const views = chosenViews(definitions.current.registry, names)
+      const views = syncedViews(definitions.current.registry, names)
       return exclusively('the sync', views, options, (view) => syncView(view, options))
     },
 
@@ -268,67 +268,11 @@ export function createSyncer(parts: SyncerParts): Syncer {
   }
 }
 
-/** The result of each view; one that fails does not stop the others, and the rejection at the end names each with its fault. */
-async function viewByView<T>(
-  what: string,
-  views: readonly FeatureView[],
-  work: (view: FeatureView) => Promise<T>,
-): Promise<readonly T[]> {
-  const results: T[] = []
-  const failed: (Fault & { readonly code: ErrorCode })[] = []
-  for (const view of views) {
-    try {
-      results.push(await work(view))
-    } catch (error) {
-      const { code, message } = asTwinstoreError(error)
-      failed.push({ at: view.name, problem: message, code })
-    }
-  }
-  if (failed.length > 0)
-    throw faultsError(failed[0]!.code, `${what} failed for ${failed.length} of ${views.length} views:`, failed)
-  return results
-}
-
 function jobOptions(view: FeatureView, { signal, onProgress }: SyncOptions) {
   return {
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress: (progress: JobProgress) => onProgress(view.name, progress) }),
   }
-}
-
-function onlineViews(registry: Registry): readonly FeatureView[] {
-  return [...registry.views.values()].filter((view) => view.online)
-}
-
-function chosenViews(registry: Registry, names: readonly string[] | 'all'): readonly FeatureView[] {
-  if (names === 'all') return [...registry.views.values()].filter((view) => view.source !== undefined)
-  return namedViews(registry, names, (view) =>
-    view.source === undefined ? `view ${view.name} has no source to sync from; its rows are written` : undefined,
-  )
-}
-
-function rebuiltViews(registry: Registry, names: readonly string[] | 'all'): readonly FeatureView[] {
-  if (names === 'all') return onlineViews(registry)
-  return namedViews(registry, names, (view) =>
-    view.online ? undefined : `view ${view.name} is not kept online; there is nothing to rebuild`,
-  )
-}
-
-function namedViews(
-  registry: Registry,
-  names: readonly string[],
-  problemOf: (view: FeatureView) => string | undefined,
-): readonly FeatureView[] {
-  return [...new Set(names)].map((name) => {
-    const view = registry.views.get(name)
-    if (view === undefined) {
-      const known = knownNames(name, [...registry.views.keys()])
-      throw new TwinstoreError('NOT_FOUND', `unknown feature view ${quotedName(name)}${known}`)
-    }
-    const problem = problemOf(view)
-    if (problem !== undefined) throw new TwinstoreError('FAILED_PRECONDITION', problem)
-    return view
-  })
 }
 
 function alreadyRunning(name: string): TwinstoreError {
