@@ -74,13 +74,22 @@ function cleanEnvironment() {
 const TICKS_PER_SECOND = 100
 
 /** Processor seconds of all threads so far; NaN where the system does not tell. */
-function cpuSeconds(pid) {
+export function cpuSeconds(pid) {
   if (process.platform !== 'linux') return Number.NaN
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   // The second field, the command in brackets, may hold spaces.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const [user, system] = fields.slice(11, 13).map(Number)
   return (user + system) / TICKS_PER_SECOND
+}
+
+/** Of this process and its children that run. */
+export function cpuSecondsWithChildren() {
+  const { user, system } = process.cpuUsage()
+  const own = (user + system) / 1e6
+  if (process.platform !== 'linux') return Number.NaN
+  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean)
+  return children.reduce((sum, pid) => sum + cpuSeconds(pid), own)
 }
 
 /** Resident memory now; NaN where the system does not tell. */

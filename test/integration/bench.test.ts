@@ -41,7 +41,7 @@ const FIGURES = [
     compared(`export.${format}.`, 'hand', ['seconds', 'cpu_seconds', 'peak_rss_mib', 'file_mib']),
   ),
   ...['bytes_share_percent', 'newest_10_share_percent', 'ms', 'newest_10_ms'].map((name) => `point-look-up.${name}`),
-  ...compared('append.', 'copy', ['seconds']),
+  ...compared('append.', 'copy', ['seconds', 'cpu_seconds']),
   'append.pause_ms',
   ...['store', 'serving', 'grpc'].flatMap((through) =>
     [1, 4, 16].flatMap((inFlight) =>
