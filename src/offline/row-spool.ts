@@ -89,3 +89,14 @@ function wholeRecords(piece: Buffer, held: number): number {
   }
   return at
 }
+
+/** The rows of a piece, as copies, so that they are good when the piece is not any more. */
+export function* rowsOfPiece(piece: Buffer): Generator<{ readonly key: string; readonly row: Buffer }> {
+  for (let at = 0; at < piece.length; ) {
+    const keyFrom = at + RECORD_HEAD_BYTES
+    const rowFrom = keyFrom + piece.readUInt32BE(at)
+    const rowTo = rowFrom + piece.readUInt32BE(at + 4)
+    yield { key: piece.toString('latin1', keyFrom, rowFrom), row: Buffer.from(piece.subarray(rowFrom, rowTo)) }
+    at = rowTo
+  }
+}

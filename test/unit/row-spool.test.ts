@@ -2,7 +2,7 @@ import { mkdtemp, rm, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { RECORD_HEAD_BYTES, rowSpoolPieces, type SpooledRow, writeRowSpool } from '../../src/offline/row-spool.ts'
+import { rowSpoolPieces, rowsOfPiece, type SpooledRow, writeRowSpool } from '../../src/offline/row-spool.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -12,15 +12,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 
 async function readAll(path: string): Promise<SpooledRow[]> {
   const rows: SpooledRow[] = []
-  for await (const piece of rowSpoolPieces(path)) {
-    for (let at = 0; at < piece.length; ) {
-      const keyFrom = at + RECORD_HEAD_BYTES
-      const rowFrom = keyFrom + piece.readUInt32BE(at)
-      const rowTo = rowFrom + piece.readUInt32BE(at + 4)
-      rows.push({ key: piece.toString('latin1', keyFrom, rowFrom), row: Buffer.from(piece.subarray(rowFrom, rowTo)) })
-      at = rowTo
-    }
-  }
+  for await (const piece of rowSpoolPieces(path)) rows.push(...rowsOfPiece(piece))
   return rows
 }
 

@@ -32,7 +32,7 @@ function versionSql(table: string): string {
   return `{event: ${table}.event_timestamp, position: ${table}.write_position}`
 }
 
-/** Writes what the query gives, which has the table's columns, to a spool file (its form: `table-jobs.ts`). */
+/** Writes what the query gives, which has the table's columns, to a row spool (`row-spool.ts`). */
 export async function spoolRows(
   session: Session,
   view: FeatureView,

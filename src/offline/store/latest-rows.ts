@@ -1,20 +1,16 @@
 /** The latest row per entity, read from a spool file batch by batch as the caller takes them. */
-import { type FileHandle, open } from 'node:fs/promises'
 import type { RowKey } from '../../domain/entity-key.ts'
-import { TwinstoreError } from '../../domain/errors.ts'
 import type { FeatureView } from '../../domain/registry.ts'
 import type { RowWrite } from '../../online/online-store.ts'
 import type { AddFile } from '../delta/actions.ts'
 import { rowVersionsOf } from '../delta/row-versions.ts'
 import type { Snapshot } from '../delta/snapshot.ts'
 import type { JobOptions, KeptRows, LatestOptions, LatestRows } from '../offline-store.ts'
+import { rowSpoolPieces, rowsOfPiece } from '../row-spool.ts'
 import type { DataFile, TableScan } from '../table-jobs.ts'
 import type { StoreParts } from './store-parts.ts'
 import { lastSyncPosition } from './sync-view.ts'
 import { NO_TABLE } from './view-tables.ts'
-
-const READ_BYTES = 1 << 20
-const LENGTHS_BYTES = 8
 
 /** The spool file is gone when the reader of the batches has finished or given up. */
 export async function readLatest(parts: StoreParts, view: FeatureView, options: LatestOptions): Promise<LatestRows> {
@@ -77,42 +73,17 @@ export async function* batchesOf(
   dispose: () => Promise<void>,
 ): AsyncGenerator<readonly RowWrite[]> {
   try {
-    const file = await open(path)
-    try {
-      yield* readBatches(file, batchRows)
-    } finally {
-      await file.close()
+    let batch: RowWrite[] = []
+    for await (const piece of rowSpoolPieces(path)) {
+      for (const { key, row } of rowsOfPiece(piece)) {
+        batch.push({ key: key as RowKey, row })
+        if (batch.length < batchRows) continue
+        yield batch
+        batch = []
+      }
     }
+    if (batch.length > 0) yield batch
   } finally {
     await dispose()
   }
-}
-
-async function* readBatches(file: FileHandle, batchRows: number): AsyncGenerator<readonly RowWrite[]> {
-  let rest: Buffer = Buffer.alloc(0)
-  let batch: RowWrite[] = []
-  for await (const piece of file.createReadStream({ highWaterMark: READ_BYTES, autoClose: false })) {
-    rest = Buffer.concat([rest, piece as Buffer])
-    let at = 0
-    for (let record = recordAt(rest, at); record !== undefined; record = recordAt(rest, at)) {
-      batch.push(record.row)
-      at = record.end
-      if (batch.length < batchRows) continue
-      yield batch
-      batch = []
-    }
-    rest = rest.subarray(at)
-  }
-  if (rest.length > 0) throw new TwinstoreError('INTERNAL', 'a spool file of latest rows ends within a row')
-  if (batch.length > 0) yield batch
-}
-
-/** Undefined if the record is not complete yet. The row is a copy, so that the piece it was read with can be freed. */
-function recordAt(bytes: Buffer, at: number): { readonly row: RowWrite; readonly end: number } | undefined {
-  if (at + LENGTHS_BYTES > bytes.length) return undefined
-  const rowFrom = at + LENGTHS_BYTES + bytes.readUInt32BE(at)
-  const end = rowFrom + bytes.readUInt32BE(at + 4)
-  if (end > bytes.length) return undefined
-  const key = bytes.toString('latin1', at + LENGTHS_BYTES, rowFrom) as RowKey
-  return { row: { key, row: Buffer.from(bytes.subarray(rowFrom, end)) }, end }
 }
