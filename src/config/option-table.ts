@@ -786,10 +786,11 @@ export const OPTIONS = {
   'compact-run-bytes-max': {
     group: 'Upkeep of the offline tables',
     kind: 'bytes',
-    default: 4 * GiB,
+    default: GiB,
     min: MiB,
     max: 1024 * GiB,
-    description: 'Most bytes of a table that are rewritten in one run; the rest is left for the next.',
+    description:
+      'Most bytes of a table that are rewritten in one run, a few minutes of work; the rest is left for the next.',
   },
   'vacuum-interval': {
     group: 'Upkeep of the offline tables',

@@ -6,13 +6,13 @@
  * whole log. Which of several processes writes one needs no arrangement: whoever commits a version divisible by `everyVersions`.
  */
 import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { asTwinstoreError, type TwinstoreError } from '../../domain/errors.ts'
+import { asTwinstoreError, TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { OfflineEngine } from '../engine.ts'
-import type { BorrowedFile, ObjectStore } from '../objects/object-store.ts'
+import type { ObjectStore } from '../objects/object-store.ts'
 import { inStagingFolder } from '../staging-folder.ts'
 import { type CheckpointContent, checkpointSnapshot, writeCheckpointContent } from './checkpoint-content.ts'
 import { type Checkpoint, checkpointName, LAST_CHECKPOINT, lastCheckpointVersion } from './checkpoint-files.ts'
@@ -103,20 +103,26 @@ export class Checkpoints {
     return undefined
   }
 
-  private async read({ version, names }: Checkpoint): Promise<Snapshot> {
-    const borrowed: BorrowedFile[] = []
-    try {
-      for (const name of names) borrowed.push(await this.objects.borrow(this.path(name)))
-      const files = borrowed.map(({ file }) => file)
-      return await inStagingFolder(this.objects, async (dir) => {
-        const outputFile = join(dir, 'actions.json')
-        const { checksum } = await this.options.engine.run('checkpointRead', { files, outputFile })
-        const lines = createInterface({ input: createReadStream(outputFile), crlfDelay: Number.POSITIVE_INFINITY })
-        return await checkpointSnapshot(this.table, version, this.path(names[0]!), lines, checksum)
-      })
-    } finally {
-      await Promise.all(borrowed.map((one) => one.release()))
-    }
+  private read({ version, names }: Checkpoint): Promise<Snapshot> {
+    return inStagingFolder(this.objects, async (dir) => {
+      const files: string[] = []
+      for (const name of names) files.push(await this.fetch(name, join(dir, name)))
+      const outputFile = join(dir, 'actions.json')
+      const { checksum } = await this.options.engine.run('checkpointRead', { files, outputFile })
+      const lines = createInterface({ input: createReadStream(outputFile), crlfDelay: Number.POSITIVE_INFINITY })
+      return await checkpointSnapshot(this.table, version, this.path(names[0]!), lines, checksum)
+    })
+  }
+
+  /**
+   * A copy in `file`. Not borrowed: a table that was made anew has checkpoints of the same names, and a cache of files by name
+   * would give those of the old one.
+   */
+  private async fetch(name: string, file: string): Promise<string> {
+    const bytes = await this.objects.read(this.path(name))
+    if (bytes === undefined) throw new TwinstoreError('NOT_FOUND', `${this.path(name)} is gone`)
+    await writeFile(file, bytes)
+    return file
   }
 
   private path(name: string): string {
