@@ -60,6 +60,7 @@ import { createLog, type Log } from './observe/log.ts'
 import { createMetrics, type Metrics } from './observe/metrics.ts'
 import { startMetricsEndpoint } from './observe/metrics-endpoint.ts'
 import { registerParityMetrics } from './observe/parity-metrics.ts'
+import { registerS3Metrics, type S3Numbers } from './observe/s3-metrics.ts'
 import { registerServerMetrics } from './observe/server-metrics.ts'
 import { registerStatisticsMetrics } from './observe/statistics-metrics.ts'
 import { registerSyncMetrics } from './observe/sync-metrics.ts'
@@ -214,7 +215,8 @@ async function start(
   const stores = { definitions, online, offline, objects, archiver, syncer, statistics, log }
   const syncStates = buildSyncStates(config, stores)
   const parity = buildParity(config, stores)
-  const parts = { ...stores, serving, writes, syncStates, parity, worker, calls }
+  const s3 = () => objects.numbers?.()
+  const parts = { ...stores, serving, writes, syncStates, parity, worker, calls, s3 }
   const server = buildGrpcServer(config, folders, applied, parts)
   const metrics = buildMetrics(config, parts)
   hooks.signal.throwIfAborted()
@@ -234,7 +236,7 @@ async function openObjects(
   folders: StoreFolders,
   log: Log,
   onClose: (close: () => Promise<unknown>) => void,
-): Promise<ObjectStore> {
+): Promise<ObjectStore & { readonly numbers?: () => S3Numbers }> {
   const location = s3Location(config)
   if (location === undefined) {
     const nowMs = clock.nowMicros() / 1000
@@ -550,6 +552,8 @@ interface ServerParts extends ArchiverNeeds {
   readonly parity: ParityMonitor
   readonly worker: ServerAsWorker | undefined
   readonly calls: CallCounts
+  /** Undefined: the offline store is not in S3. */
+  readonly s3: () => S3Numbers | undefined
 }
 
 function buildGrpcServer(
@@ -618,6 +622,7 @@ function buildMetrics(config: Config, parts: ServerParts): Metrics {
   })
   calls.register(metrics, statusName)
   registerParityMetrics(metrics, () => parts.parity.numbers())
+  registerS3Metrics(metrics, parts.s3)
   registerStatisticsMetrics(metrics, () => parts.statistics.last())
   registerSyncMetrics(metrics, { counts: () => parts.syncer.counts(), states: parts.syncStates })
   return metrics

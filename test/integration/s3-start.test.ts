@@ -208,6 +208,28 @@ test('the command says so, in one line, and ends with a code that means it', asy
   expect(await serve('s3://AKIA:hush@bucket')).toMatch(/keys and hosts do not belong there/)
 })
 
+test('requests and copies are counted', async () => {
+  const cacheDir = join(dir, 'counted')
+  const objects = await openTestObjects({ endpoint: server.endpoint, bucket, prefix: 'counted/', cacheDir })
+  const before = objects.numbers()
+  expect(Object.fromEntries(before.requests)).toEqual({
+    ListObjectsV2: 1,
+    PutObject: 2,
+    GetObject: 1,
+    DeleteObject: 1,
+    ListMultipartUploads: 1,
+  })
+  await objects.put('a', Buffer.from('12345'))
+  for (let count = 0; count < 3; count++) await (await objects.borrow('a')).release()
+  const { requests, retries, cache } = objects.numbers()
+  expect([requests.get('GetObject'), retries, cache]).toEqual([
+    2,
+    0,
+    { lent: 3, fetched: 1, fetchedBytes: 5, bytes: 5 },
+  ])
+  await objects.close()
+})
+
 test('a clock that is hours off is named, and not quietly made up for', async () => {
   const ahead =
     'Date.now = ((now) => () => now() + 5 * 3600e3)(Date.now); globalThis.Date = class extends Date { constructor(...a) { a.length ? super(...a) : super(Date.now()) } }'

@@ -33,6 +33,7 @@ const KEPT_EIGHTHS = 7
 export class CacheRoom {
   private readonly dir: string
   private readonly limits: FileCacheLimits
+  private bytesFound = 0
   /** Taken since the folder was last looked at; a look is due at the start. */
   private bytesSince = Number.POSITIVE_INFINITY
   private filesSince = 0
@@ -72,6 +73,11 @@ export class CacheRoom {
     return turn
   }
 
+  /** As found at the last look, and taken since. */
+  get bytesKnown(): number {
+    return this.bytesFound + (Number.isFinite(this.bytesSince) ? this.bytesSince : 0)
+  }
+
   private async takeNow(bytes: number): Promise<void> {
     const { bytesMax, filesMax } = this.limits
     const isLookDue =
@@ -102,6 +108,7 @@ export class CacheRoom {
       filesLeft--
     }
     await this.evict(evicted)
+    this.bytesFound = bytesLeft - this.bytesComing
     if (bytesLeft + bytes > bytesMax) throw this.refused(`${bytes} bytes`, bytesLeft, bytesMax, 's3-cache-bytes')
     if (filesLeft + 1 > filesMax) throw this.refused('one file', filesLeft, filesMax, 's3-cache-files-max')
   }

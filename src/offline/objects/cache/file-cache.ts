@@ -29,6 +29,15 @@ import { type FetchSink, FileSink, localFault } from './file-sink.ts'
 export type { FileCacheLimits } from './cache-room.ts'
 export type { FetchSink } from './file-sink.ts'
 
+export interface FileCacheNumbers {
+  /** Files lent; of these fetched, and their bytes. */
+  readonly lent: number
+  readonly fetched: number
+  readonly fetchedBytes: number
+  /** In the folder, as far as this process knows. */
+  readonly bytes: number
+}
+
 export interface FileCache {
   /** For files on their way into the store: on the same file system, so that they become copies by a rename. */
   readonly stagingDir: string
@@ -38,6 +47,7 @@ export interface FileCache {
   adopt(path: string, file: string): Promise<void>
   /** Drops the copy of `path`, if there is one. Loans stay. */
   forget(path: string): Promise<void>
+  numbers(): FileCacheNumbers
   close(): Promise<void>
 }
 
@@ -80,6 +90,9 @@ class SharedCache implements FileCache {
   private readonly loans = new Map<string, Loan>()
   /** Names of own files are never used again: the removal of one may still be under way. */
   private made = 0
+  private lent = 0
+  private fetched = 0
+  private fetchedBytes = 0
 
   constructor(parts: Parts) {
     this.parts = parts
@@ -88,6 +101,7 @@ class SharedCache implements FileCache {
 
   async borrow(path: string, fetch: (sink: FetchSink) => Promise<void>): Promise<BorrowedFile> {
     const name = this.nameOf(path)
+    this.lent++
     const found = this.loans.get(name)
     const loan: Loan = found ?? { borrowers: 0, file: this.lend(name, fetch) }
     if (found === undefined) {
@@ -136,6 +150,11 @@ class SharedCache implements FileCache {
     await rm(join(this.parts.filesDir, name), { force: true })
   }
 
+  numbers(): FileCacheNumbers {
+    const { lent, fetched, fetchedBytes } = this
+    return { lent, fetched, fetchedBytes, bytes: this.parts.room.bytesKnown }
+  }
+
   async close(): Promise<void> {
     await this.parts.removeOwn()
   }
@@ -166,6 +185,8 @@ class SharedCache implements FileCache {
     try {
       await fetch(sink)
       await sink.finish()
+      this.fetched++
+      this.fetchedBytes += sink.bytes
       await this.markUsed(file)
       // Another process may have been faster; its copy is as good.
       await linkUnless('EEXIST', file, copy)

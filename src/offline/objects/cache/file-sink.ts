@@ -25,6 +25,10 @@ export class FileSink implements FetchSink {
     this.dir = dir
   }
 
+  get bytes(): number {
+    return this.written
+  }
+
   async expect(bytes: number): Promise<void> {
     this.landed = await this.room.take(bytes)
     this.expected = bytes

@@ -1,6 +1,6 @@
 /** Builds the S3 adapter from its parts, and refuses a store that is not fit for it. */
 import type { Clock } from '../../../lib/clock.ts'
-import { type FileCacheLimits, openFileCache } from '../cache/file-cache.ts'
+import { type FileCacheLimits, type FileCacheNumbers, openFileCache } from '../cache/file-cache.ts'
 import type { ObjectStore } from '../object-store.ts'
 import { createS3Client } from './s3-client.ts'
 import type { S3Place } from './s3-fault.ts'
@@ -37,7 +37,16 @@ export interface S3ObjectsOptions {
   readonly onFault: (error: unknown) => void
 }
 
+export interface S3Numbers {
+  /** Requests sent, by the name of the operation in S3's API. */
+  readonly requests: ReadonlyMap<string, number>
+  /** Attempts beyond the first of a request. */
+  readonly retries: number
+  readonly cache: FileCacheNumbers
+}
+
 export interface OpenedS3Objects extends ObjectStore {
+  numbers(): S3Numbers
   /** Ends connections and loans. */
   close(): Promise<void>
 }
@@ -48,7 +57,9 @@ export async function openS3Objects(options: S3ObjectsOptions): Promise<OpenedS3
   const location = `s3://${bucket}${prefix === '' ? '' : `/${prefix.slice(0, -1)}`}`
   const place: S3Place = { bucket, endpoint: endpoint ?? `S3 of region ${region ?? 'as the environment says'}` }
   const { clock, random } = options
-  const client = createS3Client({ ...options.location, ...options.requests })
+  const sent = new Map<string, number>()
+  const count = (operation: string) => sent.set(operation, (sent.get(operation) ?? 0) + 1)
+  const client = createS3Client({ ...options.location, ...options.requests }, count)
   const requests = new S3Requests({ client, place, location, limits: options.requests, clock, random })
   try {
     await checkStore(requests, place, prefix, location)
@@ -64,7 +75,8 @@ export async function openS3Objects(options: S3ObjectsOptions): Promise<OpenedS3
       client.destroy()
       await cache.close()
     }
-    return Object.assign(objects, { close })
+    const numbers = () => ({ requests: sent, retries: requests.retries, cache: cache.numbers() })
+    return Object.assign(objects, { numbers, close })
   } catch (error) {
     client.destroy()
     throw error

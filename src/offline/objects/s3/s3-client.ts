@@ -17,10 +17,10 @@ const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, e
 
 function nothing(): void {}
 
-/** Credentials are found by the SDK's own chain: environment, profiles, web identity, container and machine roles. */
-export function createS3Client(options: S3ClientOptions): S3Client {
+/** `onRequest` gets the operation's name in S3's API. Credentials are found by the SDK's own chain: environment, profiles, web identity, container and machine roles. */
+export function createS3Client(options: S3ClientOptions, onRequest: (operation: string) => void): S3Client {
   const agent = { keepAlive: true, maxSockets: options.connectionsMax }
-  return new S3Client({
+  const client = new S3Client({
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
     ...(options.region === undefined ? {} : { region: options.region }),
     forcePathStyle: options.pathStyle,
@@ -39,4 +39,13 @@ export function createS3Client(options: S3ClientOptions): S3Client {
       logger: SILENT,
     },
   })
+  client.middlewareStack.add(
+    (next, { commandName = 'unknown' }) =>
+      (args) => {
+        onRequest(commandName.replace(/Command$/, ''))
+        return next(args)
+      },
+    { step: 'initialize' },
+  )
+  return client
 }

@@ -41,6 +41,7 @@ const BYTES_PER_TIMEOUT = 2 ** 20
 export class S3Requests {
   private readonly options: S3RequestsOptions
   private readonly slots: Slots
+  private retried = 0
 
   constructor(options: S3RequestsOptions) {
     this.options = options
@@ -59,6 +60,7 @@ export class S3Requests {
       } catch (error) {
         if (attempts >= limits.attemptsMax || !this.isTransient(error))
           throw s3Error(error, place, location, path, attempts)
+        this.retried++
         await pause(this.pauseMs(attempts))
       }
     }
@@ -106,6 +108,11 @@ export class S3Requests {
       timer?.cancel()
       body.destroy()
     }
+  }
+
+  /** Attempts beyond the first of each request. */
+  get retries(): number {
+    return this.retried
   }
 
   isTransient(error: unknown): boolean {
