@@ -3,7 +3,7 @@ import type { HistoryRow } from '../client/index.ts'
 import { parseWords, typedRow } from './assignments.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
 import { countValue, timeOption } from './flag-values.ts'
-import { note, print, printJson, printTable } from './output.ts'
+import { formatRows, note, print, printJson, printTable } from './output.ts'
 import { viewColumns } from './schema.ts'
 
 interface HistoryOptions extends ConnectionOptions {
@@ -58,7 +58,7 @@ export function historyCommand(): Command {
           ...names.map((name) => (row.missing.includes(name) ? undefined : row.values[name])),
         ]),
       )
-      if (history.truncated) note(`only the newest ${limit} rows are shown; older ones are left out (--limit)`)
+      if (history.truncated) note(`the newest ${formatRows(limit)} only: older ones are left out (--limit)`)
     }
   })
 }

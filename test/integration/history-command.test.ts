@@ -71,7 +71,7 @@ test('the command shows each row with its origin and what became of it, and says
 
   const newest = await command('--limit', '2')
   expect(newest.stdout.trimEnd().split('\n')).toHaveLength(3)
-  expect(newest.stderr).toContain('only the newest 2 rows are shown; older ones are left out')
+  expect(newest.stderr).toContain('the newest 2 rows only: older ones are left out')
   const json = JSON.parse((await command('--limit', '2', '--json')).stdout)
   expect(json).toMatchObject({ truncated: true, rows: [{ late: false }, { late: true, replaced: false }] })
 
