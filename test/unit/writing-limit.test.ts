@@ -198,10 +198,12 @@ const step = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.constant('apply' as const) },
+  // A run that is ended at its next step, or the one after.
+  { weight: 1, arbitrary: fc.constantFrom('end at 0' as const, 'end at 1' as const, 'end at 2' as const) },
 )
 
-test('whatever is written and when: an online row is the greatest version, and a run leaves the top and nothing else', async () => {
-  const seen = { historyOnly: 0, left: 0 }
+test('whatever is written and whenever a run is ended: an online row is the greatest version, and a run leaves the top and nothing else', async () => {
+  const seen = { historyOnly: 0, left: 0, ended: 0 }
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { maxLength: 14 }),
@@ -211,14 +213,16 @@ test('whatever is written and when: an online row is the greatest version, and a
         const made = await bench()
         const view = top(limit)
         const syncer = made.syncer(view)
-        const writes = meanwhile.filter((each) => each !== 'apply')
-        const write = async (each: Exclude<(typeof steps)[number], 'apply'>): Promise<void> => {
+        const writes = meanwhile.filter((each) => typeof each === 'object')
+        let endsAt = Number.POSITIVE_INFINITY
+        const write = async (each: Exclude<(typeof steps)[number], string>): Promise<void> => {
           const status = await made.write(view, each.id, each.score, NOW_MICROS + each.event)
           if (status === 3) seen.historyOnly++
         }
         made.during = async () => {
           const next = writes.shift()
           if (next !== undefined) await write(next)
+          if (endsAt-- === 0) throw new Error('ended')
         }
         const greatest = (id: string): Buffer =>
           [...made.accepted.get(id)!].sort((a, b) => compareRowVersions(b, a))[0]!
@@ -226,12 +230,22 @@ test('whatever is written and when: an online row is the greatest version, and a
           for (const [id, row] of await made.stored()) expect(row.equals(greatest(id)), id).toBe(true)
         }
         for (const each of [...steps, 'apply' as const]) {
-          if (each === 'apply') await syncer.rebuild('all')
-          else await write(each)
+          if (typeof each === 'object') await write(each)
+          else {
+            endsAt = each === 'apply' ? Number.POSITIVE_INFINITY : Number(each.at(-1))
+            const run = syncer.rebuild('all')
+            if (each === 'apply') await run
+            else
+              seen.ended += await run.then(
+                () => 0,
+                () => 1,
+              )
+          }
           await check()
         }
         // Once more, with nobody writing: exactly the top, and what is ahead.
         writes.length = 0
+        endsAt = Number.POSITIVE_INFINITY
         await syncer.rebuild('all')
         await check()
         const newest = [...made.accepted.keys()].map((id) => ({ id, row: greatest(id) }))
@@ -250,7 +264,7 @@ test('whatever is written and when: an online row is the greatest version, and a
     ),
     { numRuns: 60 },
   )
-  expect(Math.min(seen.historyOnly, seen.left)).toBeGreaterThan(5)
+  expect(Math.min(seen.historyOnly, seen.left, seen.ended)).toBeGreaterThan(5)
 }, 60_000)
 
 test('the task of a view runs the limit, says when it ran last, and leaves it to a sync that is running', async () => {

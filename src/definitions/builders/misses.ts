@@ -10,7 +10,7 @@ export interface OfflineLookupOptions {
 
 export type OfflineLookup = Declared<OfflineLookupDeclaration>
 
-/** Looks for the latest row in the history: some ten milliseconds where a read of the online store takes one. */
+/** Looks for the latest row in the history: tens of milliseconds, where a read of the online store takes one. */
 export function offlineLookup(options: OfflineLookupOptions): OfflineLookup {
   return { [DECLARED]: { kind: 'offlineLookup', options } }
 }

@@ -24,7 +24,7 @@ export const DEFAULT_LENGTH_MAX = 16_384
 export const VIEW_VERSION_MAX = 1_000_000
 /** A hundred million entities of 100 bytes are 10 GB: more are not a part of anything that is online. */
 export const KEPT_ONLINE_MAX = 100_000_000
-/** A look-up costs some ten milliseconds of a core: more a second are a workload for the online store. */
+/** Look-ups share two jobs at a time unless told otherwise: more a second are a workload for the online store. */
 export const LOOKUPS_PER_SECOND_MAX = 10_000
 /** Nobody who asks for online features waits longer. */
 export const LOOKUP_TIMEOUT_MS_MAX = 60_000
