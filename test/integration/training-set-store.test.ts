@@ -188,3 +188,23 @@ test('the manifest has all of the pin and what there is to log; equal pins give 
   const again = await train(spine, { format: 'parquet', tableVersions: made.pin.tables })
   expect({ ...again.manifest, createdAt }).toEqual(made.manifest)
 })
+
+test('after new rows and a compaction that joins them with the old ones, a pin gives the same bytes and the same manifest', async () => {
+  const monthly = { ...threeDays, partitionBy: 'month' } as const
+  const { train, store } = await opened(monthly, [1, 15, 18, 20])
+  const made = await train(SPINE, { format: 'parquet' })
+  const late = rowOf(monthly, { key: ['a'], event: 19.5 * DAY, position: 99, values: [5n] })
+  await store.append(monthly, [{ source: { storeId: 'store-1', shard: 0 as Shard }, entries: [late] }])
+  const compacted = await store.compact(monthly, {
+    targetBytes: 1 << 20,
+    filesMin: 2,
+    runBytesMax: 1 << 30,
+    batchFilesMax: 10,
+  })
+  expect(compacted).toMatchObject({ filesRemoved: 5, filesAdded: 1 })
+  await store.vacuum(monthly, { ageMs: 0, filesMax: 100 })
+  const again = await train(SPINE, { format: 'parquet', tableVersions: made.pin.tables })
+  expect({ ...again.manifest, createdAt: '' }).toEqual({ ...made.manifest, createdAt: '' })
+  const newest = await train(SPINE, { format: 'parquet' })
+  expect(newest.sha256).not.toBe(made.sha256)
+})

@@ -12,37 +12,23 @@ import type { DatasetFile, FeatureFigures, TrainingSetJob } from '../dataset-job
 import { historyRange } from '../history-range.ts'
 import { digestFile } from './dataset-file.ts'
 import { ROW_GROUP_ROWS } from './dataset-parquet.ts'
-import type { DatasetQuery, QueryColumn } from './dataset-query.ts'
 import { openDatasetWriter } from './dataset-writer.ts'
 import type { Job, JobContext } from './job.ts'
 import { countUses, type JoinFigures, joinFigures, share } from './match-figures.ts'
 import { type OnDemandFunction, registerOnDemand } from './on-demand-function.ts'
 import {
-  defaultSql,
   entitiesSql,
-  featureSql,
   type History,
   historySql,
   type Join,
-  joinedSql,
   matchesSql,
-  offsetSql,
   type SpineSlice,
-  staleSql,
   visibleSql,
-  withinSql,
 } from './point-in-time.ts'
 import type { Session } from './session.ts'
 import { loadSpine, type Spine, type SpineNeeds } from './spine-table.ts'
-import { duckdbType } from './sql.ts'
-import {
-  type JoinedFeature,
-  type OnDemandCall,
-  type OutputColumn,
-  planTrainingSet,
-  readOrdinals,
-  type TrainingSetPlan,
-} from './training-set-plan.ts'
+import { planTrainingSet, readOrdinals, type TrainingSetPlan } from './training-set-plan.ts'
+import { datasetQuery, outputColumns, type Training } from './training-set-query.ts'
 
 export interface TrainingSetSettings {
   /** The functions in a code bundle, by on-demand view name. */
@@ -82,13 +68,6 @@ export function createTrainingSetJob(settings: TrainingSetSettings): Job<'traini
       features: await featureFigures(session, training),
     }
   }
-}
-
-interface Training {
-  readonly plan: TrainingSetPlan
-  readonly spine: Spine
-  readonly functions: readonly OnDemandFunction[]
-  readonly histories: ReadonlyMap<string, History>
 }
 
 async function registerFunctions(
@@ -203,62 +182,6 @@ function* slices({ first, end }: SpineSlice, rows: number): Generator<SpineSlice
     yield { first: from, end: Math.min(end, from + rows) }
     from += rows
   } while (from < end)
-}
-
-/** Three levels: the rows of `wide`; joined, with the results of the on-demand calls; the columns of the data set. */
-function datasetQuery(
-  training: Training,
-  columns: readonly QueryColumn[],
-  matched: SpineSlice,
-  wide: SpineSlice,
-): DatasetQuery {
-  const { plan, spine, functions, histories } = training
-  const joins = plan.joins.map((join) => ({ join, history: histories.get(join.view.name)! }))
-  const rows = `SELECT *, s.rowid AS spine_row, ${offsetSql(matched)} AS spine_offset
-    FROM ${spine.sql.relation} s WHERE ${withinSql(wide)}`
-  const joined = plan.outputs.flatMap((output, index) =>
-    output.from === 'join' ? [`${sourceSql(training, output.source)} AS f${index}`] : [],
-  )
-  const called = plan.calls.map((call, index) => `${callSql(training, call, functions[index]!)} AS call${index}`)
-  const carried = spine.columns.map((column) => `s.${column.sql}`)
-  const from = `(SELECT ${['s.spine_row', ...carried, ...joined, ...called].join(', ')}
-    FROM (${rows}) s ${joinedSql(joins, wide.first - matched.first, wide.end - matched.first)})`
-  return { columns, from, orderBy: 'spine_row' }
-}
-
-function sourceSql({ histories }: Training, { join, ordinal }: JoinedFeature): string {
-  return featureSql(join, histories.get(join.view.name)!, ordinal)
-}
-
-function callSql(training: Training, call: OnDemandCall, computed: OnDemandFunction): string {
-  const inputs = call.inputs.map((input) => input.features.map((source) => sourceSql(training, source)))
-  const request = call.view.request.map((feature) => requestSql(feature, training.spine.request.get(feature.name)))
-  const rejected = call.inputs.flatMap((input) => rejectedSql(training, input.features[0]?.join))
-  const called = computed.callSql(inputs, request)
-  return rejected.length === 0 ? called : `CASE WHEN ${rejected.join(' OR ')} THEN NULL ELSE ${called} END`
-}
-
-/** When nothing may be computed from an input, as in serving: its row is stale and its view rejects that. */
-function rejectedSql({ histories }: Training, join: Join | undefined): readonly string[] {
-  if (join?.view.onStale !== 'reject' || histories.get(join.view.name)!.isEmpty) return []
-  const stale = staleSql(join)
-  return stale === undefined ? [] : [`(${stale})`]
-}
-
-/** The spine's value; the default where it has no such column or null in it, as serving has it. */
-function requestSql(feature: Feature, given: string | undefined): string {
-  if (given === undefined) return defaultSql(feature)
-  return feature.default === undefined ? given : `coalesce(${given}, ${defaultSql(feature)})`
-}
-
-function outputColumns({ spine, plan }: Training): QueryColumn[] {
-  return [...spine.columns, ...plan.outputs.map(outputColumn)]
-}
-
-function outputColumn(output: OutputColumn, index: number): QueryColumn {
-  const sql = output.from === 'join' ? `f${index}` : `call${output.call.index}.o${output.output}`
-  const type = duckdbType(output.type).replace('TIMESTAMPTZ', 'TIMESTAMP WITH TIME ZONE')
-  return { name: output.name, type, sql, wholeSeconds: true }
 }
 
 async function featureFigures(session: Session, training: Training): Promise<FeatureFigures[]> {
