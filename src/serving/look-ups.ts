@@ -101,7 +101,7 @@ export function offlineLookUps(
   function gather(key: RowKey, { view, lookup }: Rule, landed: (row: Buffer | null | undefined) => void): void {
     const id = storageId(view)
     const open = gathering.get(id)
-    // A key twice: a FRESH request asks again while an older look-up is under way.
+    // A key comes twice when a FRESH request asks for it again.
     if (open !== undefined && open.seats.size < options.batchKeysMax && !open.seats.has(key)) {
       open.seats.set(key, landed)
       return
@@ -161,6 +161,9 @@ export function offlineLookUps(
 
   function timeOut(party: Party, { timeoutMs }: OfflineLookup): void {
     waiting = waiting.filter((other) => other !== party)
+    // After a stall the timers come before the end of the turn: whoever joined now would never be told.
+    const id = storageId(party.view)
+    if (gathering.get(id) === party) gathering.delete(id)
     const problem = `no answer within ${timeoutMs} ms (timeoutMs of the view's offlineLookup)`
     failed(party.view, [party], new TwinstoreError('DEADLINE_EXCEEDED', problem))
     for (const [abort, parties] of jobs) if (parties.every(({ isDone }) => isDone)) abort.abort()

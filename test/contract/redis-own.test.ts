@@ -109,6 +109,8 @@ describe('at its memory limit', () => {
         expect(entries.map(({ position }) => position)).toEqual(outcomes.map(({ position }) => position))
         await store.trimOutbox(SHARD, entries.at(-1)!.position)
         await store.releaseShards('one')
+        await store.raiseHorizon('airport_daily', 1)
+        expect(await store.remove([keyOf('airport-1')], await store.lastPosition(SHARD))).toEqual([true])
         await redis.command('CONFIG', 'SET', 'maxmemory', 0)
         expect(await store.outboxDepth()).toEqual({ rows: 0, bytes: 0 })
         expect(await store.write(batch)).toHaveLength(50)

@@ -51,26 +51,34 @@ const action = fc.oneof(
 
 const AS_TOLD = { hedgeAfterMs: 0, hedgeBudgetPercent: 0, readFrom: 'primary', timeoutMs: 10_000_000 } as const
 const MODES = [
-  { mode: 'the primary answers', fetch: AS_TOLD, looksUp: false },
-  { mode: 'what is not online is looked up', fetch: AS_TOLD, looksUp: true },
+  { mode: 'the primary answers', fetch: AS_TOLD, lookUp: undefined },
+  {
+    mode: 'what is not online is looked up',
+    fetch: AS_TOLD,
+    lookUp: { budgetPerSecond: 10_000, timeoutMs: 10_000_000 },
+  },
+  {
+    mode: 'look-ups have a small budget, fail and are late',
+    fetch: AS_TOLD,
+    lookUp: { budgetPerSecond: 3, timeoutMs: LAG_MS },
+  },
   {
     mode: 'replicas are asked for late answers',
     fetch: { ...AS_TOLD, hedgeAfterMs: HEDGE_MS, hedgeBudgetPercent: 100, timeoutMs: TTL_MS - LAG_MS },
-    looksUp: false,
+    lookUp: undefined,
   },
   {
     mode: 'replicas answer',
     fetch: { ...AS_TOLD, readFrom: 'replica', timeoutMs: TTL_MS - LAG_MS },
-    looksUp: false,
+    lookUp: undefined,
   },
 ] as const
 
 test.each(MODES)(
   'a request sees every write that it must see, when $mode',
-  async ({ fetch, looksUp }) => {
-    const viewed: FeatureView = looksUp
-      ? { ...counter, onMiss: { budgetPerSecond: 10_000, timeoutMs: 10_000_000 } }
-      : counter
+  async ({ fetch, lookUp }) => {
+    const viewed: FeatureView = lookUp === undefined ? counter : { ...counter, onMiss: lookUp }
+    const mayMiss = lookUp !== undefined && lookUp.timeoutMs === LAG_MS
     let fromHistory = 0
     let answered = 0
     let lagging = 0
@@ -123,6 +131,8 @@ test.each(MODES)(
           const checked = Promise.resolve(bytes).then((answer) => {
             const [vector] = decodeResponse(answer).vectors
             if (vector!.statuses[0] === 5 || vector!.stale_views.length > 0) return
+            // A look-up that did not happen: the row may well be there.
+            if (mayMiss && vector!.statuses[0] === 3) return
             answered++
             fromHistory += vector!.history_views.length
             expect(Number(vector!.values[0]!['int32_val'] ?? 0)).toBeGreaterThanOrEqual(floor)
@@ -167,7 +177,7 @@ test.each(MODES)(
           for (const call of history.calls.slice(lookUps)) {
             const held = call.keys.map((key) => (history.rows.has(key) ? Buffer.from(history.rows.get(key)!) : null))
             const answer = (): void => call.answerWith(held)
-            snapshots.push({ answer, fail: answer })
+            snapshots.push({ answer, fail: mayMiss ? () => call.fail(new Error('gone')) : answer })
           }
           lookUps = history.calls.length
         }
@@ -193,7 +203,7 @@ test.each(MODES)(
           else if (each.do === 'replicate') replicate()
           else if (each.do === 'archive') archive()
           else if (each.do === 'remove') {
-            if (looksUp) remove(each.id)
+            if (lookUp !== undefined) remove(each.id)
           } else if ('pick' in each && snapshots.length > 0) {
             const [snapshot] = snapshots.splice(each.pick % snapshots.length, 1)
             snapshot![each.do]()
@@ -213,10 +223,10 @@ test.each(MODES)(
         } while (calls < store.calls.length || lookUps < history.calls.length || snapshots.length > 0)
         await Promise.all(pending)
       }),
-      { numRuns: looksUp ? 1000 : 200 },
+      { numRuns: lookUp === undefined ? 200 : 400 },
     )
     expect(answered).toBeGreaterThan(100)
-    if (looksUp) expect(fromHistory).toBeGreaterThan(50)
+    if (lookUp !== undefined) expect(fromHistory).toBeGreaterThan(20)
     if (fetch !== AS_TOLD) expect(lagging).toBeGreaterThan(20)
   },
   60_000,

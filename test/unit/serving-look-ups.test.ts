@@ -141,6 +141,26 @@ test('a look-up that is late is a miss, its work is stopped, and a later request
   expect(await ask(made, ['a'])).toEqual([found(1)])
 })
 
+test('a stall longer than the time limit ends what gathers; what comes after it is looked up', async () => {
+  const deferred: (() => void)[] = []
+  const made = bench(world, { fetch: { defer: (run) => deferred.push(run) } })
+  archive(made, 'b', 2)
+  const endTurn = async (): Promise<void> => {
+    for (const run of deferred.splice(0)) run()
+    await made.turn()
+  }
+  const first = ask(made, ['a'])
+  await endTurn()
+  // Missing, and gathering until the end of the turn, when the clock jumps.
+  made.clock.advance(TIMEOUT_MS)
+  const second = ask(made, ['b'])
+  for (const run of deferred.splice(1)) run()
+  await made.turn()
+  await endTurn()
+  await endTurn()
+  expect(await Promise.all([first, second])).toEqual([[MISSING], [found(2)]])
+})
+
 test('a look-up that fails is a miss and a fault for the log', async () => {
   const made = manual()
   const failing = ask(made, ['a', 'b'])
