@@ -64,6 +64,7 @@ import { registerS3Metrics, type S3Numbers } from './observe/s3-metrics.ts'
 import { registerServerMetrics } from './observe/server-metrics.ts'
 import { registerStatisticsMetrics } from './observe/statistics-metrics.ts'
 import { registerSyncMetrics } from './observe/sync-metrics.ts'
+import { registerTableMetrics } from './observe/table-metrics.ts'
 import { engineName } from './offline/duckdb/engine-name.ts'
 import { createProcessEngine } from './offline/duckdb/process-engine.ts'
 import { openFolderObjects } from './offline/objects/folder-objects.ts'
@@ -604,7 +605,7 @@ function buildGrpcServer(
 
 /** Every part's numbers; registering costs nothing until somebody scrapes. */
 function buildMetrics(config: Config, parts: ServerParts): Metrics {
-  const { definitions, online, serving, archiver, calls, log } = parts
+  const { definitions, online, offline, serving, archiver, calls, log } = parts
   const metrics = createMetrics((name, error) => log.warn('a metric could not be read', { name, error }))
   const startedMs = clock.monotonicMs()
   registerServerMetrics(metrics, {
@@ -624,6 +625,8 @@ function buildMetrics(config: Config, parts: ServerParts): Metrics {
   registerParityMetrics(metrics, () => parts.parity.numbers())
   registerS3Metrics(metrics, parts.s3)
   registerStatisticsMetrics(metrics, () => parts.statistics.last())
+  const views = () => [...definitions.current.registry.views.values()]
+  registerTableMetrics(metrics, () => Promise.all(views().map((view) => offline.status(view))))
   registerSyncMetrics(metrics, { counts: () => parts.syncer.counts(), states: parts.syncStates })
   return metrics
 }

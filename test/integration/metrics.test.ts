@@ -74,6 +74,8 @@ test('syncs are counted, and how a view stands is told', async () => {
   expect(of('sync_last_success_timestamp_seconds')).toBeCloseTo(status!.lastSuccess!.getTime() / 1000, 0)
   expect(of('sync_next_due_timestamp_seconds')! - of('sync_last_success_timestamp_seconds')!).toBeCloseTo(86_400, 3)
   expect(of('feature_freshness_seconds')).toBeGreaterThan(0)
+  expect([of('table_version'), of('table_rows')]).toEqual([1, 39_952])
+  expect(of('table_bytes')! / of('table_files')!).toBeGreaterThan(1000)
   expect(status).toMatchObject({
     view: 'airport_daily',
     everySeconds: 86_400,
