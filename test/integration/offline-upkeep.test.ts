@@ -14,6 +14,7 @@ import {
   ALL,
   around,
   batchOf,
+  DAY_MICROS,
   DAY_MS,
   expectVersions,
   openUpkeep,
@@ -222,6 +223,24 @@ describe('pins', () => {
     const newest = await cleaned.trainingSet(service, request)
     expect(newest.pin.tables).toEqual({ v: 8 })
     expect(newest.sha256).not.toBe(first.sha256)
+  })
+
+  test('hold for what is asked of single entities and times, too', async () => {
+    const upkeep = await smallFiles(bench, 6)
+    const asked = async () => {
+      const found: string[] = []
+      for (let tableVersion = 0; tableVersion <= 6; tableVersion++) {
+        for (const filter of [{ entities: [['entity-b']] }, { latestOnly: true }, { fromMicros: DAY_MICROS }]) {
+          const dataset = await upkeep.store.export(VIEW, { format: 'csv', tableVersion, ...filter })
+          found.push(`${dataset.rows} rows ${dataset.sha256}`)
+        }
+      }
+      return found
+    }
+    const before = await asked()
+    await upkeep.store.compact(VIEW, ALL)
+    expect(await upkeep.store.status(VIEW)).toMatchObject({ files: 3 })
+    expect(await asked()).toEqual(before)
   })
 
   test('of versions before Twinstore wrote them down are known from the log', async () => {
