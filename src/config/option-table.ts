@@ -829,7 +829,7 @@ export const OPTIONS = {
   'sync-pass-rows': {
     group: 'Archiving',
     kind: 'count',
-    default: 1_000_000,
+    default: 100_000,
     min: 1,
     max: 100_000_000,
     description:

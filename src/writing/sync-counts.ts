@@ -1,6 +1,4 @@
 /** What the syncs of one instance did since it started, in plain numbers, for whoever watches. */
-import type { ErrorCode } from '../domain/errors.ts'
-
 export type SyncOutcome = 'done' | 'failed' | 'refused'
 
 export interface SyncCounts {
@@ -54,8 +52,8 @@ export class ViewSyncCounts {
     })
   }
 
-  failed(view: string, code: ErrorCode): void {
-    this.#views.set(view, this.#ended(view, code === 'ABORTED' || code === 'CANCELLED' ? 'refused' : 'failed'))
+  ended(view: string, outcome: Exclude<SyncOutcome, 'done'>): void {
+    this.#views.set(view, this.#ended(view, outcome))
   }
 
   #ended(view: string, outcome: SyncOutcome): SyncCounts {

@@ -125,11 +125,10 @@ export function createSyncer(parts: SyncerParts): Syncer {
       return result
     } catch (error) {
       const fault = asTwinstoreError(error)
-      counts.failed(view.name, fault.code)
-      // Another one's success is not undone by a run that came too late.
-      if (fault.code !== 'ABORTED' && fault.code !== 'CANCELLED') {
-        await recordFailure(online, view, beganMs, fault).catch(() => undefined)
-      }
+      // Another one's success is not undone by a run that came too late, nor is a caller who gave up a fault of the view.
+      const isRefused = fault.code === 'ABORTED' || fault.code === 'CANCELLED' || options.signal?.aborted === true
+      counts.ended(view.name, isRefused ? 'refused' : 'failed')
+      if (!isRefused) await recordFailure(online, view, beganMs, fault).catch(() => undefined)
       throw fault
     }
   }

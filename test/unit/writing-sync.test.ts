@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import type { RowKey } from '../../src/domain/entity-key.ts'
-import { TwinstoreError } from '../../src/domain/errors.ts'
+import { type ErrorCode, TwinstoreError } from '../../src/domain/errors.ts'
 import type { FeatureView } from '../../src/domain/registry.ts'
 import { acceptRow } from '../../src/domain/row-codec.ts'
 import type { Position } from '../../src/domain/version.ts'
 import type { OnlineStore, RowWrite } from '../../src/online/online-store.ts'
 import { encodeRows } from '../../src/writing/feature-write-service.ts'
+import { readSyncRecord } from '../../src/writing/sync-record.ts'
 import { createSyncer, type Syncer } from '../../src/writing/syncer.ts'
 import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
 import { readWriteRequest } from '../../src/writing/write-request.ts'
@@ -142,6 +143,33 @@ test('a view that fails does not stop the others; each is named', async () => {
     message: /1 of 2 views:\n {2}route: no such column/,
   })
   expect(done).toEqual(['others'])
+})
+
+test('what syncs did is counted and recorded; who gives up or comes too late is no failure of the view', async () => {
+  const { online, offline, syncer } = await bench()
+  const made = syncer()
+  offline.sources.set('route', await rowsOf(routes, 25, 1000))
+  await made.sync(['route'])
+  await made.sync(['route'])
+  expect(made.counts().get('route')).toMatchObject({ rowsRead: 50, rowsAdded: 25, rowsOnline: 25, running: 0 })
+  const sync = offline.store.sync
+  const failing = async (code: ErrorCode) => {
+    offline.store.sync = () => Promise.reject(new TwinstoreError(code, code))
+    await expect(made.sync(['route'])).rejects.toMatchObject({ code })
+    offline.store.sync = sync
+    return (await readSyncRecord(online, routes)).failure?.error
+  }
+  expect(await failing('ABORTED')).toBeUndefined()
+  const late = new AbortController()
+  const reserving = { ...online, reservePosition: () => online.reservePosition().finally(() => late.abort()) }
+  const given = syncer(reserving)
+  offline.store.sync = () => Promise.reject(new TwinstoreError('DEADLINE_EXCEEDED', 'too late'))
+  await expect(given.sync(['route'], { signal: late.signal })).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+  expect(given.counts().get('route')!.runs).toEqual({ done: 0, failed: 0, refused: 1 })
+  expect(await failing('FAILED_PRECONDITION')).toBe('FAILED_PRECONDITION')
+  expect(made.counts().get('route')!.runs).toEqual({ done: 2, failed: 1, refused: 1 })
+  await made.sync(['route'])
+  expect((await readSyncRecord(online, routes)).failure).toBeUndefined()
 })
 
 test.each([
