@@ -9,12 +9,16 @@
  * position and not appended again. Rejected: setting such rows aside elsewhere, because the outbox already is the durable
  * place with a limit and backpressure.
  */
-import { type Shard, splitRowKey } from '../domain/entity-key.ts'
+import { type RowKey, type Shard, splitRowKey } from '../domain/entity-key.ts'
 import type { TwinstoreError } from '../domain/errors.ts'
 import { NO_POSITION, type Position } from '../domain/version.ts'
 import { type BackoffLimits, backoffMs } from '../lib/backoff.ts'
+import { nextTurn } from '../lib/next-turn.ts'
 import type { OnlineStore, OutboxEntry } from '../online/online-store.ts'
 import { ArchivedTail } from './archived-tail.ts'
+
+/** The embedded store reads so many rows of 200 bytes in about three milliseconds, during which it answers nobody. */
+const PIECE_ROWS = 2000
 
 export interface PageLimits {
   readonly rows: number
@@ -120,11 +124,32 @@ export class ShardDrain {
   /** The rows after the cursor, and the last position. Rejects when the shard's node does not answer. */
   async read(limits: PageLimits): Promise<OutboxPage> {
     // In this order, which a node keeps: then rows up to `last` are in the page, and it does not take another one to see it.
-    const [last, entries] = await Promise.all([
+    const [last, first] = await Promise.all([
       this.#online.lastPosition(this.shard),
-      this.#online.readOutbox(this.shard, this.#cursor, limits),
+      this.#online.readOutbox(this.shard, this.#cursor, pieceOf(limits)),
     ])
-    return { entries, last }
+    return { entries: await this.#readOn(first, limits), last }
+  }
+
+  /** The rest of a page, piece by piece: a store reads and decodes each in one turn of the event loop. */
+  async #readOn(first: readonly OutboxEntry[], limits: PageLimits): Promise<readonly OutboxEntry[]> {
+    const entries = [...first]
+    let piece = first
+    let { rows, bytes } = limits
+    for (;;) {
+      const asked = pieceOf({ rows, bytes }).rows
+      rows -= piece.length
+      bytes -= piece.reduce((sum, { key, row }) => sum + key.length + row.length, 0)
+      if (piece.length < asked || rows <= 0 || bytes <= 0) return entries
+      await nextTurn()
+      try {
+        piece = await this.#online.readOutbox(this.shard, piece.at(-1)!.position, pieceOf({ rows, bytes }))
+      } catch {
+        // What was read can go on its way; the fault is met again, at the front of the next page.
+        return entries
+      }
+      for (const entry of piece) entries.push(entry)
+    }
   }
 
   /** The shard may have another primary: whether it has the rows that were archived is to be looked at. */
@@ -148,8 +173,9 @@ export class ShardDrain {
   /** Rows of a page that are not yet committed, by view, in order of position. */
   uncommitted(entries: readonly OutboxEntry[]): ReadonlyMap<string, OutboxEntry[]> {
     const groups = new Map<string, OutboxEntry[]>()
+    const storageIdOf = storageIdReader()
     for (const entry of entries) {
-      const { storageId } = splitRowKey(entry.key)
+      const storageId = storageIdOf(entry.key)
       if (entry.position <= (this.#committed.get(storageId) ?? NO_POSITION)) continue
       const group = groups.get(storageId)
       if (group === undefined) groups.set(storageId, [entry])
@@ -164,9 +190,10 @@ export class ShardDrain {
    */
   async advance(entries: readonly OutboxEntry[], isBlocked: (storageId: string) => boolean): Promise<void> {
     const archived: OutboxEntry[] = []
+    const storageIdOf = storageIdReader()
     for (const entry of entries) {
       const { key, position } = entry
-      const { storageId } = splitRowKey(key)
+      const storageId = storageIdOf(key)
       const committed = this.#committed.get(storageId) ?? NO_POSITION
       if (position > committed) {
         if (!isBlocked(storageId)) this.#committed.set(storageId, position)
@@ -191,5 +218,22 @@ export class ShardDrain {
 
   worked(): void {
     this.#fault = undefined
+  }
+}
+
+function pieceOf({ rows, bytes }: PageLimits): PageLimits {
+  return { rows: Math.min(rows, PIECE_ROWS), bytes }
+}
+
+/** The storage id of one key after the other; most have that of the key before, which is told without making a string. */
+function storageIdReader(): (key: RowKey) => string {
+  let storageId = ''
+  let prefix: string | undefined
+  return (key) => {
+    if (prefix === undefined || !key.startsWith(prefix)) {
+      storageId = splitRowKey(key).storageId
+      prefix = `${storageId}/`
+    }
+    return storageId
   }
 }
