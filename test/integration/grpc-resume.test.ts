@@ -110,6 +110,34 @@ test('another server goes on where the first one ended', async () => {
   expect(other.asked).toEqual([{ format: 'csv', tableVersion: 12 }])
 })
 
+test('an export of a service is made again from the same spine rows and the same tables', async () => {
+  const calls: unknown[] = []
+  const serve = async (spineTable: number, tables: Readonly<Record<string, number>>) => {
+    const edge: Edge = await start({
+      offline: {
+        async export(view, request) {
+          calls.push([view.name, request.tableVersion])
+          return { ...(await edge.dataset(Buffer.from('spine'))), tableVersion: spineTable }
+        },
+        async trainingSet(_service, request) {
+          calls.push(request.tableVersions)
+          return { ...(await edge.dataset(content)), pin: { ...pin, tables } } as never
+        },
+      },
+    })
+    return edge
+  }
+  const request = { service: 'predict_delay', format: 'csv' } as const
+  const first = clientOf(await serve(4, { airport_daily: 7, route_daily: 5 }))
+  const { token, received } = await beginning(await first.exportFeatures(request), 700_000)
+  // Rows were added between the spine and the join: each is made again as it was.
+  const other = clientOf(await serve(9, { airport_daily: 10, route_daily: 9 }))
+  const rest = await other.exportFeatures({ ...request, resume: { token, received: pieces(received) } })
+  expect(Buffer.concat([received, ...(await collect(rest))]).equals(content)).toBe(true)
+  const pinned = { airport_daily: 7, route_daily: 5 }
+  expect(calls).toEqual([['route_daily', undefined], undefined, ['route_daily', 4], pinned])
+})
+
 test('bytes that would be others are refused before the first of them, and the engines are named', async () => {
   const { token, received } = await beginning(await clientOf(await start()).exportFeatures(VIEW), 30_000)
   const resume = () => ({ ...VIEW, resume: { token, received: pieces(received) } })
