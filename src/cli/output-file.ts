@@ -69,7 +69,11 @@ export async function saveDataset(path: string, dataset: DatasetStream, resumed 
   const { content, state } = partialOf(path)
   const { resumeToken } = dataset.info
   try {
-    if (!resumed) await writeFile(state, JSON.stringify({ resumeToken }))
+    if (!resumed) {
+      // First what an earlier run left: its bytes must not stand beside this token.
+      await removePartial(path)
+      await writeFile(state, JSON.stringify({ resumeToken }))
+    }
     const file = createWriteStream(content, { flags: resumed ? 'a' : 'w' })
     await pipeline(Readable.from(dataset, { objectMode: false }), file)
     await rename(content, path)

@@ -127,6 +127,7 @@ export async function openDataset(
     if (cancelled || !BROKEN.includes(error.code) || info.resumeToken === '') throw error
     options.onBroken?.({ bytes: content.bytes, error })
     stream = await transport.afterBreak(error, () => open(info.resumeToken), left)
+    if (cancelled) stream.call.cancel()
   }
   return {
     info,
@@ -217,12 +218,16 @@ function trailerOf(message: NonNullable<ChunkMessage['trailer']>): DatasetTraile
   }
 }
 
-/** The status comes after the trailer, and only an OK one means that all went well. */
+/**
+ * The status comes after the trailer, and a failure in it is one of the data set. A connection that is lost before the status takes
+ * nothing from what has arrived and been checked.
+ */
 async function expectEnd(stream: OpenStream, transport: Transport): Promise<void> {
   try {
     await stream.chunks.next()
   } catch (error) {
-    throw transport.error(error)
+    const ended = transport.error(error)
+    if (!BROKEN.includes(ended.code)) throw ended
   }
 }
 
