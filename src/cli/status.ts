@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { ServerStatus } from '../client/index.ts'
+import type { ServerStatus, ViewSyncStatus } from '../client/index.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
 import { formatBytes, formatCount, formatSeconds, formatTime, print, printJson, printTable } from './output.ts'
 
@@ -78,6 +78,12 @@ function printParity({ parity }: ServerStatus): void {
   )
 }
 
+function age({ freshnessSeconds, ttlSeconds }: ViewSyncStatus): string {
+  if (freshnessSeconds === undefined) return ''
+  const isPast = ttlSeconds !== undefined && freshnessSeconds > ttlSeconds
+  return `${formatSeconds(freshnessSeconds)}${isPast ? ', past ttl' : ''}`
+}
+
 function printSyncs({ syncs }: ServerStatus): void {
   print('')
   printTable(
@@ -89,7 +95,7 @@ function printSyncs({ syncs }: ServerStatus): void {
       sync.lastSeconds === undefined ? '' : formatSeconds(sync.lastSeconds),
       sync.nextDue ?? '',
       sync.newestEvent ?? '',
-      sync.freshnessSeconds === undefined ? '' : formatSeconds(sync.freshnessSeconds),
+      age(sync),
       sync.ttlSeconds === undefined ? 'none' : formatSeconds(sync.ttlSeconds),
     ]),
   )
