@@ -95,7 +95,7 @@ export class Tally {
 
 function findingOf(view: FeatureView, key: RowKey, fault: TwinFault, repair: RepairOutcome): Finding {
   const online = 'online' in fault ? fault.online : undefined
-  const offline = 'expected' in fault ? fault.expected : undefined
+  const offline = fault.kind === 'missingOffline' ? fault.kept : fault.expected
   return {
     kind: fault.kind,
     ...entityOf(view, key),

@@ -39,7 +39,10 @@ export interface Look {
   readonly after: RowResult
 }
 
-/** What is wrong, with the sound row that the online store should have (`expected`) or that the history lacks (`online`). */
+/**
+ * What is wrong, with the sound row that the online store should have (`expected`), or the one that the history lacks (`online`)
+ * beside the newest that it has (`kept`).
+ */
 export type TwinFault =
   | {
       readonly kind: 'mismatch'
@@ -49,7 +52,7 @@ export type TwinFault =
     }
   | { readonly kind: 'staleOnline'; readonly online: Buffer; readonly expected: Buffer }
   | { readonly kind: 'missingOnline'; readonly expected: Buffer }
-  | { readonly kind: 'missingOffline'; readonly online: Buffer }
+  | { readonly kind: 'missingOffline'; readonly online: Buffer; readonly kept: Buffer | undefined }
   | { readonly kind: 'unreadable'; readonly error: TwinstoreError; readonly expected: Buffer | undefined }
 
 export type Verdict =
@@ -70,7 +73,7 @@ export function judge(view: FeatureView, look: Look, nowMicros: number): Verdict
   if (isError(before) || isError(after) || !isSameVersion(before, after)) return { kind: 'unsettled' }
   if (after === null && newest === undefined) return { kind: 'absent' }
   if (after !== null && (newest === undefined || compareRowVersions(after, newest) > 0)) {
-    return { kind: 'missingOffline', online: after }
+    return { kind: 'missingOffline', online: after, kept: newest }
   }
   const expected = newest!
   const isExpired = isStale(rowEventMicros(expected), view.ttlMicros, nowMicros)
