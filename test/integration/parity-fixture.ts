@@ -16,7 +16,7 @@ import type { ParityParts } from '../../src/parity/parity-parts.ts'
 import { type Archiver, type ArchiverLimits, createArchiver } from '../../src/writing/archiver.ts'
 import { createWriteService } from '../../src/writing/feature-write-service.ts'
 import { createFeatureWriter } from '../../src/writing/feature-writer.ts'
-import { isSynced } from '../../src/writing/online-seed.ts'
+import { isSynced, seedOnline } from '../../src/writing/online-seed.ts'
 import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
 import { TestDefinitions, viewOf } from '../unit/writing-fixture.ts'
 
@@ -40,10 +40,10 @@ export interface Twins {
   readonly definitions: TestDefinitions
   readonly parts: ParityParts
   /** Through the write service, as a client does. */
-  write(rows: Readonly<Record<string, WrittenValues>>, eventMicros?: number): Promise<void>
-  compare(request?: Partial<CompareRequest>): Promise<ParityResult>
-  /** A further offline store on the same tables, which knows nothing of what the first one has read. */
-  anotherOffline(): Promise<OfflineStore>
+  write(rows: Readonly<Record<string, WrittenValues>>, eventMicros?: number, ack?: 'ONLINE' | 'BOTH'): Promise<void>
+  compare(request?: Partial<CompareRequest>, view?: FeatureView): Promise<ParityResult>
+  /** Brings online what syncs have brought to the history. */
+  seed(view: FeatureView): Promise<void>
 }
 
 export interface WrittenValues {
@@ -76,6 +76,7 @@ export interface TwinsOptions {
   readonly dir: string
   readonly archiver?: Partial<ArchiverLimits>
   readonly views?: readonly FeatureView[]
+  readonly resolveSource?: () => string
 }
 
 export async function openTwins({
@@ -83,6 +84,7 @@ export async function openTwins({
   dir,
   archiver: limits = {},
   views = [airport],
+  resolveSource = () => '',
 }: TwinsOptions): Promise<Twins> {
   const engine = createInlineEngine(
     {
@@ -100,7 +102,7 @@ export async function openTwins({
       objects: await openFolderObjects(join(dir, 'offline')),
       engine,
       engineName: 'test',
-      resolveSource: async () => '',
+      resolveSource: async () => resolveSource(),
       table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 100, logReadsMax: 8 },
       spoolDir: join(dir, 'spool'),
       spoolBytesMax: 1024 * MiB,
@@ -164,13 +166,16 @@ export async function openTwins({
     archiver,
     definitions,
     parts,
-    async write(rows, eventMicros) {
+    async write(rows, eventMicros, ack = 'ONLINE') {
       const event = eventMicros === undefined ? {} : { eventMicros }
       const written = Object.entries(rows).map(([name, row]) => ({ values: { airport: name, ...row }, ...event }))
-      await service.writeFeatures(encodeWriteRequest(airport, written), new AbortController().signal)
+      await service.writeFeatures(encodeWriteRequest(airport, written, { ack }), new AbortController().signal)
     },
-    compare: (request = {}) =>
-      compareTwins(parts, airport, { sample: ALL_KEYS, repair: false, findingsMax: 100, ...request }),
-    anotherOffline: openOffline,
+    compare: (request = {}, view = airport) =>
+      compareTwins(parts, view, { sample: ALL_KEYS, repair: false, findingsMax: 100, ...request }),
+    async seed(view) {
+      const changes = { applied: () => {}, changed: () => {} }
+      await seedOnline({ online, offline, changes, seedRows: 100, passRows: 1000 }, view, { goal: 'synced' })
+    },
   }
 }
