@@ -31,13 +31,13 @@ export async function temporaryDir(): Promise<string> {
   return dir
 }
 
-export async function tamperedLmdb(): Promise<Tampered> {
+export async function tamperedLmdb(shardCount = SHARDS): Promise<Tampered> {
   const dir = await temporaryDir()
   const online = await openLmdbStore({
     ...LMDB_DEFAULTS,
     durability: 'process',
     dir,
-    shardCount: SHARDS,
+    shardCount,
     clock: systemClock,
   })
   onTestFinished(() => online.close())

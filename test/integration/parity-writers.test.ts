@@ -1,9 +1,11 @@
 /** Comparisons, and repairs, while writers go on. */
 import { expect, test } from 'vitest'
 import { entityKey, rowKey } from '../../src/domain/entity-key.ts'
+import { ALL_KEYS } from '../../src/domain/key-sample.ts'
 import { type FeatureView, storageId } from '../../src/domain/registry.ts'
 import { compareRowVersions } from '../../src/domain/row-codec.ts'
-import type { ParityResult } from '../../src/parity/compare-twins.ts'
+import { compareTwins, type ParityResult } from '../../src/parity/compare-twins.ts'
+import type { ParityParts } from '../../src/parity/parity-parts.ts'
 import { airport, keyOf, openTwins, type Twins, values } from './parity-fixture.ts'
 import { type Tampered, tamperedLmdb, tamperedRedis, temporaryDir } from './parity-stores.ts'
 
@@ -101,6 +103,68 @@ test.each(STORES)(
     }
   },
 )
+
+test('whatever read of a comparison a write or an archiving comes before, nothing is accused', {
+  timeout: 60_000,
+}, async () => {
+  const { online } = await tamperedLmdb(1)
+  const twins = await openTwins({ online, dir: await temporaryDir(), archiver: { intervalMs: 3_600_000 } })
+  let turn = 0
+  const write = () => twins.write({ A1: values(++turn), [`new-${turn}`]: values(turn) }, 1_000_000 + turn)
+  const archive = () => twins.archiver.flush()
+  const meanwhile: Record<string, () => Promise<void>> = {
+    write,
+    archive,
+    'write and archive': () => write().then(archive),
+  }
+  let reads = 0
+  for (const [what, interfere] of Object.entries(meanwhile)) {
+    let isPast = false
+    for (let before = 0; !isPast; before++) {
+      await write()
+      let calls = 0
+      let isSuspect = false
+      const parts = interrupted(twins.parts, async (read) => {
+        // A write behind the first look's back makes suspects, so that there is a second one.
+        if (read === 'readMany' && !isSuspect) {
+          isSuspect = true
+          await write()
+        }
+        if (calls++ === before) await interfere()
+      })
+      const { findings, problems } = await compareTwins(parts, airport, {
+        sample: ALL_KEYS,
+        repair: false,
+        findingsMax: 9,
+      })
+      expect([...findings, ...problems], `${what} before read ${before}`).toEqual([])
+      isPast = calls <= before
+      reads = Math.max(reads, calls)
+    }
+  }
+  // The first look has four kinds of reads at least, and a second one was made.
+  expect(reads).toBeGreaterThan(8)
+})
+
+/** Parts that wait for `before` ahead of every read of a store. */
+function interrupted(parts: ParityParts, before: (read: string) => Promise<void>): ParityParts {
+  const around = <T extends object>(store: T): T =>
+    new Proxy(store, {
+      get(target, name) {
+        const member = target[name as keyof T]
+        if (typeof member !== 'function') return member
+        return async (...args: readonly unknown[]) => {
+          await before(String(name))
+          return await member(...args)
+        }
+      },
+    })
+  const isSynced: ParityParts['isSynced'] = async (view) => {
+    await before('isSynced')
+    return await parts.isSynced(view)
+  }
+  return { ...parts, online: around(parts.online), offline: around(parts.offline), isSynced }
+}
 
 test('rows of a sync that is under way, or was broken off, are not accused; afterwards what it left is', async () => {
   const tampered = await tamperedLmdb()
