@@ -44,7 +44,7 @@ const STORES: [string, () => Promise<Tampered>][] = [
 
 test.each(STORES)(
   '%s: stores that work are never accused while writes, archiving and comparisons go on side by side',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async (_, make) => {
     const twins = await openTwins({ online: (await make()).online, dir: await temporaryDir() })
     await twins.write(Object.fromEntries(NAMES.map((name, index) => [name, values(index)])), 1_000_000)
@@ -71,7 +71,7 @@ test.each(STORES)(
 
 test.each(STORES)(
   '%s: repairs beside writers mend what is broken and take nothing away that was written',
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async (_, make) => {
     const tampered = await make()
     const twins = await openTwins({ online: tampered.online, dir: await temporaryDir() })
@@ -105,7 +105,7 @@ test.each(STORES)(
 )
 
 test('whatever read of a comparison a write or an archiving comes before, nothing is accused', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const { online } = await tamperedLmdb(1)
   const twins = await openTwins({ online, dir: await temporaryDir(), archiver: { intervalMs: 3_600_000 } })
