@@ -266,7 +266,7 @@ export const OPTIONS = {
     default: 2,
     min: 1,
     max: 64,
-    description: 'Look-ups in the history at a time, for entities without a row online (onMiss: offlineLookup).',
+    description: 'Look-ups in the history at a time, for entities without a row online (onMiss).',
   },
   'look-up-batch-max': {
     group: 'Reading',

@@ -5,10 +5,14 @@ export type { Entity, EntityOptions } from './builders/entities.ts'
 export { entity } from './builders/entities.ts'
 export type { FeatureService, FeatureServiceOptions } from './builders/feature-services.ts'
 export { featureService } from './builders/feature-services.ts'
-export type { FeatureView, FeatureViewOptions, ViewRef, ViewUse } from './builders/feature-views.ts'
+export type {
+  FeatureView,
+  FeatureViewOptions,
+  OfflineLookupOptions,
+  ViewRef,
+  ViewUse,
+} from './builders/feature-views.ts'
 export { featureView } from './builders/feature-views.ts'
-export type { OfflineLookup, OfflineLookupOptions } from './builders/misses.ts'
-export { offlineLookup } from './builders/misses.ts'
 export type {
   ComputeOutput,
   ComputeRow,

@@ -6,7 +6,7 @@ import { loadInProcess } from './definitions-process.ts'
 
 const BUILDERS = `import {
   bool, bytes, days, double, entity, featureService, featureView, file, float, hours, int32, int64, list, minutes,
-  offlineLookup, onDemandView, seconds, sql, string, timestamp, vector,
+  onDemandView, seconds, sql, string, timestamp, vector,
 } from 'twinstore'`
 
 /** Each faulty line says what must be reported for it: the path, and a part of the problem. */
@@ -208,14 +208,14 @@ test.each([
   ],
   [
     "export const v = featureView('v', { entities: [shop], features: { x: double() }, onMiss: 'offline' })",
-    /v.onMiss: expected 'default' or offlineLookup\(\{ budget: 50 \}\), got "offline"/,
+    /v.onMiss: expected 'default' or \{ offlineLookup: \{ budget: 50 \} \}, got "offline"/,
   ],
   [
-    "export const v = featureView('v', { entities: [shop], features: { x: double() }, onMiss: offlineLookup({ budget: 0.5 }) })",
-    /v.onMiss.budget: expected a whole number from 1 to 10000, got the number 0.5/,
+    "export const v = featureView('v', { entities: [shop], features: { x: double() }, onMiss: { offlineLookup: { budget: 0.5 } } })",
+    /v.onMiss.offlineLookup.budget: expected a whole number from 1 to 10000, got the number 0.5/,
   ],
   [
-    "export const v = featureView('v', { entities: [shop], features: { x: double() }, online: false, onMiss: offlineLookup({ budget: 5 }) })",
+    "export const v = featureView('v', { entities: [shop], features: { x: double() }, online: false, onMiss: { offlineLookup: { budget: 5 } } })",
     /v.onMiss: the view is not online/,
   ],
 ])('%s', async (text, problem) => {
@@ -238,7 +238,7 @@ test('good definitions of every kind have no faults', async () => {
     export const o = onDemandView('o', { inputs: [all.pick('a'), sales.as('s')], features: { y: double() }, compute: () => ({ y: 1 }) })
     export const top = featureView('top', {
       entities: [shop], features: { revenue: double(), seen: timestamp() }, keepOnline: { topBy: 'seen', limit: 10 },
-      onMiss: offlineLookup({ budget: 50, timeoutMs: 100 }),
+      onMiss: { offlineLookup: { budget: 50, timeoutMs: 100 } },
     })
     export const pushed = featureView('pushed', {
       entities: [shop], features: { x: double() }, ttl: hours(2), source: sql\`SELECT 1\`,

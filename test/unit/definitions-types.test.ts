@@ -7,7 +7,7 @@ import { definitionsFolder } from './definitions-folder.ts'
 const REPOSITORY = new URL('../../', import.meta.url).pathname
 
 const DEFINITIONS = `
-import { bytes, double, entity, featureService, featureView, float, hours, int64, list, offlineLookup, onDemandView, sql, string, timestamp, vector } from 'twinstore'
+import { bytes, double, entity, featureService, featureView, float, hours, int64, list, onDemandView, sql, string, timestamp, vector } from 'twinstore'
 
 const airport = entity('airport', string())
 const route = entity('route', { origin: string(), destination: int64() })
@@ -18,7 +18,7 @@ const badOption = featureView('v', { entities: [airport], features: {}, onStele:
 const badStale = featureView('v', { entities: [airport], features: {}, onStale: 'nulls' }) // wrong
 const badTtl = featureView('v', { entities: [airport], features: {}, ttl: 3 }) // wrong
 const badEntities = featureView('v', { entities: [daily], features: {} }) // wrong
-const kept = featureView('k', { entities: [airport], features: { mean: double(), code: string() }, keepOnline: { topBy: 'mean', limit: 5 }, onMiss: offlineLookup({ budget: 5 }) })
+const kept = featureView('k', { entities: [airport], features: { mean: double(), code: string() }, keepOnline: { topBy: 'mean', limit: 5 }, onMiss: { offlineLookup: { budget: 5 } } })
 const badRank = featureView('k', { entities: [airport], features: { mean: double(), code: string() }, keepOnline: { topBy: 'code', limit: 5 } }) // wrong
 const badMiss = featureView('k', { entities: [airport], features: {}, onMiss: 'offline' }) // wrong
 const badDefault = double({ default: 'x' }) // wrong

@@ -72,11 +72,6 @@ export interface DurationDeclaration {
   readonly seconds: number
 }
 
-export interface OfflineLookupDeclaration {
-  readonly kind: 'offlineLookup'
-  readonly options: unknown
-}
-
 export type Declaration =
   | TypeDeclaration
   | EntityDeclaration
@@ -87,7 +82,6 @@ export type Declaration =
   | SqlDeclaration
   | FileDeclaration
   | DurationDeclaration
-  | OfflineLookupDeclaration
 
 export interface Declared<D extends Declaration = Declaration> {
   readonly [DECLARED]: D

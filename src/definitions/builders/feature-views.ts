@@ -3,9 +3,16 @@ import type { OnStale } from '../../domain/registry.ts'
 import { callStack, DECLARED, type Declared, type UseDeclaration, type ViewDeclaration } from './declarations.ts'
 import type { Duration } from './durations.ts'
 import type { Entity } from './entities.ts'
-import type { OfflineLookup } from './misses.ts'
 import type { SqlFragment } from './sources.ts'
 import type { FeatureType, FeatureTypes } from './value-types.ts'
+
+/** Tens of milliseconds, where a read of the online store takes one. */
+export interface OfflineLookupOptions {
+  /** Entities that one instance looks up per second at most; further ones are missing, as without a look-up. */
+  readonly budget: number
+  /** How long a look-up may take; after it the entity is missing. 200 unless given. */
+  readonly timeoutMs?: number
+}
 
 /** The features that entities can be ranked by. */
 type NumericNames<Features> = {
@@ -41,9 +48,9 @@ export interface FeatureViewOptions<Entities extends readonly Entity[], Features
   readonly keepOnline?: { readonly topBy: NumericNames<Features>; readonly limit: number }
   /**
    * What an entity gets that has no row online. `default`: nothing but the defaults of its features, with status NOT_FOUND; or
-   * `offlineLookup(...)`: its latest row in the history. `default` unless given.
+   * `{ offlineLookup: ... }`: its latest row in the history. `default` unless given.
    */
-  readonly onMiss?: 'default' | OfflineLookup
+  readonly onMiss?: 'default' | { readonly offlineLookup: OfflineLookupOptions }
   readonly description?: string
 }
 

@@ -2,10 +2,9 @@
 import type { Feature, FeatureView, KeepOnline, OfflineLookup } from '../../domain/registry.ts'
 import { typeName } from '../../domain/value-type.ts'
 import { didYouMean } from '../../lib/nearest-name.ts'
-import { declarationOf } from '../builders/declarations.ts'
 import type { FaultScope } from './fault-scope.ts'
 import { KEPT_ONLINE_MAX, LOOKUP_TIMEOUT_MS_MAX, LOOKUPS_PER_SECOND_MAX } from './limits.ts'
-import { described, type Fields, readFields } from './option-fields.ts'
+import { asRecord, described, type Fields, readFields } from './option-fields.ts'
 
 const RANKED_TYPES: readonly string[] = ['int32', 'int64', 'float', 'double', 'timestamp']
 const LOOKUP_TIMEOUT_MS = 200
@@ -52,15 +51,16 @@ function readKeepOnline(scope: FaultScope, raw: unknown, features: readonly Feat
 
 function readOnMiss(scope: FaultScope, raw: unknown): OfflineLookup | undefined {
   if (raw === undefined || raw === 'default') return undefined
-  const declared = declarationOf(raw)
-  if (declared?.kind !== 'offlineLookup') {
-    scope.add(`expected 'default' or offlineLookup({ budget: 50 }), got ${described(raw)}`)
+  if (asRecord(raw)?.['offlineLookup'] === undefined) {
+    scope.add(`expected 'default' or { offlineLookup: { budget: 50 } }, got ${described(raw)}`)
     return undefined
   }
-  const { budget, timeoutMs = LOOKUP_TIMEOUT_MS } = readFields(scope, declared.options, ['budget', 'timeoutMs'])
+  const lookup = scope.in('offlineLookup')
+  const { offlineLookup } = readFields(scope, raw, ['offlineLookup'])
+  const { budget, timeoutMs = LOOKUP_TIMEOUT_MS } = readFields(lookup, offlineLookup, ['budget', 'timeoutMs'])
   return {
-    budgetPerSecond: readCount(scope.in('budget'), budget, LOOKUPS_PER_SECOND_MAX),
-    timeoutMs: readCount(scope.in('timeoutMs'), timeoutMs, LOOKUP_TIMEOUT_MS_MAX),
+    budgetPerSecond: readCount(lookup.in('budget'), budget, LOOKUPS_PER_SECOND_MAX),
+    timeoutMs: readCount(lookup.in('timeoutMs'), timeoutMs, LOOKUP_TIMEOUT_MS_MAX),
   }
 }
 
