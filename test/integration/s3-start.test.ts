@@ -160,6 +160,24 @@ test('a store that puts an object over one that exists, whatever it is asked, is
   expect((await refusal({ endpoint: unable })).message).toContain('does not honour')
 })
 
+test('names are as the store sends them, encoded or not, and folders of a console are none', async () => {
+  const contents = (...keys: string[]) =>
+    keys.map((key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`).join('')
+  for (const [encoding, keys] of [
+    ['<EncodingType>url</EncodingType>', ['', 'a/', 'a/b%2525+c', 'd%01']],
+    ['', ['', 'a/', 'a/b%25 c', 'd']],
+  ] as const) {
+    const endpoint = await serveRaw((request, response) => {
+      if (request.method === 'PUT') response.statusCode = 412
+      const listed = `${encoding}${contents(...keys.map((key) => `p/${key}`))}<KeyCount>`
+      response.end(request.method === 'GET' ? EMPTY_LIST.replace('<KeyCount>', listed) : '')
+    })
+    const objects = await openTestObjects({ endpoint, bucket, prefix: 'p/', cacheDir: join(dir, 'cache') })
+    expect(await everything(objects)).toEqual(['a/b%25 c', encoding === '' ? 'd' : 'd\u0001'])
+    await objects.close()
+  }
+})
+
 test('a store that lists in an order of its own is refused when it shows it', async () => {
   const key = (name: string) =>
     `<Contents><Key>${name}</Key><Size>1</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>`

@@ -137,10 +137,13 @@ class S3Objects implements ObjectStore {
         requests.answer((client, options) => client.send(command, options)),
       )
       for (const { Key, Size, LastModified } of page.Contents ?? []) {
-        const path = decoded(Key!).slice(this.parts.prefix.length)
+        // A store that does not know of the encoding sends names as they are.
+        const key = page.EncodingType === 'url' ? decoded(Key!) : Key!
+        const path = key.slice(this.parts.prefix.length)
         if (last !== '' && compareUtf8(path, last) <= 0) throw this.unordered(last, path)
         last = path
-        if (path.startsWith(`${RESERVED}/`)) continue
+        // Consoles make empty objects that end with a slash, to show folders.
+        if (path.startsWith(`${RESERVED}/`) || path === '' || path.endsWith('/')) continue
         yield { path, bytes: Size ?? 0, modifiedMs: LastModified?.getTime() ?? 0 }
       }
       next = page.IsTruncated ? { ContinuationToken: page.NextContinuationToken } : undefined
