@@ -1,8 +1,8 @@
 /** What an operator is told when the bucket, the rights, the region, the clock or the store is not as it should be. */
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type RequestListener } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -17,7 +17,7 @@ const LEDGER = new URL('../fixtures/ledger', import.meta.url).pathname
 let server: S3Server
 let bucket: string
 let dir: string
-const raw: Server[] = []
+const raw: TcpServer[] = []
 beforeAll(async () => {
   server = await startS3Server()
   bucket = await server.makeBucket()
@@ -127,6 +127,15 @@ test('a store that is not there, does not answer, or is none', async () => {
   })
   const silent = await serveRaw(() => undefined)
   expect((await refusal({ endpoint: silent, requests })).message).toContain('s3-request-timeout')
+  const garbage = createTcpServer((socket) => socket.end('*1\r\n$4\r\nPONG\r\n'))
+  raw.push(garbage)
+  garbage.listen(0, '127.0.0.1')
+  await once(garbage, 'listening')
+  const noHttp = `http://127.0.0.1:${(garbage.address() as AddressInfo).port}`
+  expect(await refusal({ endpoint: noHttp, requests })).toMatchObject({
+    code: 'UNAVAILABLE',
+    message: expect.stringMatching(`${noHttp} broke off the connection \\(HPE_`),
+  })
   const page = await serveRaw((_, response) => response.end('<html><body>Welcome & <br> hello</body></html>'))
   expect(await refusal({ endpoint: page, requests })).toMatchObject({
     code: expect.any(String),
@@ -191,6 +200,25 @@ test('a store that lists in an order of its own is refused when it shows it', as
     message: expect.stringContaining('not in the order of their bytes'),
   })
   await objects.close()
+})
+
+test('a region that nothing names', async () => {
+  const names = ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE', 'AWS_PROFILE']
+  const before = names.map((name) => [name, process.env[name]] as const)
+  for (const name of names) delete process.env[name]
+  process.env['AWS_CONFIG_FILE'] = join(dir, 'none')
+  try {
+    const { code, message } = await refusal({ location: { bucket, prefix: '', pathStyle: false } })
+    expect([code, message]).toEqual([
+      'FAILED_PRECONDITION',
+      expect.stringContaining('no region is set; give --s3-region'),
+    ])
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+  }
 })
 
 let count = 0

@@ -10,7 +10,7 @@ import {
 } from '../../../src/offline/objects/s3/open-s3-objects.ts'
 import type { S3Credentials } from './s3-server.mjs'
 
-export interface S3TestOptions extends Partial<Omit<S3ObjectsOptions, 'location' | 'requests' | 'cache' | 'uploads'>> {
+export interface S3TestOptions extends Partial<Omit<S3ObjectsOptions, 'requests' | 'cache' | 'uploads'>> {
   readonly endpoint: string
   readonly bucket: string
   readonly prefix?: string

@@ -55,7 +55,7 @@ export interface OpenedS3Objects extends ObjectStore {
 export async function openS3Objects(options: S3ObjectsOptions): Promise<OpenedS3Objects> {
   const { bucket, prefix, endpoint, region } = options.location
   const location = `s3://${bucket}${prefix === '' ? '' : `/${prefix.slice(0, -1)}`}`
-  const place: S3Place = { bucket, endpoint: endpoint ?? `S3 of region ${region ?? 'as the environment says'}` }
+  const place: S3Place = { bucket, endpoint: endpoint ?? `AWS S3${region === undefined ? '' : ` in ${region}`}` }
   const { clock, random } = options
   const sent = new Map<string, number>()
   const count = (operation: string) => sent.set(operation, (sent.get(operation) ?? 0) + 1)

@@ -22,7 +22,7 @@ export interface S3Fault {
 /** What messages name. */
 export interface S3Place {
   readonly bucket: string
-  /** The endpoint given, or `S3 of <region>`. */
+  /** The endpoint given, or AWS S3 and its region. */
   readonly endpoint: string
 }
 
@@ -56,7 +56,7 @@ export function s3Fault(cause: unknown, place: S3Place): S3Fault {
   const status = error.$metadata?.httpStatusCode ?? error.$response?.statusCode
   const name = error.Code ?? error.name ?? 'unknown'
   const said = error.message && !/^(UnknownError|Unknown)$/.test(error.message) ? ` (${error.message})` : ''
-  const known = KNOWN[name]?.(error, place)
+  const known = Object.hasOwn(KNOWN, name) ? KNOWN[name]!(error, place) : undefined
   if (known !== undefined) return { status, name, isTransient: false, mayHaveLanded: false, ...known }
   const own = networkFault(error, place) ?? statusFault(status, name, said, place)
   return { status, name, ...own }
@@ -161,7 +161,6 @@ function serverTime(error: SdkError): string {
 
 const NOT_REACHED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 const TLS = /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|EPROTO)/
-const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED', 'ERR_STREAM_PREMATURE_CLOSE'])
 
 type OwnFault = Omit<S3Fault, 'status' | 'name'>
 
@@ -187,8 +186,9 @@ function brokenness(error: SdkError, code: string): string | undefined {
   if (late || (error instanceof BrokenAnswer && error.how === 'timeout')) {
     return 'did not answer in time (options s3-connect-timeout, s3-request-timeout)'
   }
-  if (error instanceof BrokenAnswer || BROKEN.has(code)) return 'broke off the connection'
-  return undefined
+  if (error instanceof BrokenAnswer) return 'broke off its answer'
+  // ECONNRESET, EPIPE, a head that is no HTTP (HPE_...): Node's errors have codes, those of the SDK have not.
+  return code === '' ? undefined : `broke off the connection (${code})`
 }
 
 function statusFault(status: number | undefined, name: string, said: string, place: S3Place): OwnFault {
@@ -216,10 +216,16 @@ function statusFault(status: number | undefined, name: string, said: string, pla
     const problem = `${endpoint} refused: ${status} ${name}${said}`
     return { code: 'FAILED_PRECONDITION', problem, isTransient: false, mayHaveLanded: false }
   }
+  if (status === undefined) {
+    const problem = /region is missing/i.test(said)
+      ? 'no region is set; give --s3-region, or set AWS_REGION or the region of the profile'
+      : `the request was not sent: ${name}${said}`
+    return { code: 'FAILED_PRECONDITION', problem, isTransient: false, mayHaveLanded: true }
+  }
   // An answer that is not S3's (a proxy's page, a body cut within its XML): it says nothing of what was done.
   return {
     code: 'UNAVAILABLE',
-    problem: `the answer of ${endpoint} is not one that S3 gives (status ${status ?? 'unknown'}); check --s3-endpoint`,
+    problem: `the answer of ${endpoint} is not one that S3 gives (status ${status}); check --s3-endpoint`,
     isTransient: true,
     mayHaveLanded: true,
   }
