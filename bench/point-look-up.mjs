@@ -14,7 +14,7 @@ import { spread } from './lib/spread.mjs'
 export const title = 'the history of one entity in a table of ten million rows: the share of its bytes that is read'
 
 const ROWS = 10_000_000
-const QUICK_ROWS = 600_000
+const QUICK_ROWS = 100_000
 const LOOK_UPS = 15
 
 export async function measure({ quick, partitionBy = 'month' }) {
