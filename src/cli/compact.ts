@@ -67,13 +67,8 @@ function printResults(results: readonly CompactResult[], dryRun: boolean): void 
 
 function printVacuumed(results: readonly { readonly view: string; readonly vacuum: VacuumResult }[], dryRun: boolean) {
   printTable(
-    ['view', dryRun ? 'would delete replaced' : 'deleted replaced', 'never committed', 'bytes'],
-    results.map(({ view, vacuum }) => [
-      view,
-      formatFiles(vacuum.replaced),
-      formatFiles(vacuum.orphans),
-      formatBytes(vacuum.bytes),
-    ]),
+    ['view', dryRun ? 'would delete' : 'deleted', 'bytes'],
+    results.map(({ view, vacuum }) => [view, formatFiles(vacuum.deleted), formatBytes(vacuum.bytes)]),
   )
 }
 

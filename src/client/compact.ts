@@ -35,10 +35,8 @@ export interface CompactResult {
 
 /** Files that were deleted, or would be. */
 export interface VacuumResult {
-  /** Those that compaction had replaced. */
-  readonly replaced: number
-  /** Those that no version of the table names. */
-  readonly orphans: number
+  /** Those that compaction had replaced, and those that were never committed. */
+  readonly deleted: number
   readonly bytes: number
   /** Not deleted: earlier versions need them, because another engine rearranged the table. */
   readonly kept: number

@@ -208,10 +208,8 @@ export interface VacuumRequest {
 
 export interface VacuumResult {
   readonly view: string
-  /** Deleted files that compaction had replaced. */
-  readonly replaced: number
-  /** Deleted files that no version of the table names. */
-  readonly orphans: number
+  /** Files that compaction had replaced, or that were never committed. */
+  readonly deleted: number
   readonly bytes: number
   /** Files that are not deleted, because earlier versions cannot be read without them: another engine rearranged the table. */
   readonly kept: number

@@ -62,7 +62,7 @@ async function vacuum(
   signal: AbortSignal,
 ) {
   const result = await offline.vacuum(view, request, { signal })
-  if (result.replaced + result.orphans + result.kept > 0) onVacuumed({ ...result, view: view.name })
+  if (result.deleted + result.kept > 0) onVacuumed({ ...result, view: view.name })
 }
 
 /** Somebody may have asked for the same just now. */

@@ -21,7 +21,7 @@ const COMPACTED = {
   groupsLeft: 0,
   groupsLost: 1,
 }
-const VACUUMED = { replaced: 9, orphans: 2, bytes: 123, kept: 0, filesLeft: 4 }
+const VACUUMED = { deleted: 11, bytes: 123, kept: 0, filesLeft: 4 }
 const EMPTY = { ...COMPACTED, tableVersion: -1, filesRemoved: 0, filesAdded: 0, groupsLost: 0 }
 
 describe('the call', () => {
@@ -126,7 +126,7 @@ describe('scheduled tasks', () => {
       views: registry.views.values(),
       offline: {
         compact: async ({ name }) => ({ view: name, ...result() }),
-        vacuum: async ({ name }) => ({ view: name, ...VACUUMED, replaced: 0, orphans: 0 }),
+        vacuum: async ({ name }) => ({ view: name, ...VACUUMED, deleted: 0 }),
       },
       compactEveryMs: everyMs.compact,
       vacuumEveryMs: everyMs.vacuum,
@@ -200,7 +200,7 @@ test('a server compacts by command and by schedule, and its history stays', asyn
   expect(wouldDo.stdout).toMatch(/ledger\s+6 files/)
   expect(wouldDo.stdout).toMatch(/would delete/)
   const [done] = JSON.parse((await command('compact', 'ledger', '--vacuum', '--json')).stdout)
-  expect(done).toMatchObject({ filesRemoved: 6, filesAdded: 1, vacuum: { replaced: 0, orphans: 0 } })
+  expect(done).toMatchObject({ filesRemoved: 6, filesAdded: 1, vacuum: { deleted: 0 } })
   expect((await command('compact', 'leger')).exitCode).toBe(3)
   expect(await table(client)).toMatchObject({ files: 1, rows: 6 })
   client.close()

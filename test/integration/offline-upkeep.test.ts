@@ -188,7 +188,7 @@ describe('compaction', () => {
   test('of a view without a table does nothing', async () => {
     const { store } = await openUpkeep(bench)
     expect(await store.compact(VIEW, ALL)).toMatchObject({ tableVersion: -1, filesRemoved: 0 })
-    expect(await store.vacuum(VIEW, VACUUM)).toMatchObject({ replaced: 0, orphans: 0 })
+    expect(await store.vacuum(VIEW, VACUUM)).toMatchObject({ deleted: 0 })
   })
 })
 
@@ -207,7 +207,7 @@ describe('pins', () => {
     await upkeep.append(6)
     await upkeep.store.compact(VIEW, ALL)
     await upkeep.later(2 * DAY_MS)
-    expect(await upkeep.store.vacuum(VIEW, VACUUM)).toMatchObject({ replaced: 21, orphans: 0, kept: 0 })
+    expect(await upkeep.store.vacuum(VIEW, VACUUM)).toMatchObject({ deleted: 21, kept: 0 })
     expect(await upkeep.files()).toHaveLength(3)
     expect(await again()).toEqual(first.pin)
     await expectVersions(upkeep, upkeep.digests)
@@ -282,7 +282,7 @@ describe('pins', () => {
     await expectVersions(upkeep, [...upkeep.digests, upkeep.digests[3]!])
     expect(await upkeep.store.compact(VIEW, ALL)).toMatchObject({ filesRemoved: 8, filesAdded: 3 })
     await upkeep.later(2 * DAY_MS)
-    expect(await upkeep.store.vacuum(VIEW, VACUUM)).toMatchObject({ replaced: 0, orphans: 0, kept: 9 })
+    expect(await upkeep.store.vacuum(VIEW, VACUUM)).toMatchObject({ deleted: 0, kept: 9 })
     await expectVersions(upkeep, [...upkeep.digests, upkeep.digests[3]!])
   })
 

@@ -63,7 +63,7 @@ async function commit(table: DeltaTable, actions: readonly Action[]): Promise<Sn
 }
 
 const rewrite = (removed: string, added: AddFile): Action[] => [
-  { remove: { path: removed, dataChange: false, deletionTimestamp: NOW_MS } },
+  { remove: { path: removed, dataChange: false, deletionTimestamp: NOW_MS + DAY_MS } },
   { add: { ...added, dataChange: false } },
 ]
 
@@ -223,7 +223,8 @@ describe('writing', () => {
     const { objects, table } = await openTables()
     const every = table(1)
     await ensureTable(every, VIEW, { nowMs: NOW_MS })
-    await commit(every, [{ add: fileAt('old') }, { add: fileAt('young') }])
+    const written = (path: string): Action => ({ add: { ...fileAt(path), modificationTime: NOW_MS - 9 * DAY_MS } })
+    await commit(every, [written('old'), written('young')])
     const removed = (path: string, deletionTimestamp: number): Action => ({
       remove: { path, dataChange: false, deletionTimestamp },
     })

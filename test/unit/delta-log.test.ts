@@ -6,7 +6,7 @@ import { decodeFilePath, encodeFilePath } from '../../src/offline/delta/file-pat
 import { parseEntry, serializeEntry } from '../../src/offline/delta/log-entry.ts'
 import { checkReadable, checkWritable } from '../../src/offline/delta/protocol-support.ts'
 import { type LogEntry, replay, type Snapshot } from '../../src/offline/delta/snapshot.ts'
-import { fileAt } from './delta-view.ts'
+import { fileAt, NOW_MS } from './delta-view.ts'
 
 const METADATA: Metadata = {
   id: '5fba94ed-9794-4965-ba6e-6ee3c0d22af9',
@@ -237,6 +237,20 @@ describe('replay', () => {
       files: [{ path: 'a' }],
       tombstones: [],
     })
+  })
+
+  test('a file that was removed within an hour of being written leaves no tombstone', () => {
+    const hour = 3_600_000
+    const removedAfter = (ms: number): Action => ({
+      remove: { path: String(ms), dataChange: false, deletionTimestamp: NOW_MS + ms },
+    })
+    const ages = [0, hour - 1, hour, 100 * hour]
+    const removed = replay('t', undefined, [
+      { version: 0, actions: [...START, ...ages.map((ms) => ({ add: fileAt(String(ms)) }))] },
+      { version: 1, actions: ages.map(removedAfter) },
+    ])!
+    expect(removed.files).toEqual([])
+    expect(removed.tombstones.map((file) => Number(file.path)).sort((a, b) => a - b)).toEqual([hour, 100 * hour])
   })
 
   test('extending does not change the snapshot it extends', () => {

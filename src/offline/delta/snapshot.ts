@@ -17,7 +17,10 @@ export interface Snapshot {
    * snapshots however they were come by.
    */
   readonly files: readonly AddFile[]
-  /** Files that were removed, sorted by path: a checkpoint must carry them for others' vacuum. */
+  /**
+   * Files that were removed, sorted by path, for vacuum and for checkpoints. Those that were removed soon after they were written
+   * are left out (`isRemembered`).
+   */
   readonly tombstones: readonly RemoveFile[]
   /** The version last recorded per application id. */
   readonly txns: ReadonlyMap<string, number>
@@ -48,8 +51,9 @@ export function replay(table: string, base: Snapshot | undefined, entries: reado
         files.set(action.add.path, { ...added, dataChange: false })
         tombstones.delete(action.add.path)
       } else if ('remove' in action) {
+        const isKept = isRemembered(action.remove, files.get(action.remove.path))
         files.delete(action.remove.path)
-        tombstones.set(action.remove.path, { ...action.remove, dataChange: false })
+        if (isKept) tombstones.set(action.remove.path, { ...action.remove, dataChange: false })
       } else if ('txn' in action) txns.set(action.txn.appId, action.txn.version)
       else if ('metaData' in action) metadata = action.metaData
       else if ('protocol' in action) protocol = action.protocol
@@ -68,6 +72,19 @@ export function replay(table: string, base: Snapshot | undefined, entries: reado
     tombstones: sorted(tombstones),
     txns,
   }
+}
+
+/** Files removed within this time of being written are as good as removed when they were written. */
+export const SOON_MS = 3_600_000
+
+/**
+ * Whether a removed file leaves a tombstone, which says since when it is not needed. Of one that was removed soon after it was written,
+ * the time of writing says nearly as much. A table that is written all the time has hundreds of thousands of those in a week,
+ * replaced by the next compaction; every commit and every checkpoint would carry them along (0.7 s for 600,000).
+ */
+function isRemembered(removed: RemoveFile, file: AddFile | undefined): boolean {
+  const { deletionTimestamp } = removed
+  return file === undefined || deletionTimestamp === undefined || deletionTimestamp - file.modificationTime >= SOON_MS
 }
 
 /**

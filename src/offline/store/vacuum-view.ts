@@ -11,16 +11,12 @@ import type { FeatureView } from '../../domain/registry.ts'
 import { boundedParallel } from '../../lib/bounded-parallel.ts'
 import { tablePath } from '../delta/ensure-table.ts'
 import { rowVersionsOf } from '../delta/row-versions.ts'
-import type { Snapshot } from '../delta/snapshot.ts'
+import { type Snapshot, SOON_MS } from '../delta/snapshot.ts'
 import type { JobOptions } from '../engine.ts'
 import type { ObjectInfo } from '../objects/object-store.ts'
 import { sweepStaging } from '../objects/staging-sweep.ts'
 import type { VacuumRequest, VacuumResult } from '../offline-store.ts'
 import type { StoreParts } from './store-parts.ts'
-
-interface Unneeded extends ObjectInfo {
-  readonly kind: 'replaced' | 'orphan'
-}
 
 export async function vacuumView(
   parts: StoreParts,
@@ -28,7 +24,7 @@ export async function vacuumView(
   request: VacuumRequest,
   options: JobOptions,
 ): Promise<VacuumResult> {
-  const result = { view: view.name, replaced: 0, orphans: 0, bytes: 0, kept: 0, filesLeft: 0 }
+  const result = { view: view.name, deleted: 0, bytes: 0, kept: 0, filesLeft: 0 }
   const beforeMs = parts.table.clock.nowMicros() / 1000 - request.ageMs
   if (request.dryRun !== true) await sweepStaging(parts.objects.stagingDir, beforeMs)
   // Listed first: a file that is committed after that is not in the list, or is too young.
@@ -51,29 +47,28 @@ export async function vacuumView(
       options.onProgress?.({ step: 'deleting files', fraction: ++done / deleted.length })
     })
   }
-  const replaced = deleted.filter((file) => file.kind === 'replaced').length
   return {
     ...result,
-    replaced,
-    orphans: deleted.length - replaced,
+    deleted: deleted.length,
     bytes: deleted.reduce((sum, file) => sum + file.bytes, 0),
     filesLeft: unneeded.length - deleted.length,
   }
 }
 
+/** Old files that are not in the newest version: by when they were removed, else by when they were written. */
 function unneededOf(
   view: FeatureView,
   snapshot: Snapshot,
   listed: readonly ObjectInfo[],
   beforeMs: number,
-): readonly Unneeded[] {
+): readonly ObjectInfo[] {
   const needed = new Set(snapshot.files.map((file) => `${tablePath(view)}/${file.path}`))
   const removedMs = new Map(
     snapshot.tombstones.map((file) => [`${tablePath(view)}/${file.path}`, file.deletionTimestamp ?? 0]),
   )
-  return listed
-    .filter(({ path }) => !needed.has(path) && (removedMs.get(path) ?? 0) < beforeMs)
-    .map((object) => ({ ...object, kind: removedMs.has(object.path) ? 'replaced' : 'orphan' }))
+  // A file that left no tombstone may have been removed up to so much after it was written.
+  const unneededSince = ({ path, modifiedMs }: ObjectInfo) => removedMs.get(path) ?? modifiedMs + SOON_MS
+  return listed.filter((object) => !needed.has(object.path) && unneededSince(object) < beforeMs)
 }
 
 /** Not the log, nor what anybody else may have put there: by agreement, names with an underscore or a dot before them. */
