@@ -26,6 +26,7 @@ export interface Workbench {
       readonly computes?: ReadonlyMap<string, Compute>
       readonly threads?: number
       readonly sliceValuesMax?: number
+      readonly memoryBytes?: number
       readonly signal?: AbortSignal
     },
   ): Promise<TrainingSetJob['output']>
@@ -35,8 +36,8 @@ export interface Workbench {
 
 export async function openWorkbench(): Promise<Workbench> {
   const dir = await mkdtemp(join(tmpdir(), 'twinstore-datasets-'))
-  const limits = (threads: number): EngineLimits => ({
-    memoryBytes: 512 * 1024 * 1024,
+  const limits = (threads: number, memoryBytes = 512 * 1024 * 1024): EngineLimits => ({
+    memoryBytes,
     threads,
     spillDir: join(dir, 'spill'),
     spillBytesMax: 1024 ** 3,
@@ -46,8 +47,9 @@ export async function openWorkbench(): Promise<Workbench> {
     threads: number,
     signal: AbortSignal,
     work: (session: Session, context: JobContext) => Promise<T>,
+    memoryBytes?: number,
   ): Promise<T> => {
-    const own = await openSession(limits(threads), systemClock, signal)
+    const own = await openSession(limits(threads, memoryBytes), systemClock, signal)
     try {
       return await work(own, { signal, progress: () => {} })
     } finally {
@@ -68,9 +70,10 @@ export async function openWorkbench(): Promise<Workbench> {
       await session.run(`COPY (SELECT ${list.join(', ')} FROM ${from}) TO ${literal(path)} (FORMAT parquet)`)
       return { path, eventDate: '2001-01-01' }
     },
-    trainingSet(input, { computes = new Map(), threads = 2, sliceValuesMax = 16_000_000, signal } = {}) {
+    trainingSet(input, { computes = new Map(), threads = 2, sliceValuesMax = 16_000_000, memoryBytes, signal } = {}) {
       const job = createTrainingSetJob({ loadComputes: async () => computes, sliceValuesMax })
-      return inOwnSession(threads, signal ?? new AbortController().signal, (own, context) => job(own, input, context))
+      const work = (own: Session, context: JobContext) => job(own, input, context)
+      return inOwnSession(threads, signal ?? new AbortController().signal, work, memoryBytes)
     },
     export: (input, threads = 2) =>
       inOwnSession(threads, new AbortController().signal, (own, context) => runExport(own, input, context)),

@@ -196,6 +196,22 @@ test('the spine comes first, in its order, and on-demand values are those of eva
   }
 })
 
+test('a spine that does not fit in memory is joined on disk, to the same bytes', { timeout: 120_000 }, async () => {
+  const file = bench.path('many-rows.parquet')
+  await bench.session.run(`COPY (
+    SELECT s.*, repeat(md5(place::VARCHAR), 3) AS label FROM read_parquet(${literal(largeSpineFile)}) s, range(8)
+  ) TO ${literal(file)} (FORMAT parquet)`)
+  const use = { view: 'scores', as: 'scores', joinKeyMap: {}, features: ['ratio', 'label'] }
+  const more = {
+    service: testService({ kind: 'view', use }),
+    onDemandViews: {},
+    spine: { file, format: 'parquet', timestampColumn: 'moment' } as const,
+  }
+  const roomy = await bench.trainingSet(input('parquet', more))
+  const tight = await bench.trainingSet(input('parquet', more), { sliceValuesMax: 1_000_000, memoryBytes: 100_000_000 })
+  expect(tight).toMatchObject({ rows: 8 * LARGE_SPINE_ROWS, sha256: roomy.sha256, features: roomy.features })
+})
+
 test('the null rates of the manifest are those of the file, on-demand features included', async () => {
   for (const threads of [1, 3]) {
     const made = await bench.trainingSet(input('parquet'), { computes, threads, sliceValuesMax: 1 })

@@ -140,6 +140,13 @@ test('a spine that does not fit is refused before any file of a table is fetched
   expect(table.borrowedDays()).toEqual([])
 })
 
+test('CSV: a join key that looks like a number for many rows is text all the same', async () => {
+  const { train } = await opened(endless, [1])
+  const rows = Array.from({ length: 50_000 }, (_, index) => `${index},1970-01-20`)
+  const made = await train(`k,at\n${rows.join('\n')}\na,1970-01-20\n`)
+  expect((await readFile(made.path, 'utf8')).trimEnd().split('\n').at(-1)).toBe('a,1970-01-20,1')
+})
+
 test('the manifest has all of the pin and what there is to log; equal pins give equal ones but for the time', async () => {
   const { train, store } = await opened(threeDays, [1, 10, 15, 18])
   const spine =

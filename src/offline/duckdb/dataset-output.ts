@@ -20,6 +20,8 @@ export interface DatasetTarget {
   readonly columns: readonly QueryColumn[]
   /** How many queries will be written. */
   readonly parts: number
+  /** Rows of a Parquet row group; the parts but for the last have a multiple of it. Undefined: DuckDB's own number. */
+  readonly rowGroupRows?: number
 }
 
 export function datasetColumns(columns: readonly QueryColumn[]): DatasetColumn[] {

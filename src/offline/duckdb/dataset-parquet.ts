@@ -14,14 +14,17 @@ import { join } from 'node:path'
 import { createParquetJoiner } from '../parquet/parquet-joiner.ts'
 import { createDigestedFile, digestFile } from './dataset-file.ts'
 import { type DatasetTarget, type DatasetWriter, datasetColumns } from './dataset-output.ts'
-import { selectSql } from './dataset-query.ts'
+import { type DatasetQuery, selectSql } from './dataset-query.ts'
 import type { Session } from './session.ts'
 import { literal } from './sql.ts'
 
-/** DuckDB's own row group. A part of more than one part must have a multiple of it as its rows (but for the last). */
+/** DuckDB's own row group. */
 export const ROW_GROUP_ROWS = 122_880
 
-const OPTIONS = `(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS}, WRITE_BLOOM_FILTER false)`
+function copySql(query: DatasetQuery, path: string, { rowGroupRows = ROW_GROUP_ROWS }: DatasetTarget): string {
+  const options = `FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${rowGroupRows}, WRITE_BLOOM_FILTER false`
+  return `COPY (${selectSql(query)}) TO ${literal(path)} (${options})`
+}
 
 export async function openParquetWriter(session: Session, target: DatasetTarget): Promise<DatasetWriter> {
   return target.parts === 1 ? singlePart(session, target) : severalParts(session, target)
@@ -30,7 +33,7 @@ export async function openParquetWriter(session: Session, target: DatasetTarget)
 function singlePart(session: Session, target: DatasetTarget): DatasetWriter {
   const output = literal(target.outputFile)
   return {
-    write: (query) => session.run(`COPY (${selectSql(query)}) TO ${output} ${OPTIONS}`),
+    write: (query) => session.run(copySql(query, target.outputFile, target)),
     async finish() {
       const [counted] = await session.rows(`SELECT num_rows FROM parquet_file_metadata(${output})`)
       return {
@@ -61,7 +64,7 @@ async function severalParts(session: Session, target: DatasetTarget): Promise<Da
   return {
     async write(query) {
       const path = join(partsDir, `${written++}.parquet`)
-      await session.run(`COPY (${selectSql(query)}) TO ${literal(path)} ${OPTIONS}`)
+      await session.run(copySql(query, path, target))
       await taken
       taken = take(path)
       // Whether it failed is asked at the next part, or at the end.

@@ -11,7 +11,6 @@ import type { Compute, Feature } from '../../domain/registry.ts'
 import type { DatasetFile, FeatureFigures, TrainingSetJob } from '../dataset-jobs.ts'
 import { historyRange } from '../history-range.ts'
 import { digestFile } from './dataset-file.ts'
-import { ROW_GROUP_ROWS } from './dataset-parquet.ts'
 import { openDatasetWriter } from './dataset-writer.ts'
 import type { Job, JobContext } from './job.ts'
 import { countUses, type JoinFigures, joinFigures, share } from './match-figures.ts'
@@ -28,12 +27,12 @@ import {
 import type { Session } from './session.ts'
 import { loadSpine, type Spine, type SpineNeeds } from './spine-table.ts'
 import { planTrainingSet, readOrdinals, type TrainingSetPlan } from './training-set-plan.ts'
-import { datasetQuery, outputColumns, type Training } from './training-set-query.ts'
+import { datasetQuery, outputColumns, rowGroupRows, rowWidth, type Training } from './training-set-query.ts'
 
 export interface TrainingSetSettings {
   /** The functions in a code bundle, by on-demand view name. */
   readonly loadComputes: (bundleFile: string) => Promise<ReadonlyMap<string, Compute>>
-  /** Most values (rows x columns) that are joined and sorted at a time; at least one row group is. */
+  /** Most values (of eight bytes: rows x columns) that are joined and sorted at a time; at least one row group is. */
   readonly sliceValuesMax: number
 }
 
@@ -141,12 +140,14 @@ async function writeSlices(
 ): Promise<DatasetFile> {
   const { spine, plan } = training
   const columns = outputColumns(training)
-  const wideRows = rowGroupsOf(sliceValuesMax / columns.length)
-  const matchedRows = Math.max(1, Math.floor(sliceValuesMax / MATCH_VALUES / wideRows)) * wideRows
+  const groupRows = rowGroupRows(plan, spine)
+  const wideRows = multipleOf(groupRows, sliceValuesMax / (await rowWidth(session, training)))
+  const matchedRows = multipleOf(wideRows, sliceValuesMax / MATCH_VALUES)
   const writer = await openDatasetWriter(session, input.format, {
     outputFile: input.outputFile,
     columns,
     parts: Math.max(1, Math.ceil(spine.rows / wideRows)),
+    rowGroupRows: groupRows,
   })
   try {
     for (const matched of slices({ first: 0, end: spine.rows }, matchedRows)) {
@@ -170,9 +171,9 @@ async function writeSlices(
   }
 }
 
-/** The most whole row groups that so many rows make, at least one. */
-function rowGroupsOf(rows: number): number {
-  return Math.max(1, Math.floor(rows / ROW_GROUP_ROWS)) * ROW_GROUP_ROWS
+/** The greatest multiple of `unit` that is no more than `rows`, or else one `unit`. */
+function multipleOf(unit: number, rows: number): number {
+  return Math.max(1, Math.floor(rows / unit)) * unit
 }
 
 /** At least one: a data set without rows is written too. */

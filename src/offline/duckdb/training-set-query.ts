@@ -1,5 +1,6 @@
 /** The wide rows of a training set as SQL, for rows of the spine that are matched. */
 import type { Feature } from '../../domain/registry.ts'
+import { ROW_GROUP_ROWS } from './dataset-parquet.ts'
 import type { DatasetQuery, QueryColumn } from './dataset-query.ts'
 import type { OnDemandFunction } from './on-demand-function.ts'
 import {
@@ -13,6 +14,8 @@ import {
   staleSql,
   withinSql,
 } from './point-in-time.ts'
+import { columnWidths } from './row-width.ts'
+import type { Session } from './session.ts'
 import type { Spine } from './spine-table.ts'
 import { duckdbType } from './sql.ts'
 import type { JoinedFeature, OnDemandCall, OutputColumn, TrainingSetPlan } from './training-set-plan.ts'
@@ -33,6 +36,39 @@ function outputColumn(output: OutputColumn, index: number): QueryColumn {
   const sql = output.from === 'join' ? `f${index}` : `call${output.call.index}.o${output.output}`
   const type = duckdbType(output.type).replace('TIMESTAMPTZ', 'TIMESTAMP WITH TIME ZONE')
   return { name: output.name, type, sql, wholeSeconds: true }
+}
+
+/** The most values of a row group, by the declared types: it is sorted and held as a whole, by each thread that writes. */
+const ROW_GROUP_VALUES_MAX = 16_000_000
+/** Row groups are whole vectors of DuckDB. */
+const VECTOR_ROWS = 2048
+
+/**
+ * Rows of a row group of the result: DuckDB's own number, less only for rows that are declared wide (embeddings, more than 130
+ * columns). It follows from the definitions and the spine's columns and nothing else, as the bytes do (G5).
+ */
+export function rowGroupRows(plan: TrainingSetPlan, spine: Spine): number {
+  const declared = plan.outputs.map(({ type }) => (type.kind === 'vector' ? 1 + type.length / 2 : 1))
+  const width = declared.reduce((sum, values) => sum + values, spine.columns.length)
+  const rows = Math.floor(ROW_GROUP_VALUES_MAX / width / VECTOR_ROWS) * VECTOR_ROWS
+  return Math.min(ROW_GROUP_ROWS, Math.max(VECTOR_ROWS, rows))
+}
+
+/** The average width of a row of the result, in values; of what is computed on demand only the number of columns is known. */
+export async function rowWidth(session: Session, { plan, spine, histories }: Training): Promise<number> {
+  let width = sum(await columnWidths(session, spine.sql.relation, spine.columns))
+  for (const [name, { viewIndex }] of histories) {
+    const sources = plan.outputs.flatMap((output) => (output.from === 'join' ? [output.source] : []))
+    const columns = sources
+      .filter(({ join }) => join.view.name === name)
+      .map(({ ordinal, feature }) => ({ sql: `f${ordinal}`, type: duckdbType(feature.type) }))
+    width += sum(await columnWidths(session, `history_${viewIndex}`, columns))
+  }
+  return width + plan.outputs.filter((output) => output.from === 'call').length
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
 }
 
 /** Three levels: the rows of `wide`; joined, with the results of the on-demand calls; the columns of the data set. */
