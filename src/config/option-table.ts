@@ -873,7 +873,7 @@ export const OPTIONS = {
     default: 16_000_000,
     min: 1,
     max: 1_000_000_000,
-    description: 'Values of a training set that are joined and sorted at a time; more need more memory.',
+    description: 'Values (of 8 bytes) of a training set that are joined and sorted at a time; more need more memory.',
   },
   'offline-short-jobs-max': {
     group: 'Offline work',
