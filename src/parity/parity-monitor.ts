@@ -10,7 +10,7 @@ import type { Clock } from '../lib/clock.ts'
 import { knownNames, quotedName } from '../lib/nearest-name.ts'
 import type { OnlineStore } from '../online/online-store.ts'
 import { compareTwins, type ParityResult } from './compare-twins.ts'
-import { noteRun, openFaults, type ParityNote, readNote, roundOf } from './parity-note.ts'
+import { lastScheduledMs, noteRun, openFaults, type ParityNote, readNote, roundOf } from './parity-note.ts'
 import type { ParityParts } from './parity-parts.ts'
 import type { ClassCounts } from './tally.ts'
 
@@ -31,7 +31,7 @@ export interface ParitySettings {
 }
 
 export interface MonitorParts extends ParityParts {
-  readonly online: ParityParts['online'] & Pick<OnlineStore, 'readMark' | 'writeMark'>
+  readonly online: ParityParts['online'] & Pick<OnlineStore, 'readMark' | 'writeMark' | 'claimMark'>
   readonly definitions: DefinitionsSource
   readonly clock: Pick<Clock, 'nowMicros' | 'monotonicMs'>
   readonly settings: ParitySettings
@@ -75,7 +75,8 @@ export interface ParityTask {
   readonly name: string
   readonly view: string
   readonly everyMs: number
-  lastRunMs(): Promise<number | undefined>
+  /** Of a view that no run was scheduled for yet, when it was first asked. */
+  lastRunMs(): Promise<number>
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -185,7 +186,7 @@ export function createParityMonitor(parts: MonitorParts): ParityMonitor {
         name: `parity ${view.name}`,
         view: view.name,
         everyMs: settings.everyMs,
-        lastRunMs: async () => (await readNote(online, view))?.round.endedMs || undefined,
+        lastRunMs: () => lastScheduledMs(online, view, Math.floor(clock.nowMicros() / 1000)),
         run: (signal) => runNextPart(view, signal),
       }))
     },

@@ -45,6 +45,19 @@ export async function readNote(online: Pick<Marks, 'readMark'>, view: FeatureVie
   return text === undefined ? undefined : (JSON.parse(text) as ParityNote)
 }
 
+/**
+ * When the last scheduled run ended, wall milliseconds. Before the first one, when this was first asked, by whichever instance: a
+ * server that has just started has other things to do, and one that is restarted often gets there all the same.
+ */
+export async function lastScheduledMs(
+  online: Pick<OnlineStore, 'readMark' | 'claimMark'>,
+  view: FeatureView,
+  nowMs: number,
+): Promise<number> {
+  const endedMs = (await readNote(online, view))?.round.endedMs ?? 0
+  return endedMs > 0 ? endedMs : Number(await online.claimMark(`parity-since/${storageId(view)}`, String(nowMs)))
+}
+
 /** Of two runs that end at the same time one is not noted: the next over that part is. */
 export async function noteRun(
   online: Marks,

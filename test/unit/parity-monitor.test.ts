@@ -89,12 +89,15 @@ test('scheduled runs go through the parts, on whichever instance, and begin anew
 })
 
 test('a run that was asked for neither moves the round on nor counts as the last scheduled one', async () => {
-  const { monitor } = await bench()
+  const { monitor, clock } = await bench()
+  const firstAskedMs = await monitor.tasks()[0]!.lastRunMs()
+  expect(firstAskedMs).toBe(clock.nowMicros() / 1000)
+  clock.advance(5000)
   await monitor.compare('all', { repair: false })
   await monitor.compare(['route'], { repair: false, sample: { parts: 4, part: 2 } })
   const { note } = (await monitor.status())[0]!
   expect(note).toMatchObject({ last: { sample: { parts: 4, part: 2 } }, round: { next: 0, endedMs: 0 } })
-  expect(await monitor.tasks()[0]!.lastRunMs()).toBeUndefined()
+  expect(await monitor.tasks()[0]!.lastRunMs()).toBe(firstAskedMs)
 })
 
 test('a fault stays open while other parts are looked at, until its own part is clean', async () => {
