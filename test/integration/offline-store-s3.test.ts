@@ -25,3 +25,5 @@ testsRunOver(async (dir) => {
 })
 await import('./offline-store.test.ts')
 await import('./offline-upkeep.test.ts')
+await import('./offline-store-selection.test.ts')
+await import('./training-set-store.test.ts')

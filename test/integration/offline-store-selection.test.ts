@@ -6,11 +6,10 @@ import { type EntityKey, type KeyValue, type Shard, splitRowKey } from '../../sr
 import { isInSample } from '../../src/domain/key-sample.ts'
 import type { FeatureView } from '../../src/domain/registry.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { EntitySelection, OfflineStore } from '../../src/offline/offline-store.ts'
 import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
 import type { OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
-import { type Bench, features, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { type Bench, features, openBench, openPlace, rowOf, viewOf } from './offline-store-fixtures.ts'
 
 const DAY_MICROS = 86_400_000_000
 const SOURCE = { storeId: 'store-1', shard: 0 as Shard }
@@ -24,7 +23,7 @@ afterAll(() => rm(bench.folder, { recursive: true, force: true }))
 /** Several stores on one folder, as instances have them. */
 async function openStores(count: number): Promise<OfflineStore[]> {
   const dir = bench.newDir()
-  const objects = await openFolderObjects(join(dir, 'offline'))
+  const objects = await openPlace(dir)
   return Array.from({ length: count }, () =>
     openDeltaOfflineStore({
       objects,

@@ -5,11 +5,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Shard } from '../../src/domain/entity-key.ts'
 import type { FeatureView, Registry } from '../../src/domain/registry.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
 import type { OfflineStore, TrainingSet, TrainingSetRequest } from '../../src/offline/offline-store.ts'
 import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
-import { type Bench, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { type Bench, openBench, openPlace, rowOf, viewOf } from './offline-store-fixtures.ts'
 
 const DAY = 86_400_000_000
 const SERVICE = { name: 's', members: [{ kind: 'view', use: { view: 'v', as: 'v', joinKeyMap: {} } }] } as const
@@ -22,6 +21,7 @@ afterAll(() => rm(bench.folder, { recursive: true, force: true }))
 
 interface Opened {
   readonly dir: string
+  readonly objects: ObjectStore
   readonly store: OfflineStore
   /** The partitions of the data files that were borrowed since this was asked last. */
   borrowedDays(): string[]
@@ -31,7 +31,7 @@ interface Opened {
 /** A table with a row of entity `a` on each of these days of 1970, a file each. */
 async function opened(view: FeatureView, days: readonly number[]): Promise<Opened> {
   const dir = bench.newDir()
-  const objects = await openFolderObjects(join(dir, 'offline'))
+  const objects = await openPlace(dir)
   const borrowed = new Set<string>()
   const watched: ObjectStore = Object.assign(Object.create(objects) as ObjectStore, {
     borrow(path: string) {
@@ -65,6 +65,7 @@ async function opened(view: FeatureView, days: readonly number[]): Promise<Opene
   }
   return {
     dir,
+    objects,
     store,
     borrowedDays() {
       const seen = [...borrowed].sort()
@@ -102,13 +103,11 @@ test('only files that can matter for the spine are opened', async () => {
 })
 
 test('a damaged file outside the range does no harm; one inside it is named, and nothing is left behind', async () => {
-  const { dir, store, train } = await opened(threeDays, [1, 20])
-  const files = (await readdir(join(dir, 'offline/views'), { recursive: true })).filter((name) =>
-    name.endsWith('.parquet'),
-  )
+  const { dir, objects, store, train } = await opened(threeDays, [1, 20])
   const cut = async (day: string) => {
-    const path = join(dir, 'offline/views', files.find((name) => name.includes(day))!)
-    await writeFile(path, (await readFile(path)).subarray(0, -8))
+    for await (const { path } of objects.list('views/')) {
+      if (path.includes(`=${day}/`)) await objects.put(path, (await objects.read(path))!.subarray(0, -8))
+    }
   }
   await cut('1970-01-01')
   await (await train(SPINE)).dispose()
