@@ -84,7 +84,7 @@ async function openStore(config, engine, dir) {
 }
 
 async function appendOnce(store, batches) {
-  const delay = monitorEventLoopDelay({ resolution: 1 })
+  const delay = monitorEventLoopDelay({ resolution: 10 })
   delay.enable()
   const { result, ...times } = await timed(() => store.append(flightView, batches))
   delay.disable()

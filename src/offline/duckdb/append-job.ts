@@ -11,10 +11,10 @@ export async function runAppend(
   input: AppendJob['input'],
   context: JobContext,
 ): Promise<AppendJob['output']> {
-  return withDecodedRows(input, context.signal, async ({ rows, sql }) => {
+  return withDecodedRows(input, context.signal, async ({ rows, sql, constants }) => {
     if (rows === 0) return { files: [] }
     context.progress('writing', 0.5)
     await mkdir(input.outputDir, { recursive: true })
-    return { files: await writeFiles(session, viewLayout(input.view), `(${sql})`, input.outputDir) }
+    return { files: await writeFiles(session, { ...viewLayout(input.view), constants }, `(${sql})`, input.outputDir) }
   })
 }

@@ -14,11 +14,15 @@ import { tableColumns } from './table-sql.ts'
 /** Larger row groups are not read faster. */
 const ROW_GROUP_BYTES = 16 << 20
 const ROW_GROUP_ROWS = 122_880
+/** Of every row that was in an outbox. */
+const ORIGIN = "'write'"
 
 export interface DecodedRows {
   readonly rows: number
   /** A SELECT of the table's columns. */
   readonly sql: string
+  /** Those of them that have one value in all rows; see `FileLayout`. */
+  readonly constants: Readonly<Record<string, string>>
 }
 
 /** Gives `work` the rows of a row spool; what they are decoded into is beside it, and gone afterwards. */
@@ -29,15 +33,15 @@ export async function withDecodedRows<T>(
 ): Promise<T> {
   const plainFile = `${rowsFile}.parquet`
   try {
-    const rows = await decode(view, rowsFile, plainFile, signal)
-    return await work({ rows, sql: rowsSql(view, plainFile) })
+    const columns = new RowColumns(view)
+    const rows = await decode(columns, rowsFile, plainFile, signal)
+    return await work({ rows, sql: rowsSql(view, plainFile), constants: constantsOf(columns) })
   } finally {
     await rm(plainFile, { force: true })
   }
 }
 
-async function decode(view: FeatureView, rowsFile: string, plainFile: string, signal: AbortSignal): Promise<number> {
-  const columns = new RowColumns(view)
+async function decode(columns: RowColumns, rowsFile: string, plainFile: string, signal: AbortSignal): Promise<number> {
   const parquet = await ParquetFile.create(plainFile, columns.all)
   try {
     let total = 0
@@ -58,10 +62,18 @@ async function decode(view: FeatureView, rowsFile: string, plainFile: string, si
   }
 }
 
+function constantsOf({ schemaOfAll, areComplete }: RowColumns): Readonly<Record<string, string>> {
+  return {
+    write_origin: ORIGIN,
+    ...(schemaOfAll === undefined ? {} : { schema_id: `CAST(${schemaOfAll} AS INTEGER)` }),
+    ...(areComplete ? { missing_features: 'CAST(NULL AS VARCHAR[])' } : {}),
+  }
+}
+
 /** The plain file has all columns but the origin. */
 function rowsSql(view: FeatureView, plainFile: string): string {
   const columns = tableColumns(view).map(({ name }) =>
-    name === 'write_origin' ? `'write' AS write_origin` : identifier(name),
+    name === 'write_origin' ? `${ORIGIN} AS write_origin` : identifier(name),
   )
   return `SELECT ${columns.join(', ')} FROM read_parquet(${literal(plainFile)}, hive_partitioning = false)`
 }

@@ -51,6 +51,11 @@ export interface FileLayout {
   readonly joinKeys: readonly string[]
   /** An expression over the columns of the rows. */
   readonly eventDateSql: string
+  /**
+   * Columns that have one value in all rows, with that value as SQL. They are put in after the sort, which carries what it is given: of
+   * 1,000,000 rows with ten features the three such columns of an append cost a seventh of the whole.
+   */
+  readonly constants?: Readonly<Record<string, string>>
 }
 
 /** The layout of a view's own rows. */
@@ -69,7 +74,11 @@ export async function writeFiles(
   rowsSql: string,
   outputDir: string,
 ): Promise<WrittenFile[]> {
-  const { columns, eventDateSql: eventDate } = layout
+  const { columns, eventDateSql: eventDate, constants = {} } = layout
+  const varying = columns.filter(({ name }) => constants[name] === undefined)
+  const selected = columns.map(
+    ({ name }) => (constants[name] === undefined ? '' : `${constants[name]} AS `) + identifier(name),
+  )
   const order = [...layout.joinKeys.map(identifier), 'event_timestamp', 'write_position']
   const [largest] = await session.rows(
     `SELECT max(partition_rows) AS partition_rows FROM (
@@ -79,9 +88,9 @@ export async function writeFiles(
   await session.run(`SET partitioned_write_max_open_files = ${OPEN_PARTITIONS_MAX}`)
   const written = await session.rows(
     `COPY (
-       SELECT ${columns.map((column) => identifier(column.name)).join(', ')},
-              ${eventDate} AS event_date
-       FROM ${rowsSql} ORDER BY ${order.join(', ')}
+       SELECT ${selected.join(', ')}, event_date FROM (
+         SELECT ${varying.map(({ name }) => identifier(name)).join(', ')}, ${eventDate} AS event_date
+         FROM ${rowsSql} ORDER BY ${order.join(', ')})
      ) TO ${literal(outputDir)} (
        FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${groupRows(Number(largest!['partition_rows'] ?? 0))}, WRITE_BLOOM_FILTER false,
        PARTITION_BY (event_date), FILENAME_PATTERN 'part-{uuid}', OVERWRITE_OR_IGNORE, RETURN_STATS

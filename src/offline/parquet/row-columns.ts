@@ -26,6 +26,7 @@ const SLASH = 0x2f
 const STRING_TAG = 0x53
 const INT64_TAG = 0x49
 const INT64_BYTES = 8
+const NO_ROWS = -1
 const VALUES_FIELD = 1
 /** Flips the sign bit of the first byte. */
 const SIGNED = 0x80
@@ -42,6 +43,10 @@ export class RowColumns {
   readonly #missing = new Column({ name: 'missing_features', of: 'string', isList: true })
   /** In the order of the file. */
   readonly all: readonly Column[]
+  /** The schema of all rows taken so far; undefined if there are several. */
+  schemaOfAll: number | undefined = NO_ROWS
+  /** Whether no row taken so far lacks a feature of its schema. */
+  areComplete = true
 
   constructor(view: FeatureView) {
     this.#view = view
@@ -93,6 +98,7 @@ export class RowColumns {
     takeReversed(this.#position, bytes, from + POSITION_OFFSET, UNSIGNED)
     this.#schemaId.values.pushInt32(schemaId)
     this.#schemaId.scalar()
+    if (schemaId !== this.schemaOfAll) this.schemaOfAll = this.schemaOfAll === NO_ROWS ? schemaId : undefined
   }
 
   #takeValues(reader: WireReader, from: number, to: number, expected: number | undefined): void {
@@ -120,6 +126,7 @@ export class RowColumns {
       this.#missing.absent()
       return
     }
+    this.areComplete = false
     for (const name of missing) this.#missing.values.pushText(name, 0, name.length)
     this.#missing.list(missing.length)
   }
