@@ -130,7 +130,8 @@ function exchange(address: string, bytes: string): Promise<string> {
 test('garbage and a head that is too large end the connection with a status', async () => {
   const address = server.metricsAddress!
   expect(await exchange(address, 'no such protocol\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /)
-  const head = `GET /metrics HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(64 * 1024)}\r\n\r\n`
+  // Read in one go: of what a server has not read when it closes, the kernel makes a reset, which overtakes the status.
+  const head = `GET /metrics HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(9 * 1024)}\r\n\r\n`
   expect(await exchange(address, head)).toMatch(/^HTTP\/1\.1 431 /)
   expect((await scrape()).status).toBe(200)
 })
