@@ -77,6 +77,20 @@ test('goes by when a file was replaced, not by when it was written', async () =>
   expect(await upkeep.store.vacuum(VIEW, VACUUM)).toMatchObject({ deleted: 6 })
 })
 
+test('deletes nothing of a table whose log has lost its end', async () => {
+  const upkeep = await smallFiles(bench, 2)
+  await upkeep.store.compact(VIEW, ALL)
+  await upkeep.later(DAY_MS * 1.1)
+  expect(await upkeep.store.vacuum(VIEW, VACUUM)).toMatchObject({ deleted: 6 })
+  const left = await upkeep.files()
+  await upkeep.objects.delete(`${TABLE}/_delta_log/${'3'.padStart(20, '0')}.json`)
+  await expect(upkeep.another().vacuum(VIEW, VACUUM)).rejects.toMatchObject({
+    code: 'DATA_LOSS',
+    message: expect.stringMatching(/part-.* is gone, which the table's log names; nothing was deleted/),
+  })
+  expect(await upkeep.files()).toEqual(left)
+})
+
 test('sweeps what crashed writers left half written', async () => {
   const upkeep = await smallFiles(bench, 1)
   const left = join(upkeep.objects.stagingDir, randomUUID())

@@ -35,6 +35,7 @@ export async function vacuumView(
   }
   const snapshot = await parts.tables.table(view).snapshot()
   if (snapshot === undefined) return result
+  await refuseIfDamaged(parts, view, snapshot, listed, beforeMs)
   const unneeded = unneededOf(view, snapshot, listed, beforeMs)
   if (snapshot.files.some((file) => rowVersionsOf(file) === undefined)) return { ...result, kept: unneeded.length }
 
@@ -52,6 +53,32 @@ export async function vacuumView(
     deleted: deleted.length,
     bytes: deleted.reduce((sum, file) => sum + file.bytes, 0),
     filesLeft: unneeded.length - deleted.length,
+  }
+}
+
+/**
+ * A log that lost its end names files that were replaced and deleted since, and does not name those in their place: which are then
+ * all there is of their rows. Files that are young may have come after the listing.
+ */
+async function refuseIfDamaged(
+  { objects }: StoreParts,
+  view: FeatureView,
+  snapshot: Snapshot,
+  listed: readonly ObjectInfo[],
+  beforeMs: number,
+): Promise<void> {
+  const present = new Set(listed.map(({ path }) => path))
+  for (const { path, modificationTime } of snapshot.files) {
+    const object = `${tablePath(view)}/${path}`
+    if (modificationTime >= beforeMs || present.has(object)) continue
+    // One that was touched is listed as young.
+    for await (const found of objects.list(object)) if (found.path === object) present.add(object)
+    if (present.has(object)) continue
+    throw new TwinstoreError(
+      'DATA_LOSS',
+      `${objects.location}: ${object} is gone, which the table's log names; nothing was deleted, because the log may have lost ` +
+        'its end; restore both from a backup',
+    )
   }
 }
 
