@@ -349,6 +349,24 @@ test('rows of an older schema lack the later feature, and keep their bytes', asy
   expect((await spooledRows(outputFile)).map(({ row }) => row)).toContainEqual(rowOf(older, old).row)
 })
 
+test('rows of several schemas, with and without missing values, keep what is theirs in one append', async () => {
+  const older = viewOf({ n: 'int64' })
+  const newer = viewOf({ n: 'int64', added: 'double' }, { schemaId: 2, schemaFeatureCounts: [1, 2] })
+  const rows = [
+    rowOf(older, { key: ['a'], event: 1, position: 1, values: [1n] }),
+    rowOf(newer, { key: ['b'], event: 1, position: 2, values: [undefined, 0.5] }),
+    rowOf(older, { key: ['c'], event: 1, position: 3, values: [null] }),
+    rowOf(newer, { key: ['d'], event: 1, position: 4, values: [4n, null] }),
+  ]
+  for (const order of [rows, rows.toReversed(), rows.slice(1)]) {
+    const files = dataFiles(await runAppend(bench, newer, order))
+    const outputFile = join(bench.newDir(), 'latest')
+    await bench.engine.run('latest', { table: { view: newer, files }, outputFile })
+    const found = (await spooledRows(outputFile)).map(({ row }) => row.toString('hex')).sort()
+    expect(found).toEqual(order.map(({ row }) => row.toString('hex')).sort())
+  }
+})
+
 test('a corrupt outbox row is refused by its position, a row of unknown schema with what to do', async () => {
   const view = viewOf({ n: 'int64' })
   const sound = rowOf(view, { key: ['a'], event: 1, position: 77, values: [1n] })
