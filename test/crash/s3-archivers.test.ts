@@ -17,7 +17,7 @@ import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-sto
 import { type Bench, openBench, rowOf, viewOf } from '../integration/offline-store-fixtures.ts'
 import { seededRandom, testSeed } from '../support/random.ts'
 import { type FaultProxy, S3_FAULTS, startFaultProxy } from '../support/s3/fault-proxy.ts'
-import { openTestObjects, useCredentials } from '../support/s3/open-objects.ts'
+import { openPatiently, useCredentials } from '../support/s3/open-objects.ts'
 import { type S3Server, startS3Server } from '../support/s3/s3-server.mjs'
 
 const ARCHIVERS = 3
@@ -45,7 +45,7 @@ afterAll(async () => {
 
 async function openStore(endpoint: string, bucket: string): Promise<OfflineStore> {
   const dir = bench.newDir()
-  const objects = await openTestObjects({
+  const objects = await openPatiently({
     endpoint,
     bucket,
     cacheDir: join(dir, 'cache'),

@@ -16,7 +16,7 @@ import {
   type S3FaultKind,
   startFaultProxy,
 } from '../support/s3/fault-proxy.ts'
-import { openTestObjects, type S3TestOptions, useCredentials } from '../support/s3/open-objects.ts'
+import { openPatiently, type S3TestOptions, useCredentials } from '../support/s3/open-objects.ts'
 import { type S3Server, startS3Server } from '../support/s3/s3-server.mjs'
 
 const PART = 5 * 2 ** 20
@@ -33,7 +33,7 @@ let direct: OpenedS3Objects
 const opened: OpenedS3Objects[] = []
 
 async function open(more: Partial<S3TestOptions> = {}): Promise<OpenedS3Objects> {
-  const store = await openTestObjects({
+  const store = await openPatiently({
     endpoint: proxy.endpoint,
     bucket,
     cacheDir: await mkdtemp(join(dir, 'cache-')),
@@ -166,7 +166,8 @@ test('a body that breaks is gone on with from where it broke, however often, whi
 test.each(['error-before', 'reset-before', 'reset-upload', 'lost-reply', 'stall'] as const)(
   '%s for good: the error names the object, the store and the limit, and an upload leaves no parts',
   async (fault) => {
-    const impatient = await open({ requests: { requestTimeoutMs: 200, attemptsMax: 3 } })
+    const requestTimeoutMs = fault === 'stall' ? 500 : 10_000
+    const impatient = await open({ requests: { requestTimeoutMs, attemptsMax: 3 } })
     const [path, file] = [newPath(), join(dir, 'upload')]
     await writeFile(file, randomBytes(2 * PART))
     proxy.inject(({ method, url }) =>
@@ -198,7 +199,7 @@ test('a file that was cut on its way into the cache, with a length that fits, is
 
 test('unfinished uploads are swept when they are old enough, and not before', async () => {
   const [path, file] = [newPath(), join(dir, 'upload')]
-  const impatient = await open({ requests: { requestTimeoutMs: 200, attemptsMax: 1 } })
+  const impatient = await open({ requests: { requestTimeoutMs: 10_000, attemptsMax: 1 } })
   await writeFile(file, randomBytes(2 * PART))
   // Neither parts nor the abort get through, as when the process is killed.
   proxy.inject(({ method }) => (method === 'PUT' || method === 'DELETE' ? 'reset-before' : undefined))
