@@ -166,7 +166,7 @@ test('a body that breaks is gone on with from where it broke, however often, whi
 test.each(['error-before', 'reset-before', 'reset-upload', 'lost-reply', 'stall'] as const)(
   '%s for good: the error names the object, the store and the limit, and an upload leaves no parts',
   async (fault) => {
-    const requestTimeoutMs = fault === 'stall' ? 500 : 10_000
+    const requestTimeoutMs = fault === 'stall' ? 300 : 10_000
     const impatient = await open({ requests: { requestTimeoutMs, attemptsMax: 3 } })
     const [path, file] = [newPath(), join(dir, 'upload')]
     await writeFile(file, randomBytes(2 * PART))
