@@ -143,7 +143,8 @@ class SampleLook {
   }
 
   async #read(keys: readonly RowKey[]): Promise<readonly RowResult[]> {
-    return await this.#parts.online.readMany(keys, this.#signal === undefined ? {} : { signal: this.#signal })
+    this.#signal?.throwIfAborted()
+    return await this.#parts.online.readMany(keys)
   }
 
   #see(key: RowKey): void {

@@ -39,14 +39,13 @@ async function lookAt(
   signal: AbortSignal | undefined,
 ): Promise<readonly (readonly [RowKey, Verdict])[]> {
   const { online, clock, limits } = parts
-  const options = signal === undefined ? {} : { signal }
-  const before = await online.readMany(keys, options)
+  const before = await online.readMany(keys)
   const wanted = new Set(keys)
   const shardsOf = new Set(keys.map((key) => shardOfRow(key, online.shardCount)))
   const waiting = await readWaiting(online, [...shardsOf], (key) => wanted.has(key), Buffer.from, limits)
   const history = await newestInHistory(parts, view, keys, signal)
   const isSynced = await parts.isSynced(view)
-  const after = await online.readMany(keys, options)
+  const after = await online.readMany(keys)
   const nowMicros = clock.nowMicros()
   return keys.map((key, index): readonly [RowKey, Verdict] => {
     const outboxFault = waiting.faults.get(shardOfRow(key, online.shardCount))
