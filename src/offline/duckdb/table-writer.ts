@@ -53,7 +53,7 @@ export interface FileLayout {
   readonly eventDateSql: string
   /**
    * Columns that have one value in all rows, with that value as SQL. They are put in after the sort, which carries what it is given: of
-   * 1,000,000 rows with ten features the three such columns of an append cost a seventh of the whole.
+   * 1,000,000 rows with ten features the three such columns of an append cost an eighth of the whole.
    */
   readonly constants?: Readonly<Record<string, string>>
 }
