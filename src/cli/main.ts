@@ -57,6 +57,11 @@ ${EXIT_CODES_HELP}`,
   return root
 }
 
+// Who reads the output may stop before its end, as `head` does. A server goes on, and a command has nobody left to tell.
+process.stdout.on('error', (error) => {
+  if (!('code' in error) || error.code !== 'EPIPE') throw error
+})
+
 try {
   await program().parseAsync(process.argv)
 } catch (error) {

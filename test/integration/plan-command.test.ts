@@ -1,9 +1,10 @@
 /** `twinstore plan` as a person runs it: the case the arithmetic was made for, and definitions that apply refuses. */
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { runCommand } from '../support/cli-process.ts'
+import { COMMAND, runCommand } from '../support/cli-process.ts'
 
 let dir: string
 beforeAll(() => {
@@ -93,4 +94,11 @@ test('a view that is not there is refused', async () => {
   const file = definitions('flags', { demand: 'ttl: hours(2), source, sync: { every: hours(1) }' })
   const { stderr, exitCode } = await runCommand(['plan', '--definitions', file, '--compute-time', 'demnd=4h'], dir)
   expect([exitCode, stderr]).toEqual([3, expect.stringContaining('unknown view "demnd"; did you mean demand?')])
+})
+
+test('a reader of the output who stops before its end is no failure', () => {
+  const file = definitions('piped', { demand: 'ttl: hours(12), source, sync: { every: hours(6) }' })
+  const pipe = `"${process.execPath}" "${COMMAND}" plan --definitions "${file}" | true`
+  const { stderr, status } = spawnSync('sh', ['-c', pipe], { cwd: dir, encoding: 'utf8' })
+  expect([stderr, status]).toEqual(['', 0])
 })

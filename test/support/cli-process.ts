@@ -1,7 +1,8 @@
 /** The real `twinstore` command in a process of its own: what it prints and how it ends. */
 import { execFile } from 'node:child_process'
 
-const COMMAND = new URL('../../dist/cli/main.js', import.meta.url).pathname
+/** The built command, to be run with Node. */
+export const COMMAND = new URL('../../dist/cli/main.js', import.meta.url).pathname
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024
 
 export interface CommandResult {
