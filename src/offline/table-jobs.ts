@@ -82,7 +82,7 @@ export interface SourceFile extends DataFile {
 export interface AppendJob {
   readonly input: {
     readonly view: FeatureView
-    /** A row spool (`row-spool.ts`). */
+    /** A row spool (`row-spool.ts`), which may still be written. */
     readonly rowsFile: string
     readonly outputDir: string
   }

@@ -4,6 +4,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Shard } from '../../src/domain/entity-key.ts'
+import { TwinstoreError } from '../../src/domain/errors.ts'
 import type { FeatureView, Registry } from '../../src/domain/registry.ts'
 import { decodeValue } from '../../src/domain/value-codec.ts'
 import type { Position } from '../../src/domain/version.ts'
@@ -119,6 +120,31 @@ test('archivers that append the same entries at the same time add each once and 
   expect(results.reduce((sum, result) => sum + result.rowsAdded, 0)).toBe(20)
   expect(await values(stores[0]!)).toHaveLength(20)
   expect(await parquetFiles(objects)).toHaveLength((await stores[0]!.status(view)).files)
+})
+
+test('an append whose job fails while its rows are written commits nothing and leaves nothing behind', async () => {
+  const { objects, store, again } = await opened()
+  await store.prepare(view)
+  const { tableVersion } = await store.status(view)
+  // More than a piece of the file the rows go through.
+  const entries = Array.from({ length: 15_000 }, (_, index) => entry(index + 1))
+  const refusing: OfflineEngine = {
+    ...bench.engine,
+    run: async () => {
+      throw new TwinstoreError('RESOURCE_EXHAUSTED', 'too many jobs')
+    },
+  }
+  const refused = again({ engine: refusing }).append(view, outbox(entries))
+  await expect(refused).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED' })
+  const { row, ...last } = entry(15_001)
+  const damaged = Buffer.from(row)
+  damaged[damaged.length - 1]! ^= 1
+  const append = store.append(view, outbox([...entries, { ...last, row: damaged }]))
+  await expect(append).rejects.toMatchObject({ code: 'DATA_LOSS', message: expect.stringContaining('15001') })
+  expect(await readdir(objects.stagingDir)).toEqual([])
+  expect(await parquetFiles(objects)).toEqual([])
+  expect((await store.status(view)).tableVersion).toBe(tableVersion)
+  expect((await store.append(view, outbox(entries))).rowsAdded).toBe(15_000)
 })
 
 test('rows of many shards are one commit, and each shard drops what the table has of it', async () => {

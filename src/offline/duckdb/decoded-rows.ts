@@ -7,7 +7,7 @@ import { TwinstoreError } from '../../domain/errors.ts'
 import type { FeatureView } from '../../domain/registry.ts'
 import { ParquetFile } from '../parquet/parquet-file.ts'
 import { RowColumns } from '../parquet/row-columns.ts'
-import { rowSpoolPieces } from '../row-spool.ts'
+import { growingRowSpoolPieces } from '../row-spool.ts'
 import { identifier, literal } from './sql.ts'
 import { tableColumns } from './table-sql.ts'
 
@@ -25,7 +25,7 @@ export interface DecodedRows {
   readonly constants: Readonly<Record<string, string>>
 }
 
-/** Gives `work` the rows of a row spool; what they are decoded into is beside it, and gone afterwards. */
+/** Gives `work` the rows of a row spool, which may still be written; what they are decoded into is beside it, and gone afterwards. */
 export async function withDecodedRows<T>(
   { view, rowsFile }: { readonly view: FeatureView; readonly rowsFile: string },
   signal: AbortSignal,
@@ -46,7 +46,7 @@ async function decode(columns: RowColumns, rowsFile: string, plainFile: string, 
   try {
     let total = 0
     let held = 0
-    for await (const piece of rowSpoolPieces(rowsFile)) {
+    for await (const piece of growingRowSpoolPieces(rowsFile, signal)) {
       if (signal.aborted) throw new TwinstoreError('CANCELLED', 'the work was cancelled')
       held += columns.takePiece(piece)
       if (held < ROW_GROUP_ROWS && columns.bytes < ROW_GROUP_BYTES) continue

@@ -14,7 +14,7 @@ import type { OutboxEntry } from '../../online/online-store.ts'
 import type { Action } from '../delta/actions.ts'
 import type { Snapshot } from '../delta/snapshot.ts'
 import type { AppendResult, OutboxBatch, OutboxSource } from '../offline-store.ts'
-import { writeRowSpool } from '../row-spool.ts'
+import { whileSpooling } from '../row-spool.ts'
 import { inStagingFolder } from '../staging-folder.ts'
 import type { StoreParts } from './store-parts.ts'
 import { discardFiles, uploadFiles } from './written-files.ts'
@@ -74,11 +74,9 @@ async function commitBatches(
 ): Promise<{ readonly committed: boolean; readonly snapshot: Snapshot }> {
   const files = await inStagingFolder(parts.objects, async (dir) => {
     const rowsFile = join(dir, 'rows')
-    await writeRowSpool(
-      rowsFile,
-      batches.map(({ entries }) => entries),
-    )
-    const output = await parts.engine.run('append', { view, rowsFile, outputDir: join(dir, 'files') })
+    const input = { view, rowsFile, outputDir: join(dir, 'files') }
+    const rows = batches.map(({ entries }) => entries)
+    const output = await whileSpooling(rowsFile, rows, (signal) => parts.engine.run('append', input, { signal }))
     return uploadFiles(parts, view, output.files)
   })
   const progress = batches.map(({ source, entries }) => ({
