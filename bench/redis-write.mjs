@@ -135,6 +135,7 @@ async function openBare(defer, cluster, shardCount, batches) {
       sha1,
       ...[4 + names.length, state, outbox, `${recordPrefix}${id}`, ids, ...names],
       ...[STORE_ID, NO_LIMIT, NO_LIMIT, 'hash', RECORD_LIFE_MS, WRITE_IDS_MAX, id, recordPrefix, valuePrefix.length],
+      'all',
       ...rows.map(({ row }) => row),
     )
     if (reply[0] !== 'OK') throw new Error(`the script replied ${reply}`)
