@@ -68,6 +68,16 @@ export function valueKey(keys: ShardKeys, key: RowKey): Buffer {
   return Buffer.from(keys.valuePrefix + key, 'latin1')
 }
 
+/** An MGET of the values of rows as Redis reads it. A buffer per key was a tenth of what reading 100 rows costs. */
+export function encodeMget({ valuePrefix }: ShardKeys, keys: readonly RowKey[]): Buffer {
+  let text = `*${keys.length + 1}\r\n$4\r\nMGET\r\n`
+  for (let index = 0; index < keys.length; index++) {
+    const key = keys[index]!
+    text += `$${valuePrefix.length + key.length}\r\n${valuePrefix}${key}\r\n`
+  }
+  return Buffer.from(text, 'latin1')
+}
+
 export function rowKeyOf(valueKey: Buffer): RowKey {
   return valueKey.toString('latin1', valueKey.indexOf(0x7d) + 1) as RowKey
 }

@@ -16,6 +16,8 @@ export type RedisReply = Buffer | number | null | readonly RedisReply[]
 export interface RedisCommand {
   readonly name: string
   readonly args: readonly RedisArgument[]
+  /** The command as Redis reads it (RESP), where whoever sends it has written it already; `args` are not looked at then. */
+  readonly encoded?: Buffer
 }
 
 export interface SendOptions {

@@ -58,6 +58,20 @@ const NOTHING_BY_ITSELF = {
 
 const BUFFERS = { replyEncoding: null } as const
 
+/** One whose bytes are there: ioredis would make them from arguments one by one. */
+class EncodedCommand extends Command {
+  readonly #bytes: Buffer
+
+  constructor(name: string, bytes: Buffer) {
+    super(name, [], BUFFERS)
+    this.#bytes = bytes
+  }
+
+  override toWritable(): Buffer {
+    return this.#bytes
+  }
+}
+
 interface TurnWait {
   count: number
   timeoutMs: number
@@ -166,8 +180,11 @@ export class Connection {
     })
   }
 
-  #write({ name, args }: RedisCommand): Promise<RedisReply> {
-    const command = new Command(name, args as (string | Buffer | number)[], BUFFERS)
+  #write({ name, args, encoded }: RedisCommand): Promise<RedisReply> {
+    const command =
+      encoded === undefined
+        ? new Command(name, args as (string | Buffer | number)[], BUFFERS)
+        : new EncodedCommand(name, encoded)
     return this.#counted(this.#redis.sendCommand(command) as Promise<RedisReply>)
   }
 
