@@ -47,7 +47,7 @@ export function endOfTurn(run: () => void): void {
 
 export function fetchedRows(
   store: Pick<OnlineStore, 'readMany' | 'shardCount'>,
-  cache: RowCache,
+  cache: RowCache<Flight>,
   recent: RecentChanges,
   clock: Pick<Clock, 'monotonicMs' | 'after'>,
   lookUps: LookUps,
@@ -55,7 +55,6 @@ export function fetchedRows(
   counts: FetchCounts,
   onFault: OnFault,
 ): ReadRows {
-  const flights = new Map<RowKey, Flight>()
   const defer = options.defer ?? endOfTurn
   let queue: Flight[] = []
   let pending = 0
@@ -67,15 +66,16 @@ export function fetchedRows(
   })
 
   function flightOf(key: RowKey, isFresh: boolean, nowMs: number): Flight {
-    const joinable = flights.get(key)
-    if (joinable !== undefined && cache.isJoinable(joinable.fill, nowMs) && !(isFresh && joinable.isSent)) {
+    const joinable = cache.joinable(key, nowMs)
+    if (joinable !== undefined && !(isFresh && joinable.isSent)) {
       counts.joinedKeys++
       if (isFresh) joinable.isFresh = true
       return joinable
     }
-    const fill = cache.beginFill(key, nowMs)
     const flight: Flight = {
-      fill,
+      key,
+      beganAtMs: nowMs,
+      current: true,
       isFresh,
       isSent: false,
       lagMs: 0,
@@ -83,7 +83,7 @@ export function fetchedRows(
       hedgeRow: undefined,
       seats: undefined,
     }
-    flights.set(key, flight)
+    cache.beginFill(flight)
     pending++
     if (queue.push(flight) === 1) defer(sendQueue)
     return flight
@@ -98,8 +98,8 @@ export function fetchedRows(
   function landResult(flight: Flight, result: RowResult | undefined): void {
     if (flight.isAnswered) return
     flight.isAnswered = true
-    if (result instanceof TwinstoreError) onFault({ kind: 'row', key: flight.fill.key, error: result })
-    if (result === null && lookUps.concerns(flight.fill.key)) lookUp(flight)
+    if (result instanceof TwinstoreError) onFault({ kind: 'row', key: flight.key, error: result })
+    if (result === null && lookUps.concerns(flight.key)) lookUp(flight)
     else land(flight, result === undefined || result instanceof TwinstoreError ? undefined : (result ?? NO_ROW))
   }
 
@@ -115,16 +115,15 @@ export function fetchedRows(
 
   function land(flight: Flight, row: Buffer | undefined, lagMs = flight.lagMs): void {
     pending--
-    if (flights.get(flight.fill.key) === flight) flights.delete(flight.fill.key)
-    cache.endFill(flight.fill, row, lagMs)
+    cache.endFill(flight, row, lagMs)
     if (row === undefined && flight.hedgeRow === undefined) counts.unavailableKeys++
     vacate(flight, row ?? UNAVAILABLE_ROW)
   }
 
   /** The row is kept for those who join the flight later: they may, because the key has not changed since. */
   function landHedge(flight: Flight, row: Buffer | null): boolean {
-    if (flight.isAnswered || cache.isOutrun(flight.fill.key, row ?? NO_ROW)) return false
-    if (row === null && lookUps.concerns(flight.fill.key)) return false
+    if (flight.isAnswered || cache.isOutrun(flight.key, row ?? NO_ROW)) return false
+    if (row === null && lookUps.concerns(flight.key)) return false
     flight.hedgeRow = row ?? NO_ROW
     vacate(flight, flight.hedgeRow)
     return true

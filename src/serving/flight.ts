@@ -7,8 +7,7 @@
  */
 import type { Fill } from './row-cache.ts'
 
-export interface Flight {
-  readonly fill: Fill
+export interface Flight extends Fill {
   /** A FRESH request waits for it: only the primary may answer. */
   isFresh: boolean
   isSent: boolean

@@ -186,7 +186,7 @@ export function offlineLookUps(
   return {
     concerns: (key) => ruleOf(key) !== undefined,
     take(flight, landed) {
-      const { key } = flight.fill
+      const { key } = flight
       const rule = ruleOf(key)
       if (rule === undefined) return false
       if (!spend(rule, clock.monotonicMs())) {

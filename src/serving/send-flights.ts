@@ -94,7 +94,7 @@ export function flightSender(
     if (options.readFrom === 'primary') board(departure, flights, false)
     else {
       const nowMs = clock.monotonicMs()
-      const mayLag = (flight: Flight): boolean => !flight.isFresh && !recent.isRecent(flight.fill.key, nowMs)
+      const mayLag = (flight: Flight): boolean => !flight.isFresh && !recent.isRecent(flight.key, nowMs)
       board(departure, flights.filter(mayLag), true)
       board(
         departure,
@@ -163,7 +163,7 @@ export function flightSender(
     if (batch.mayLag) return
     const nowMs = clock.monotonicMs()
     const mayHedge = (flight: Flight): boolean => !flight.isFresh && !flight.isAnswered && flight.hedgeRow === undefined
-    const flights = batch.flights.filter((flight) => mayHedge(flight) && !recent.isRecent(flight.fill.key, nowMs))
+    const flights = batch.flights.filter((flight) => mayHedge(flight) && !recent.isRecent(flight.key, nowMs))
     if (flights.length === 0 || !budget.spend()) return
     counts.hedges++
     batch.isHedging = true
@@ -216,6 +216,6 @@ export function flightSender(
 
 function keysOf(flights: readonly Flight[]): RowKey[] {
   const keys = new Array<RowKey>(flights.length)
-  for (let index = 0; index < flights.length; index++) keys[index] = flights[index]!.fill.key
+  for (let index = 0; index < flights.length; index++) keys[index] = flights[index]!.key
   return keys
 }

@@ -17,6 +17,7 @@ import { assembleValues } from './assemble-values.ts'
 import { type CacheCounts, cachedRows } from './cached-rows.ts'
 import { type EntityColumns, readEntityColumns } from './entity-columns.ts'
 import { endOfTurn, type FetchCounts, type FetchOptions, fetchedRows } from './fetched-rows.ts'
+import type { Flight } from './flight.ts'
 import type { ServingLimits } from './limits.ts'
 import { type LookUpCounts, type LookUpOptions, NO_LOOK_UPS, offlineLookUps } from './look-ups.ts'
 import { onDemandResult } from './on-demand-results.ts'
@@ -60,7 +61,7 @@ export interface Serving extends ServingService {
 
 export function createServing(options: ServingOptions): Serving {
   const { clock, limits, onFault } = options
-  const cache = createRowCache(options.cache)
+  const cache = createRowCache<Flight>(options.cache)
   const cacheCounts: CacheCounts = { hits: 0, misses: 0, staleServed: 0 }
   const fetchCounts: FetchCounts = {
     batches: 0,

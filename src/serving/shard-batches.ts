@@ -10,7 +10,7 @@ export function shardBatches(flights: readonly Flight[], shardCount: number, bat
   const batches: Flight[][] = []
   const open = new Map<number, Flight[]>()
   for (const flight of flights) {
-    const shard = shardOfRow(flight.fill.key, shardCount)
+    const shard = shardOfRow(flight.key, shardCount)
     const batch = open.get(shard)
     if (batch !== undefined && batch.length < batchKeysMax) batch.push(flight)
     else {

@@ -3,13 +3,20 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { RowKey } from '../../src/domain/entity-key.ts'
 import { rowPosition } from '../../src/domain/row-codec.ts'
-import { createRowCache, type Fill, NO_ROW } from '../../src/serving/row-cache.ts'
+import { createRowCache, type Fill, NO_ROW, type RowCache } from '../../src/serving/row-cache.ts'
 import { feature, rowOf, view } from './serving-fixture.ts'
 
 const KEYS = ['v/a', 'v/b'] as unknown as readonly RowKey[]
+
 const TTL_MS = 100
 const STALE_MS = 250
 const one = view('v', [feature('n', 'int32')])
+function begun(cache: RowCache, key: RowKey, beganAtMs: number): Fill {
+  const fill = { key, beganAtMs, current: true }
+  cache.beginFill(fill)
+  return fill
+}
+
 const rowAt = (position: number): Buffer => (position === 0 ? NO_ROW : rowOf(one, [position], { position }))
 const positionOf = (row: Buffer | undefined): number | undefined =>
   row === undefined || row.length === 0 ? row?.length : rowPosition(row)
@@ -92,7 +99,7 @@ test('every interleaving of fills, own writes, invalidations and time gives what
       for (const each of commands) {
         if (each.do === 'wait') nowMs += each.ms
         else if (each.do === 'begin') {
-          open.push({ fill: cache.beginFill(each.key, nowMs), begin: history.length })
+          open.push({ fill: begun(cache, each.key, nowMs), begin: history.length })
           history.push({ kind: 'begin', key: each.key, atMs: nowMs })
         } else if (each.do === 'applied') {
           cache.applied(each.key, rowAt(each.position), nowMs)
@@ -123,7 +130,7 @@ test('every interleaving of fills, own writes, invalidations and time gives what
 test('entries leave by bytes and by count, the least recently used first', () => {
   const cache = createRowCache({ bytesMax: 5000, entriesMax: 3, ttlMs: TTL_MS, staleIfErrorMs: STALE_MS })
   const fill = (name: string, bytes: number): void =>
-    cache.endFill(cache.beginFill(name as RowKey, 0), Buffer.alloc(bytes), 0)
+    cache.endFill(begun(cache, name as RowKey, 0), Buffer.alloc(bytes), 0)
   for (const name of ['a', 'b', 'c']) fill(name, 40)
   cache.get('a' as RowKey, 0)
   fill('d', 40)
@@ -143,7 +150,7 @@ test('entries leave by bytes and by count, the least recently used first', () =>
 test('a row cut out of a larger buffer does not keep that buffer', () => {
   const cache = createRowCache({ bytesMax: 1 << 20, entriesMax: 10, ttlMs: TTL_MS, staleIfErrorMs: STALE_MS })
   const read = Buffer.alloc(100_000, 7)
-  cache.endFill(cache.beginFill(KEYS[0]!, 0), read.subarray(10, 20), 0)
+  cache.endFill(begun(cache, KEYS[0]!, 0), read.subarray(10, 20), 0)
   const kept = cache.get(KEYS[0]!, 0)!
   expect(kept).toEqual(Buffer.alloc(10, 7))
   expect(kept.buffer).not.toBe(read.buffer)

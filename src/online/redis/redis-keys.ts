@@ -68,18 +68,70 @@ export function valueKey(keys: ShardKeys, key: RowKey): Buffer {
   return Buffer.from(keys.valuePrefix + key, 'latin1')
 }
 
-/** An MGET of the values of rows as Redis reads it. A buffer per key was a tenth of what reading 100 rows costs. */
+/**
+ * An MGET of the values of rows as Redis reads it. Character by character into one buffer: a buffer per key was a tenth of what
+ * reading 100 rows costs, and strings put together piece by piece half of that.
+ */
 export function encodeMget({ valuePrefix }: ShardKeys, keys: readonly RowKey[]): Buffer {
-  let text = `*${keys.length + 1}\r\n$4\r\nMGET\r\n`
+  const head = `*${keys.length + 1}\r\n$4\r\nMGET\r\n`
+  let length = head.length
+  for (let index = 0; index < keys.length; index++) {
+    const nameLength = valuePrefix.length + keys[index]!.length
+    length += 1 + digitsOf(nameLength) + 2 + nameLength + 2
+  }
+  const bytes = Buffer.allocUnsafe(length)
+  let at = writeLatin1(bytes, 0, head)
   for (let index = 0; index < keys.length; index++) {
     const key = keys[index]!
-    text += `$${valuePrefix.length + key.length}\r\n${valuePrefix}${key}\r\n`
+    bytes[at++] = 0x24
+    at = writeNumber(bytes, at, valuePrefix.length + key.length)
+    at = writeLineEnd(bytes, at)
+    at = writeLatin1(bytes, at, valuePrefix)
+    at = writeLatin1(bytes, at, key)
+    at = writeLineEnd(bytes, at)
   }
-  return Buffer.from(text, 'latin1')
+  return bytes
+}
+
+function writeLatin1(bytes: Buffer, at: number, text: string): number {
+  for (let index = 0; index < text.length; index++) bytes[at + index] = text.charCodeAt(index)
+  return at + text.length
+}
+
+function writeNumber(bytes: Buffer, at: number, value: number): number {
+  const end = at + digitsOf(value)
+  let rest = value
+  for (let to = end - 1; to >= at; to--) {
+    bytes[to] = 0x30 + (rest % 10)
+    rest = Math.floor(rest / 10)
+  }
+  return end
+}
+
+function writeLineEnd(bytes: Buffer, at: number): number {
+  bytes[at] = 0x0d
+  bytes[at + 1] = 0x0a
+  return at + 2
+}
+
+function digitsOf(value: number): number {
+  let digits = 1
+  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++
+  return digits
 }
 
 export function rowKeyOf(valueKey: Buffer): RowKey {
   return valueKey.toString('latin1', valueKey.indexOf(0x7d) + 1) as RowKey
+}
+
+/** The shard that all of these keys have; undefined if they have several, or there are none. */
+export function commonShard(keys: readonly RowKey[], shardCount: number): Shard | undefined {
+  if (keys.length === 0) return undefined
+  const shard = shardOfRow(keys[0]!, shardCount)
+  for (let index = 1; index < keys.length; index++) {
+    if (shardOfRow(keys[index]!, shardCount) !== shard) return undefined
+  }
+  return shard
 }
 
 /** The indexes of items by the shard of their key, in the order of the items. */
