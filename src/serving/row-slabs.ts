@@ -84,8 +84,7 @@ export function createRowSlabs(): RowSlabs {
 
   /** Leaves the row where it was read. */
   function take(holder: RowHolder, read: ArrayBufferLike): void {
-    const known = taken.get(read)
-    const slab = known ?? takenSlab(read)
+    const slab = taken.get(read) ?? takenSlab(read)
     if (!slab.isCounted) begin(slab)
     join(holder, slab)
     if (slab.liveBytes >= FILL_MIN * slab.buffer.length) sparse.delete(slab)

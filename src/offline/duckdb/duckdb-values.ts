@@ -43,7 +43,3 @@ function scalarFromDuckdb(kind: ScalarType, cell: DuckDBValue): ScalarValue {
 export function micros(cell: DuckDBValue): number {
   return Number((cell as DuckDBTimestampTZValue).micros)
 }
-
-export function timestampValue(atMicros: number): DuckDBTimestampTZValue {
-  return new DuckDBTimestampTZValue(BigInt(atMicros))
-}
