@@ -1,8 +1,9 @@
 /**
  * `npm run bench`: runs benchmarks, prints their tables, and keeps their figures in `bench/results/` as JSON.
  *
- *     npm run bench                      all of them
+ *     npm run bench                      the suite
  *     npm run bench -- unary-latency     these only
+ *     npm run bench -- --all             the long ones too
  *     npm run bench -- --quick           seconds instead of minutes: whether they work, not how fast anything is
  *     npm run bench -- --check           fails if a figure falls short of bench/budget.json
  *     npm run bench -- --out <file>      where the JSON goes
@@ -15,27 +16,19 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { shortfalls } from './lib/budget.mjs'
 import { loadAverage, machine } from './lib/machine.mjs'
+import { loadScenarios } from './lib/scenarios.mjs'
 import { printTable } from './lib/table.mjs'
 
-const SCENARIOS = {
-  'unary-latency': './unary-latency.mjs',
-  'write-latency': './write-latency.mjs',
-  startup: './startup.mjs',
-  'training-set': './lib/training-set-figures.mjs',
-  'training-set-scale': './lib/training-set-scale-figures.mjs',
-  export: './export.mjs',
-  'point-look-up': './point-look-up.mjs',
-  append: './append.mjs',
-  'redis-miss': './redis-miss.mjs',
-  'redis-write': './redis-write.mjs',
-  'invalidation-delay': './invalidation-delay.mjs',
-  'offline-stopped': './offline-stopped.mjs',
-}
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean' }, check: { type: 'boolean' }, out: { type: 'string' } },
+  options: {
+    all: { type: 'boolean' },
+    quick: { type: 'boolean' },
+    check: { type: 'boolean' },
+    out: { type: 'string' },
+  },
 })
 
 await main().catch((error) => {
@@ -44,15 +37,16 @@ await main().catch((error) => {
 })
 
 async function main() {
-  const names = positionals.length > 0 ? positionals : Object.keys(SCENARIOS)
-  const problem = badUse(names)
+  const scenarios = await loadScenarios()
+  const names = chosen(scenarios)
+  const problem = badUse(names, scenarios)
   if (problem !== undefined) {
     console.error(problem)
     process.exit(2)
   }
   const quick = flags.quick === true
   const run = { startedAt: new Date().toISOString(), quick, machine: machine(), scenarios: {}, figures: {} }
-  for (const name of names) await runScenario(name, quick, run)
+  for (const name of names) await runScenario(name, scenarios.get(name), quick, run)
   const file = flags.out ?? path(`results/${run.startedAt.replaceAll(':', '-')}.json`)
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, `${JSON.stringify(run, null, 2)}\n`)
@@ -60,22 +54,28 @@ async function main() {
   if (flags.check) check(run.figures, names)
 }
 
-function badUse(names) {
-  const unknown = names.filter((name) => !Object.hasOwn(SCENARIOS, name))
-  if (unknown.length > 0) return `no benchmark ${unknown.join(', ')}; there are ${Object.keys(SCENARIOS).join(', ')}`
+function chosen(scenarios) {
+  if (positionals.length > 0) return positionals
+  return [...scenarios.keys()].filter((name) => flags.all || scenarios.get(name).suite === 'short')
+}
+
+function badUse(names, scenarios) {
+  const unknown = names.filter((name) => !scenarios.has(name))
+  if (unknown.length > 0) return `no benchmark ${unknown.join(', ')}; there are ${[...scenarios.keys()].join(', ')}`
   if (flags.check && flags.quick) return '--check needs the full run: figures of --quick say nothing of speed'
   if (!existsSync(path('../dist/cli/main.js'))) return 'dist/ is not there: npm run build'
   return undefined
 }
 
-async function runScenario(name, quick, run) {
-  const { title, measure } = await import(SCENARIOS[name])
+async function runScenario(name, { title, measure }, quick, run) {
+  const startedMs = performance.now()
   const loadBefore = loadAverage()
   const { figures, head, rows, settings } = await measure({ quick })
   const load = { before: loadBefore, after: loadAverage() }
-  console.log(`\n${name}: ${title} (load average ${load.before} before, ${load.after} after)`)
+  const seconds = Math.round((performance.now() - startedMs) / 1000)
+  console.log(`\n${name}: ${title} (${seconds} s; load average ${load.before} before, ${load.after} after)`)
   printTable(head, rows)
-  run.scenarios[name] = { settings, load, figures }
+  run.scenarios[name] = { settings, seconds, load, figures }
   for (const [figure, { median }] of Object.entries(figures)) run.figures[`${name}.${figure}`] = median
 }
 

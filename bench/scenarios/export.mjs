@@ -6,12 +6,16 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { articleStore, articleView, engineIn, MiB } from './lib/article-table.mjs'
-import { compare } from './lib/comparison.mjs'
-import { runScript } from './lib/processes.mjs'
-import { takeTurns } from './lib/rounds.mjs'
+import { articleStore, articleView, engineIn, MiB } from '../lib/article-table.mjs'
+import { compare } from '../lib/comparison.mjs'
+import { compared } from '../lib/figure-names.mjs'
+import { runScript } from '../lib/processes.mjs'
+import { takeTurns } from '../lib/rounds.mjs'
 
 export const title = 'an export of a whole history against plain DuckDB SQL over the same files'
+export const figureNames = ['parquet', 'csv', 'arrow', 'rows'].flatMap((format) =>
+  compared(`${format}.`, 'hand', ['seconds', 'cpu_seconds', 'peak_rss_mib', 'file_mib']),
+)
 
 const SETTINGS = { full: { rows: 3_000_000, rounds: 5 }, quick: { rows: 20_000, rounds: 1 } }
 const FORMATS = ['parquet', 'csv', 'arrow', 'rows']

@@ -6,15 +6,17 @@
  * with the same threads and memory; for the start with data, a process that loads grpc-js and listens.
  */
 import { fileURLToPath } from 'node:url'
-import { connect } from '../dist/client/index.js'
-import { loadDefinitions } from '../dist/definitions/load/load.js'
-import { resolveSource } from '../dist/definitions/resolve-source.js'
-import { compare } from './lib/comparison.mjs'
-import { runScript, startStaticServer, startTwinstore } from './lib/processes.mjs'
-import { temporaryFolder, withResources } from './lib/resources.mjs'
-import { takeTurns } from './lib/rounds.mjs'
+import { connect } from '../../dist/client/index.js'
+import { loadDefinitions } from '../../dist/definitions/load/load.js'
+import { resolveSource } from '../../dist/definitions/resolve-source.js'
+import { compare } from '../lib/comparison.mjs'
+import { compared } from '../lib/figure-names.mjs'
+import { runScript, startStaticServer, startTwinstore } from '../lib/processes.mjs'
+import { temporaryFolder, withResources } from '../lib/resources.mjs'
+import { takeTurns } from '../lib/rounds.mjs'
 
 export const title = 'from the start of the process to its ready line'
+export const figureNames = compared('', 'baseline', ['empty_s', 'ready_s'])
 const SETTINGS = {
   full: { rounds: 3, definitions: '../examples/flights', rows: 39_952 + 570_842 },
   quick: { rounds: 1, definitions: 'definitions/small-sync.ts', rows: 229 },
@@ -62,7 +64,7 @@ async function baselines(queries) {
 }
 
 async function sourceQueries(definitions) {
-  const { draft, definitionsDir } = await loadDefinitions(fileURLToPath(new URL(definitions, import.meta.url)))
+  const { draft, definitionsDir } = await loadDefinitions(fileURLToPath(new URL(`../${definitions}`, import.meta.url)))
   const sources = draft.views.flatMap((view) => view.source ?? [])
   return await Promise.all(sources.map((source) => resolveSource(source, definitionsDir)))
 }

@@ -8,10 +8,11 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ARTICLES, articleStore, articleView, engineIn, MiB } from './lib/article-table.mjs'
-import { spread } from './lib/spread.mjs'
+import { ARTICLES, articleStore, articleView, engineIn, MiB } from '../lib/article-table.mjs'
+import { spread } from '../lib/spread.mjs'
 
 export const title = 'the history of one entity in a table of ten million rows: the share of its bytes that is read'
+export const figureNames = ['bytes_share_percent', 'newest_10_share_percent', 'ms', 'newest_10_ms']
 
 const ROWS = 10_000_000
 const QUICK_ROWS = 100_000

@@ -10,24 +10,30 @@
  * L1 is smaller than the rows, which are asked for in the same order over and over: the least recently used row leaves just
  * before it is asked for again. The run fails if one row came from L1, or was spared by single-flight.
  */
-import { connect } from '../dist/client/index.js'
-import { decodeMessage } from '../dist/client/protocol.js'
-import { encodeWrite } from '../dist/client/writes.js'
-import { entityKey, rowKey } from '../dist/domain/entity-key.js'
-import { byShard, valueKey } from '../dist/online/redis/redis-keys.js'
-import { startCluster } from '../test/support/redis/redis-cluster.mjs'
-import { archived } from './lib/archived.mjs'
-import { openBareRedis } from './lib/bare-redis.mjs'
-import { closedLoop } from './lib/closed-loop.mjs'
-import { compare } from './lib/comparison.mjs'
-import { USERS, userName, usersRequest, wideRow, writeWideRows } from './lib/feature-data.mjs'
-import { startTwinstore } from './lib/processes.mjs'
-import { rawClient } from './lib/raw-client.mjs'
-import { openRedisSubject } from './lib/redis-subject.mjs'
-import { temporaryFolder, withResources } from './lib/resources.mjs'
-import { takeTurns } from './lib/rounds.mjs'
+import { connect } from '../../dist/client/index.js'
+import { decodeMessage } from '../../dist/client/protocol.js'
+import { encodeWrite } from '../../dist/client/writes.js'
+import { entityKey, rowKey } from '../../dist/domain/entity-key.js'
+import { byShard, valueKey } from '../../dist/online/redis/redis-keys.js'
+import { startCluster } from '../../test/support/redis/redis-cluster.mjs'
+import { archived } from '../lib/archived.mjs'
+import { openBareRedis } from '../lib/bare-redis.mjs'
+import { closedLoop } from '../lib/closed-loop.mjs'
+import { compare } from '../lib/comparison.mjs'
+import { USERS, userName, usersRequest, wideRow, writeWideRows } from '../lib/feature-data.mjs'
+import { compared } from '../lib/figure-names.mjs'
+import { startTwinstore } from '../lib/processes.mjs'
+import { rawClient } from '../lib/raw-client.mjs'
+import { openRedisSubject } from '../lib/redis-subject.mjs'
+import { temporaryFolder, withResources } from '../lib/resources.mjs'
+import { takeTurns } from '../lib/rounds.mjs'
 
 export const title = 'batches of 100 rows of 2 KB over three primaries, none of them in L1'
+export const figureNames = ['store', 'serving', 'grpc'].flatMap((through) =>
+  [1, 4, 16].flatMap((inFlight) =>
+    compared(`${through}.${inFlight}-in-flight.`, 'bare', ['p50_ms', 'p99_ms', 'rows_per_s']),
+  ),
+)
 const GET_FEATURES = '/twinstore.v1.Serving/GetFeatures'
 const ROWS = 100
 const BATCHES = USERS / ROWS

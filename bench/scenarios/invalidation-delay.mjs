@@ -8,12 +8,15 @@
  *
  * The run fails if B answered from the store rather than from L1: it would then have nothing to invalidate.
  */
-import { connect } from '../dist/client/index.js'
-import { startCluster } from '../test/support/redis/redis-cluster.mjs'
-import { startTwinstore } from './lib/processes.mjs'
-import { temporaryFolder, withResources } from './lib/resources.mjs'
+import { connect } from '../../dist/client/index.js'
+import { startCluster } from '../../test/support/redis/redis-cluster.mjs'
+import { startTwinstore } from '../lib/processes.mjs'
+import { temporaryFolder, withResources } from '../lib/resources.mjs'
 
 export const title = 'from the acknowledgement of a write by one instance to its sight in a CACHED read of another'
+export const figureNames = ['p50_ms', 'p99_ms', 'max_ms']
+/** An invalidation may overtake the acknowledgement. */
+export const figuresOfAnySign = /./
 const SETTINGS = {
   full: { writes: 2500, pauseMs: 8, keys: 100 },
   quick: { writes: 20, pauseMs: 1, keys: 5 },

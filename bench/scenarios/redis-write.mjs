@@ -9,25 +9,31 @@
  * Every write has a fresh write id and takes the place of rows that are there. Outboxes are emptied between rounds.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { connect } from '../dist/client/index.js'
-import { encodeWrite } from '../dist/client/writes.js'
-import { entityKey, rowKey } from '../dist/domain/entity-key.js'
-import { lengthField } from '../dist/lib/wire.js'
-import { byShard, shardKeys, valueKey } from '../dist/online/redis/redis-keys.js'
-import { WRITE_SCRIPT } from '../dist/online/redis/scripts/write-script.js'
-import { startCluster } from '../test/support/redis/redis-cluster.mjs'
-import { archived } from './lib/archived.mjs'
-import { openBareRedis } from './lib/bare-redis.mjs'
-import { closedLoop } from './lib/closed-loop.mjs'
-import { compare } from './lib/comparison.mjs'
-import { userName, wideRow } from './lib/feature-data.mjs'
-import { startTwinstore } from './lib/processes.mjs'
-import { rawClient } from './lib/raw-client.mjs'
-import { openRedisSubject } from './lib/redis-subject.mjs'
-import { temporaryFolder, withResources } from './lib/resources.mjs'
-import { takeTurns } from './lib/rounds.mjs'
+import { connect } from '../../dist/client/index.js'
+import { encodeWrite } from '../../dist/client/writes.js'
+import { entityKey, rowKey } from '../../dist/domain/entity-key.js'
+import { lengthField } from '../../dist/lib/wire.js'
+import { byShard, shardKeys, valueKey } from '../../dist/online/redis/redis-keys.js'
+import { WRITE_SCRIPT } from '../../dist/online/redis/scripts/write-script.js'
+import { startCluster } from '../../test/support/redis/redis-cluster.mjs'
+import { archived } from '../lib/archived.mjs'
+import { openBareRedis } from '../lib/bare-redis.mjs'
+import { closedLoop } from '../lib/closed-loop.mjs'
+import { compare } from '../lib/comparison.mjs'
+import { userName, wideRow } from '../lib/feature-data.mjs'
+import { compared } from '../lib/figure-names.mjs'
+import { startTwinstore } from '../lib/processes.mjs'
+import { rawClient } from '../lib/raw-client.mjs'
+import { openRedisSubject } from '../lib/redis-subject.mjs'
+import { temporaryFolder, withResources } from '../lib/resources.mjs'
+import { takeTurns } from '../lib/rounds.mjs'
 
 export const title = 'writes of 100 rows of 2 KB over three primaries, with their outbox entries'
+export const figureNames = ['store', 'service', 'grpc'].flatMap((through) =>
+  [1, 4, 16].flatMap((inFlight) =>
+    compared(`${through}.${inFlight}-in-flight.`, 'bare', ['p50_ms', 'p99_ms', 'rows_per_s']),
+  ),
+)
 const WRITE_FEATURES = '/twinstore.v1.Serving/WriteFeatures'
 const WRITE_ID_FIELD = 5
 const ROWS = 100

@@ -1,11 +1,16 @@
-/** The figures of `bench/training-set.mjs`, which runs processes of its own and ends its output with a line of JSON. */
-import { runScript } from './processes.mjs'
-import { single } from './single-figure.mjs'
+/** The figures of `lib/training-set-run.mjs`, which runs processes of its own and ends its output with a line of JSON. */
+import { runScript } from '../lib/processes.mjs'
+import { single } from '../lib/single-figure.mjs'
 
 export const title = 'a training set over three million flights against the same joins by hand'
+export const figureNames = [
+  ...['', 'by_hand_', 'unordered_'].flatMap((of) => [`${of}seconds`, `${of}peak_rss_mib`]),
+  'ratio',
+  'unordered_ratio',
+]
 
 export async function measure({ quick }) {
-  const { output } = await runScript('../training-set.mjs', quick ? ['--quick', '--runs', '1'] : [])
+  const { output } = await runScript('training-set-run.mjs', quick ? ['--quick', '--runs', '1'] : [])
   const { unordered, sameResult, job, ratio, unorderedRatio, bench: _, ...settings } = lastLine(output)
   const figures = {
     seconds: single(job.medianSeconds),

@@ -3,7 +3,7 @@
  * size is made by a process of its own, with the memory that a server gives a long job by default; its peak RSS counts everything: DuckDB,
  * Node and the on-demand function.
  *
- *     node bench/training-set-scale.mjs [--quick] [--format parquet|csv] [--threads 2] [--memory-mib 1024]
+ *     node bench/lib/training-set-scale-run.mjs [--quick] [--format parquet|csv] [--threads 2] [--memory-mib 1024]
  *
  * `--quick` takes a hundredth of the rows. The spine is all three million real flights, as often as it takes.
  */
@@ -12,8 +12,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { makeSpine, makeTables, runJobs } from './lib/flights-training.mjs'
-import { measureAlone, runAlone } from './lib/own-process.mjs'
+import { makeSpine, makeTables, runJobs } from './flights-training.mjs'
+import { measureAlone, runAlone } from './own-process.mjs'
 
 const SCRIPT = fileURLToPath(import.meta.url)
 const MILLIONS = [1, 2.5, 5, 10]

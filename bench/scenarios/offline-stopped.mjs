@@ -8,14 +8,26 @@
  */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { connect } from '../dist/client/index.js'
-import { startRedis } from '../test/support/redis/redis-process.mjs'
-import { archived } from './lib/archived.mjs'
-import { numberedLoad } from './lib/numbered-load.mjs'
-import { startTwinstore } from './lib/processes.mjs'
-import { temporaryFolder, withResources } from './lib/resources.mjs'
+import { connect } from '../../dist/client/index.js'
+import { startRedis } from '../../test/support/redis/redis-process.mjs'
+import { archived } from '../lib/archived.mjs'
+import { numberedLoad } from '../lib/numbered-load.mjs'
+import { startTwinstore } from '../lib/processes.mjs'
+import { temporaryFolder, withResources } from '../lib/resources.mjs'
 
 export const title = 'a minute without an offline store, under load'
+export const suite = 'long'
+export const figureNames = [
+  ...['before', 'stopped', 'after'].flatMap((phase) =>
+    ['rss_mib', 'redis_mib', 'accepted_rows', 'refusals', 'read_p50_ms', 'read_p99_ms'].map(
+      (name) => `${phase}.${name}`,
+    ),
+  ),
+  'rss_growth_mib',
+  'archived_rows',
+]
+/** An outbox need not be full or free in every phase. */
+export const figuresOfAnySign = /rss_growth|accepted_rows|refusals/
 const SETTINGS = {
   full: { beforeMs: 5000, stoppedMs: 60_000, afterMs: 3000, outboxRows: 16_000 },
   quick: { beforeMs: 300, stoppedMs: 3000, afterMs: 200, outboxRows: 3200 },

@@ -1,11 +1,16 @@
-/** The figures of `bench/training-set-scale.mjs`, which runs processes of its own and ends its output with a line of JSON. */
-import { runScript } from './processes.mjs'
-import { single } from './single-figure.mjs'
+/** The figures of `lib/training-set-scale-run.mjs`, which runs processes of its own and ends its output with a line of JSON. */
+import { runScript } from '../lib/processes.mjs'
+import { single } from '../lib/single-figure.mjs'
 
 export const title = 'a training set of 1 to 10 million rows: time and memory'
+export const suite = 'long'
+export const figureNames = [
+  ...['1m', '2_5m', '5m', '10m'].flatMap((of) => [`${of}.seconds`, `${of}.peak_rss_mib`]),
+  'growth',
+]
 
 export async function measure({ quick }) {
-  const { output } = await runScript('../training-set-scale.mjs', quick ? ['--quick'] : [])
+  const { output } = await runScript('training-set-scale-run.mjs', quick ? ['--quick'] : [])
   const { sizes, bench: _, ...settings } = JSON.parse(output.trimEnd().split('\n').at(-1))
   const figures = {}
   const rows = sizes.map(({ millions, rows: count, seconds, peakRssMib }) => {

@@ -1,9 +1,9 @@
 /**
  * The training set of the flights example against the same joins written by hand in DuckDB SQL, over the same Parquet
  * files, with the same threads and memory. Each run is a process of its own, so that the peak RSS is that run's; the sides
- * take turns, after one run of each that only warms the file cache. What they do is in `lib/flights-training.mjs`.
+ * take turns, after one run of each that only warms the file cache. What they do is in `flights-training.mjs`.
  *
- *     node bench/training-set.mjs [--quick] [--runs 3] [--threads 2] [--memory-mib 1024]
+ *     node bench/lib/training-set-run.mjs [--quick] [--runs 3] [--threads 2] [--memory-mib 1024]
  *
  * `--quick` takes 100,000 of the 3,000,000 flights as spine. That the job and `same result` give the same rows in the same
  * order is checked after the first run.
@@ -13,8 +13,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { expectSameResult, makeSpine, makeTables, runByHand, runJobs } from './lib/flights-training.mjs'
-import { measureAlone, median, runAlone } from './lib/own-process.mjs'
+import { expectSameResult, makeSpine, makeTables, runByHand, runJobs } from './flights-training.mjs'
+import { measureAlone, median, runAlone } from './own-process.mjs'
 
 const SCRIPT = fileURLToPath(import.meta.url)
 

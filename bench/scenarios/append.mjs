@@ -10,22 +10,24 @@
 import { dirname, join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { DuckDBInstance } from '@duckdb/node-api'
-import { loadConfig } from '../dist/config/load-config.js'
-import { engineSlice, offlineStoreSlice, tableSlice } from '../dist/config/slices.js'
-import { systemClock } from '../dist/lib/clock.js'
-import { createProcessEngine } from '../dist/offline/duckdb/process-engine.js'
-import { openFolderObjects } from '../dist/offline/objects/folder-objects.js'
-import { openDeltaOfflineStore } from '../dist/offline/store/delta-offline-store.js'
-import { compare } from './lib/comparison.mjs'
-import { flightBatches, flightView } from './lib/flight-rows.mjs'
-import { cpuSecondsWithChildren } from './lib/processes.mjs'
-import { temporaryFolder, withResources } from './lib/resources.mjs'
-import { takeTurns } from './lib/rounds.mjs'
-import { spread } from './lib/spread.mjs'
+import { loadConfig } from '../../dist/config/load-config.js'
+import { engineSlice, offlineStoreSlice, tableSlice } from '../../dist/config/slices.js'
+import { systemClock } from '../../dist/lib/clock.js'
+import { createProcessEngine } from '../../dist/offline/duckdb/process-engine.js'
+import { openFolderObjects } from '../../dist/offline/objects/folder-objects.js'
+import { openDeltaOfflineStore } from '../../dist/offline/store/delta-offline-store.js'
+import { compare } from '../lib/comparison.mjs'
+import { compared } from '../lib/figure-names.mjs'
+import { flightBatches, flightView } from '../lib/flight-rows.mjs'
+import { cpuSecondsWithChildren } from '../lib/processes.mjs'
+import { temporaryFolder, withResources } from '../lib/resources.mjs'
+import { takeTurns } from '../lib/rounds.mjs'
+import { spread } from '../lib/spread.mjs'
 
 export const title = 'an append of outbox rows against a COPY of the same rows'
+export const figureNames = [...compared('', 'copy', ['seconds', 'cpu_seconds']), 'pause_ms']
 const SETTINGS = { full: { rounds: 5, rows: 1_000_000 }, quick: { rounds: 1, rows: 20_000 } }
-const JOB_PROCESS = new URL('../dist/offline/duckdb/job-process.js', import.meta.url)
+const JOB_PROCESS = new URL('../../dist/offline/duckdb/job-process.js', import.meta.url)
 
 export async function measure({ quick }) {
   const settings = quick ? SETTINGS.quick : SETTINGS.full

@@ -7,19 +7,23 @@
  */
 import { randomUUID } from 'node:crypto'
 import { open } from 'lmdb'
-import { connect } from '../dist/client/index.js'
-import { encodeWrite } from '../dist/client/writes.js'
-import { lengthField } from '../dist/lib/wire.js'
-import { archived } from './lib/archived.mjs'
-import { closedLoop } from './lib/closed-loop.mjs'
-import { compare } from './lib/comparison.mjs'
-import { wideRow } from './lib/feature-data.mjs'
-import { startTwinstore } from './lib/processes.mjs'
-import { rawClient } from './lib/raw-client.mjs'
-import { temporaryFolder, withResources } from './lib/resources.mjs'
-import { takeTurns } from './lib/rounds.mjs'
+import { connect } from '../../dist/client/index.js'
+import { encodeWrite } from '../../dist/client/writes.js'
+import { lengthField } from '../../dist/lib/wire.js'
+import { archived } from '../lib/archived.mjs'
+import { closedLoop } from '../lib/closed-loop.mjs'
+import { compare } from '../lib/comparison.mjs'
+import { wideRow } from '../lib/feature-data.mjs'
+import { compared, PERCENTILES } from '../lib/figure-names.mjs'
+import { startTwinstore } from '../lib/processes.mjs'
+import { rawClient } from '../lib/raw-client.mjs'
+import { temporaryFolder, withResources } from '../lib/resources.mjs'
+import { takeTurns } from '../lib/rounds.mjs'
 
 export const title = 'WriteFeatures of 2 KB rows, acknowledged ONLINE'
+export const figureNames = ['machine', 'process'].flatMap((durability) =>
+  ['1-row.', '100-rows.'].flatMap((of) => compared(`${durability}.${of}`, 'lmdb', [...PERCENTILES, 'rows_per_s'])),
+)
 const PATH = '/twinstore.v1.Serving/WriteFeatures'
 const SETTINGS = {
   full: { rounds: 5, seconds: 2, warmSeconds: 1 },
