@@ -1,12 +1,12 @@
 /**
- * `npm run bench`: runs benchmarks, prints their tables, and keeps their figures in `bench/results/` as JSON.
+ * `npm run bench`: runs benchmarks, prints their tables, and keeps their figures in `bench/results/` as JSON, with a report of them.
  *
  *     npm run bench                      the suite
  *     npm run bench -- unary-latency     these only
  *     npm run bench -- --all             the long ones too
  *     npm run bench -- --quick           seconds instead of minutes: whether they work, not how fast anything is
  *     npm run bench -- --check           fails if a figure falls short of bench/budget.json
- *     npm run bench -- --out <file>      where the JSON goes
+ *     npm run bench -- --out <file>      where the JSON goes; the report goes beside it
  *
  * Each starts what it measures and its baseline, and ends by itself. See bench/README.md for how to read the figures.
  */
@@ -16,8 +16,10 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { shortfalls } from './lib/budget.mjs'
 import { loadAverage, machine } from './lib/machine.mjs'
+import { encodeScenario } from './lib/results-file.mjs'
 import { loadScenarios } from './lib/scenarios.mjs'
 import { printTable } from './lib/table.mjs'
+import { writeReport } from './report/report.mjs'
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -50,7 +52,8 @@ async function main() {
   const file = flags.out ?? path(`results/${run.startedAt.replaceAll(':', '-')}.json`)
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, `${JSON.stringify(run, null, 2)}\n`)
-  console.log(`\nwritten to ${file}`)
+  const { page, images } = writeReport(file)
+  console.log(`\nwritten to ${file}\nreport: ${page}${images.length > 0 ? `; ${images.length} images beside it` : ''}`)
   if (flags.check) check(run.figures, names)
 }
 
@@ -70,13 +73,13 @@ function badUse(names, scenarios) {
 async function runScenario(name, { title, measure }, quick, run) {
   const startedMs = performance.now()
   const loadBefore = loadAverage()
-  const { figures, head, rows, settings } = await measure({ quick })
+  const measured = await measure({ quick })
   const load = { before: loadBefore, after: loadAverage() }
   const seconds = Math.round((performance.now() - startedMs) / 1000)
   console.log(`\n${name}: ${title} (${seconds} s; load average ${load.before} before, ${load.after} after)`)
-  printTable(head, rows)
-  run.scenarios[name] = { settings, seconds, load, figures }
-  for (const [figure, { median }] of Object.entries(figures)) run.figures[`${name}.${figure}`] = median
+  printTable(measured.head, measured.rows)
+  run.scenarios[name] = encodeScenario({ title, seconds, load, ...measured })
+  for (const [figure, { median }] of Object.entries(measured.figures)) run.figures[`${name}.${figure}`] = median
 }
 
 function check(figures, names) {

@@ -5,19 +5,25 @@ import { readFileSync } from 'node:fs'
 
 const BUDGET = new URL('../budget.json', import.meta.url)
 
-/** What fell short, a line each. `scenarios` are those that ran; bars of others are left alone. */
-export function shortfalls(figures, scenarios) {
+/** Every bar of these scenarios, with what was measured: `{ figure, bound, bar, value, met }`; of others nothing is said. */
+export function heldAgainst(figures, scenarios) {
   const budget = JSON.parse(readFileSync(BUDGET, 'utf8'))
-  const found = []
-  for (const [entry, bar] of Object.entries(budget)) {
+  const held = Object.entries(budget).map(([entry, bar]) => {
     const [, figure, bound] = /^(.+)_(max|min)$/.exec(entry) ?? []
     if (figure === undefined) throw new Error(`budget.json: ${entry} must end in _max or _min`)
-    if (!scenarios.includes(figure.split('.')[0])) continue
     const value = figures[figure]
-    if (value === undefined) found.push(`${figure}: no such figure was measured`)
-    else if (bound === 'max' ? !(value <= bar) : !(value >= bar)) {
-      found.push(`${figure} is ${value}, the bar is ${bound === 'max' ? 'at most' : 'at least'} ${bar}`)
-    }
-  }
-  return found
+    return { figure, bound, bar, value, met: bound === 'max' ? value <= bar : value >= bar }
+  })
+  return held.filter(({ figure }) => scenarios.includes(figure.split('.')[0]))
+}
+
+/** What fell short, a line each. `scenarios` are those that ran; bars of others are left alone. */
+export function shortfalls(figures, scenarios) {
+  return heldAgainst(figures, scenarios)
+    .filter(({ met }) => !met)
+    .map(({ figure, bound, bar, value }) =>
+      value === undefined
+        ? `${figure}: no such figure was measured`
+        : `${figure} is ${value}, the bar is ${bound === 'max' ? 'at most' : 'at least'} ${bar}`,
+    )
 }

@@ -1,4 +1,5 @@
 /** Aligned columns for people. A cell is a text or a spread, which prints as its median with the least and greatest. */
+import { numberText } from './number-text.mjs'
 
 const LABELS = 2
 
@@ -18,13 +19,6 @@ function text(cell) {
   if (cell === undefined) return ''
   if (typeof cell === 'string') return cell
   return cell.min === cell.max
-    ? number(cell.median)
-    : `${number(cell.median)} (${number(cell.min)}-${number(cell.max)})`
-}
-
-/** Three significant digits, and whole numbers from a hundred on. */
-function number(value) {
-  if (Number.isNaN(value)) return '-'
-  if (value >= 100) return Math.round(value).toLocaleString('en')
-  return value.toPrecision(value < 0.01 ? 2 : 3)
+    ? numberText(cell.median)
+    : `${numberText(cell.median)} (${numberText(cell.min)}-${numberText(cell.max)})`
 }

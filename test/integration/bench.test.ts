@@ -1,6 +1,6 @@
 /** Benchmarks that nobody runs rot: every one is run here, for an instant, and must bring all its figures. How fast is not asked. */
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -29,7 +29,7 @@ test('every benchmark brings every figure', { timeout: 300_000 }, () =>
   withFolder(async (dir) => {
     const out = join(dir, 'figures.json')
     const { stdout } = await run(process.execPath, [RUN, '--all', '--quick', '--out', out])
-    const { figures, machine } = JSON.parse(await readFile(out, 'utf8'))
+    const { figures, machine, scenarios: measured } = JSON.parse(await readFile(out, 'utf8'))
     expect(Object.keys(figures).sort()).toEqual([...FIGURES].sort())
     for (const [name, value] of Object.entries(figures)) {
       if (mayHaveAnySign(name)) expect(value, name).toEqual(expect.anything())
@@ -37,8 +37,21 @@ test('every benchmark brings every figure', { timeout: 300_000 }, () =>
     }
     expect(machine).toMatchObject({ node: process.version, cores: expect.any(Number) })
     expect(stdout).toContain('unary-latency: ')
+    await expectReport(join(dir, 'figures.html'), measured)
   }),
 )
+
+async function expectReport(file: string, measured: Readonly<Record<string, { plots: { title: string }[] }>>) {
+  const page = await readFile(file, 'utf8')
+  const images = new Set(await readdir(file.replace('.html', '.images')))
+  for (const [name, { plots }] of Object.entries(measured)) {
+    expect(page).toContain(`<section id="${name}">`)
+    for (const { title } of plots) expect(page).toContain(`<h3>${title}</h3>`)
+  }
+  // Each plot is there in both themes; two with one name would have taken each other's place.
+  expect(images.size).toBe(2 * Object.values(measured).flatMap(({ plots }) => plots).length)
+  expect(page).toContain('A quick run: ')
+}
 
 function mayHaveAnySign(name: string): boolean {
   const dot = name.indexOf('.')
