@@ -1,0 +1,58 @@
+import type { Histogram } from 'hdr-histogram-js'
+
+export type Order =
+  | { readonly kind: 'inTurn' }
+  | { readonly kind: 'uniform'; readonly seed: number }
+  | { readonly kind: 'zipf'; readonly exponent: number; readonly seed: number }
+
+export type Pace =
+  | { readonly kind: 'closed'; readonly inFlight: number }
+  | {
+      readonly kind: 'open'
+      readonly perSecond: number
+      readonly arrivals: 'constant' | 'poisson'
+      readonly seed: number
+    }
+
+export interface Kind {
+  readonly path: string
+  readonly requests: string
+  readonly order?: Order
+  readonly answerBytesMin?: number
+}
+
+export interface Settings extends Partial<Kind> {
+  readonly target: string
+  readonly mix?: readonly (Kind & { readonly name: string; readonly share: number })[]
+  readonly pace: Pace
+  readonly seconds: number
+  readonly warmSeconds?: number
+  readonly connections?: number
+  readonly deadlineMs?: number
+  readonly client?: 'lean' | 'grpc-js' | 'node-http2'
+}
+
+export interface Tally {
+  readonly completed: number
+  readonly failures: Readonly<Record<string, number>>
+  readonly intended: Histogram
+  readonly actual: Histogram
+}
+
+export interface Result extends Tally {
+  readonly perSecond: number
+  readonly calls: number
+  readonly answerBytes: number
+  readonly cpuSeconds: number
+  readonly cpuShare: number
+  readonly byName?: Readonly<Record<string, Tally>>
+}
+
+export interface Load {
+  prepare(name: string, requests: readonly Buffer[]): Promise<void>
+  run(settings: Settings): Promise<Result>
+}
+
+export function startLoad(defer: (close: () => unknown) => void): Promise<Load>
+
+export function withoutFailures(result: Result): Result

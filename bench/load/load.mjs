@@ -1,0 +1,103 @@
+/**
+ * The load generator: a process of its own that makes unary gRPC calls of prepared bytes, by a pace, and tells how long each
+ * took. What is measured shares neither its event loop nor its garbage with those who ask.
+ *
+ *     const load = await startLoad(defer)
+ *     await load.prepare('hits', requests)
+ *     const { perSecond, failures, intended, actual } = await load.run({
+ *       target: '127.0.0.1:50051', path: '/twinstore.v1.Serving/GetFeatures', requests: 'hits',
+ *       order: { kind: 'zipf', exponent: 1.1, seed: 1 },
+ *       pace: { kind: 'open', perSecond: 5000, arrivals: 'poisson', seed: 1 },
+ *       seconds: 5, warmSeconds: 1,
+ *     })
+ */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
+import { onForcedEnd } from '../lib/resources.mjs'
+import { newHistogram } from './tally.mjs'
+
+const PROCESS = fileURLToPath(new URL('load-process.mjs', import.meta.url))
+
+/**
+ * `prepare(name, requests)` keeps request messages, Buffers, in the process. `run(settings)` makes one load:
+ *
+ *     target        host:port
+ *     path          of the method; `requests`: the name of what was prepared
+ *     order         { kind: 'inTurn' } (default) | { kind: 'uniform', seed } | { kind: 'zipf', exponent, seed }
+ *     mix           instead of these three: [{ name, path, requests, order, share, answerBytesMin }]
+ *     pace          { kind: 'closed', inFlight } | { kind: 'open', perSecond, arrivals: 'constant' | 'poisson', seed }
+ *     seconds       measured, after `warmSeconds` (0) that are not
+ *     connections   1; calls take them in turn
+ *     deadlineMs    30,000, sent with every call and minded by the client
+ *     answerBytesMin  a shorter answer is a failure
+ *     client        'lean' (default) | 'grpc-js' | 'node-http2'
+ *
+ * and resolves to
+ *
+ *     perSecond     answers a second within the measured time
+ *     completed     calls that were due in it and answered OK, in the end
+ *     calls         all that ended, the warm-up's too, failed or not
+ *     failures      how many, by what
+ *     intended      HDR histogram of nanoseconds from when a call was due; `actual` from when it was sent
+ *     answerBytes   of all calls
+ *     cpuSeconds    of the load process in the measured time; `cpuShare`: of one core
+ *     byName        of a mix: { completed, failures, intended, actual } by name
+ */
+export async function startLoad(defer) {
+  const child = fork(PROCESS, [], { serialization: 'advanced' })
+  const forget = onForcedEnd(() => child.kill('SIGKILL'))
+  const exited = once(child, 'exit').finally(forget)
+  const waiting = new Map()
+  let lastId = 0
+  child.on('message', ({ id, result, error }) => {
+    const { resolve, reject } = waiting.get(id)
+    waiting.delete(id)
+    if (error === undefined) resolve(result)
+    else reject(new Error(`load: ${error}`))
+  })
+  child.once('exit', (code, signal) => {
+    for (const { reject } of waiting.values()) reject(new Error(`the load process ended with ${signal ?? code}`))
+    waiting.clear()
+  })
+  defer(async () => {
+    if (child.connected) child.disconnect()
+    await exited
+  })
+  const ask = (message) =>
+    new Promise((resolve, reject) => {
+      const id = ++lastId
+      waiting.set(id, { resolve, reject })
+      child.send({ id, ...message }, (error) => {
+        if (error && waiting.delete(id)) reject(error)
+      })
+    })
+  return {
+    prepare: (name, requests) => ask({ what: 'prepare', name, requests }),
+    run: async (settings) => decoded(await ask({ what: 'run', settings }), settings.mix !== undefined),
+  }
+}
+
+/** The result, or an error that tells what failed: a figure of calls that were not answered would be a lie. */
+export function withoutFailures(result) {
+  const entries = Object.entries(result.failures)
+  if (entries.length === 0) return result
+  throw new Error(`calls failed:\n${entries.map(([what, count]) => `  ${count} times: ${what}`).join('\n')}`)
+}
+
+function decoded({ byName, ...result }, isMix) {
+  const kinds = byName.map(([name, { completed, failures, ...histograms }]) => {
+    const intended = decodeFromCompressedBase64(histograms.intended)
+    const actual = decodeFromCompressedBase64(histograms.actual)
+    return [name, { completed, failures, intended, actual }]
+  })
+  const sum = { ...result, completed: 0, failures: {}, intended: newHistogram(), actual: newHistogram() }
+  for (const [, { completed, failures, intended, actual }] of kinds) {
+    sum.completed += completed
+    for (const [what, count] of Object.entries(failures)) sum.failures[what] = (sum.failures[what] ?? 0) + count
+    sum.intended.add(intended)
+    sum.actual.add(actual)
+  }
+  return isMix ? { ...sum, byName: Object.fromEntries(kinds) } : sum
+}

@@ -1,0 +1,166 @@
+/**
+ * One load: calls by a pace, over a client, until the time is up and every call has ended.
+ *
+ * Only calls that were due after the warm-up and before the end count in the histograms. What is in flight at the end is waited
+ * for, at most as long as the deadline allows. A failure counts whenever it comes.
+ */
+import { openGrpcJsClient } from './grpc-js-client.mjs'
+import { openLeanClient } from './lean-client.mjs'
+import { startMetronome } from './metronome.mjs'
+import { openNodeHttp2Client } from './node-http2-client.mjs'
+import { nextIndex, nextKind } from './order.mjs'
+import { Schedule } from './pace.mjs'
+import { Tally } from './tally.mjs'
+
+const CLIENTS = { lean: openLeanClient, 'grpc-js': openGrpcJsClient, 'node-http2': openNodeHttp2Client }
+/** An open loop does not wait for answers; a server that gives none must not fill this process. */
+const IN_FLIGHT_MAX = 100_000
+/** For a client to notice by itself that a deadline has passed. */
+const GRACE_MS = 1000
+
+/** `settings` as `load.run` takes them; `prepared`: request messages by name. */
+export async function runLoad(settings, prepared) {
+  const run = new Run(settings)
+  const open = CLIENTS[settings.client ?? 'lean']
+  if (open === undefined) throw new Error(`no client ${settings.client}; there are ${Object.keys(CLIENTS).join(', ')}`)
+  const { target, connections = 1, deadlineMs = 30_000 } = settings
+  const onDone = (call, failure, bytes) => run.done(call, failure, bytes)
+  const client = await open({ target, connections, deadlineMs, onDone })
+  try {
+    return await run.start(client, preparedKinds(settings, prepared, client), deadlineMs)
+  } finally {
+    client.close()
+  }
+}
+
+function preparedKinds(settings, prepared, client) {
+  const { path, requests, order, answerBytesMin } = settings
+  const mix = settings.mix ?? [{ name: 'all', path, requests, order, answerBytesMin, share: 1 }]
+  return mix.map((kind) => {
+    const messages = prepared.get(kind.requests)
+    if (messages === undefined) throw new Error(`no requests were prepared as ${kind.requests}`)
+    const list = messages.map(client.method(kind.path))
+    const next = nextIndex(kind.order ?? { kind: 'inTurn' }, list.length)
+    const answerBytesMin = kind.answerBytesMin ?? settings.answerBytesMin ?? 0
+    return { name: kind.name, share: kind.share, list, next, answerBytesMin, tally: new Tally() }
+  })
+}
+
+class Run {
+  #settings
+  #client
+  #kinds
+  #nextKind
+  #warmMs
+  #endMs
+  #startedMs
+  #inFlight = 0
+  #calls = 0
+  #answeredInTime = 0
+  #answerBytes = 0
+  #ended
+  #cpu
+
+  constructor(settings) {
+    this.#settings = settings
+  }
+
+  async start(client, kinds, deadlineMs) {
+    const { pace, seconds, warmSeconds = 0 } = this.#settings
+    this.#client = client
+    this.#kinds = kinds
+    this.#nextKind = nextKind(kinds, pace.seed ?? 1)
+    this.#warmMs = warmSeconds * 1000
+    this.#endMs = this.#warmMs + seconds * 1000
+    const ended = new Promise((resolve) => {
+      this.#ended = resolve
+    })
+    this.#startedMs = performance.now()
+    const timers = [
+      setTimeout(() => this.#beginCpu(), this.#warmMs),
+      setTimeout(() => this.#timeIsUp(), this.#endMs),
+      setTimeout(() => this.#giveUp(), this.#endMs + deadlineMs + GRACE_MS),
+    ]
+    const stop = pace.kind === 'open' ? this.#runOpen(pace) : this.#runClosed(pace)
+    await ended
+    for (const timer of timers) clearTimeout(timer)
+    await stop()
+    return this.#result(seconds)
+  }
+
+  #runClosed({ inFlight }) {
+    for (let lane = 0; lane < inFlight; lane++) this.#send(this.#now())
+    return () => {}
+  }
+
+  #runOpen(pace) {
+    const schedule = new Schedule(pace, this.#endMs, (dueMs) => this.#send(dueMs))
+    const wake = () => schedule.run(this.#now())
+    return startMetronome({ pace, startedMs: this.#startedMs, endMs: this.#endMs }, wake)
+  }
+
+  /** Milliseconds from the beginning. */
+  #now() {
+    return performance.now() - this.#startedMs
+  }
+
+  #send(intendedMs) {
+    const kind = this.#nextKind()
+    const call = { request: kind.list[kind.next()], kind, intendedMs, sentMs: performance.now() }
+    if (this.#inFlight >= IN_FLIGHT_MAX) {
+      kind.tally.fail(`not sent: ${IN_FLIGHT_MAX} calls are in flight`)
+      return
+    }
+    this.#inFlight++
+    this.#client.send(call)
+  }
+
+  done({ kind, intendedMs, sentMs }, failure, bytes) {
+    const nowMs = this.#now()
+    this.#inFlight--
+    this.#calls++
+    this.#answerBytes += bytes
+    const isShort = failure === null && bytes < kind.answerBytesMin
+    const what = isShort ? `an answer shorter than ${kind.answerBytesMin} bytes` : failure
+    if (what !== null) kind.tally.fail(what)
+    else {
+      if (nowMs >= this.#warmMs && nowMs < this.#endMs) this.#answeredInTime++
+      if (intendedMs >= this.#warmMs) kind.tally.record(nowMs, { intendedMs, sentMs: sentMs - this.#startedMs })
+    }
+    if (nowMs >= this.#endMs) this.#endIfAlone()
+    else if (this.#settings.pace.kind === 'closed') this.#send(nowMs)
+  }
+
+  #beginCpu() {
+    this.#cpu = { begin: process.cpuUsage(), beginMs: this.#now() }
+  }
+
+  #timeIsUp() {
+    const { user, system } = process.cpuUsage(this.#cpu.begin)
+    this.#cpu.seconds = (user + system) / 1e6
+    this.#cpu.share = this.#cpu.seconds / ((this.#now() - this.#cpu.beginMs) / 1000)
+    this.#endIfAlone()
+  }
+
+  /** The processor time is known before the end is told: a timer may be late, and an answer earlier. */
+  #endIfAlone() {
+    if (this.#inFlight === 0 && this.#cpu?.seconds !== undefined) this.#ended()
+  }
+
+  #giveUp() {
+    for (let call = 0; call < this.#inFlight; call++) this.#kinds[0].tally.fail('lost: no answer, and no failure')
+    this.#ended()
+  }
+
+  #result(seconds) {
+    const byName = this.#kinds.map(({ name, tally }) => [name, tally])
+    return {
+      perSecond: this.#answeredInTime / seconds,
+      calls: this.#calls,
+      answerBytes: this.#answerBytes,
+      cpuSeconds: this.#cpu.seconds,
+      cpuShare: this.#cpu.share,
+      byName,
+    }
+  }
+}
