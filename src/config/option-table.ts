@@ -156,6 +156,14 @@ export const OPTIONS = {
     max: 1_000_000,
     description: 'Most rows in one write.',
   },
+  'write-turn-max': {
+    group: 'Writing',
+    kind: 'duration',
+    default: 2,
+    min: 1,
+    max: SECOND,
+    description: 'How long checking and encoding a write may go on before other requests get their turn.',
+  },
   'value-bytes-max': {
     group: 'Writing',
     kind: 'bytes',

@@ -142,6 +142,7 @@ export function writeLimits(config: Config) {
     rowBytesMax: config['row-bytes-max'],
     entityKeyBytesMax: config['entity-key-bytes-max'],
     eventAheadMsMax: config['event-time-ahead-max'],
+    turnMsMax: config['write-turn-max'],
   }
 }
 
@@ -199,6 +200,7 @@ export function parityLimits(config: Config) {
     looksMax: config['parity-looks-max'],
     repairsMax: config['parity-repairs-max'],
     eventAheadMsMax: config['event-time-ahead-max'],
+    turnMsMax: config['write-turn-max'],
   }
 }
 

@@ -32,7 +32,8 @@ export const SCHEMA_OFFSET = 2
 const CHECKSUM_OFFSET = 6
 const HAS_GAPS = 1
 const FROM_HISTORY = 2
-const VALUE_TAG = 0x0a
+/** Before the length of each value of a body. */
+export const VALUE_TAG = 0x0a
 
 /** A serialized `Value { null_val: NULL }`. */
 export const NULL_VALUE = Buffer.from([0x98, 0x01, 0x00])
@@ -40,22 +41,25 @@ export const NULL_VALUE = Buffer.from([0x98, 0x01, 0x00])
 export const MISSING_VALUE = Buffer.alloc(0)
 
 /** A row to encode: `values` are serialized `Value` messages in ordinal order. */
-export interface RowInput {
+export interface RowInput extends RowHead {
+  readonly values: readonly Uint8Array[]
+}
+
+export interface RowHead {
   readonly schemaId: number
   readonly eventMicros: number
   readonly createdMicros: number
   readonly position: Position
-  readonly values: readonly Uint8Array[]
 }
 
 export function encodeRow(input: RowInput): Buffer {
   let length = ROW_HEADER_BYTES
   for (const value of input.values) length += 1 + lengthBytes(value.length) + value.length
   const row = Buffer.allocUnsafeSlow(length)
-  let gaps = 0
+  let hasGaps = false
   let at = ROW_HEADER_BYTES
   for (const value of input.values) {
-    if (isGap(value)) gaps = HAS_GAPS
+    if (isGap(value)) hasGaps = true
     row[at++] = VALUE_TAG
     let rest = value.length
     while (rest >= 0x80) {
@@ -66,23 +70,33 @@ export function encodeRow(input: RowInput): Buffer {
     row.set(value, at)
     at += value.length
   }
-  row[0] = ROW_FORMAT
-  row[FLAGS_OFFSET] = gaps
-  row.writeUInt32BE(input.schemaId, SCHEMA_OFFSET)
-  row.writeUInt32BE(crc32Between(row, ROW_HEADER_BYTES, length), CHECKSUM_OFFSET)
-  writeMicros(row, VERSION_OFFSET, input.eventMicros)
-  writeUint64(row, POSITION_OFFSET, input.position)
-  writeMicros(row, CREATED_OFFSET, input.createdMicros)
+  writeRowHeader(row, input, hasGaps)
   return row
+}
+
+/** Puts the header before a body that is there already; `hasGaps`: some value of it is null or missing. */
+export function writeRowHeader(row: Buffer, head: RowHead, hasGaps: boolean): void {
+  row[0] = ROW_FORMAT
+  row[FLAGS_OFFSET] = hasGaps ? HAS_GAPS : 0
+  row.writeUInt32BE(head.schemaId, SCHEMA_OFFSET)
+  row.writeUInt32BE(crc32Between(row, ROW_HEADER_BYTES, row.length), CHECKSUM_OFFSET)
+  writeMicros(row, VERSION_OFFSET, head.eventMicros)
+  writeUint64(row, POSITION_OFFSET, head.position)
+  writeMicros(row, CREATED_OFFSET, head.createdMicros)
 }
 
 /** A copy of the row as accepted at `position`, which is also its recording time. */
 export function acceptRow(row: Buffer, position: Position): Buffer {
   const accepted = Buffer.allocUnsafeSlow(row.length)
   accepted.set(row)
-  writeUint64(accepted, POSITION_OFFSET, position)
-  writeMicros(accepted, CREATED_OFFSET, position)
+  markAccepted(accepted, position)
   return accepted
+}
+
+/** The same in place, for a row that nobody else has. */
+export function markAccepted(row: Buffer, position: Position): void {
+  writeUint64(row, POSITION_OFFSET, position)
+  writeMicros(row, CREATED_OFFSET, position)
 }
 
 export function rowEventMicros(row: Buffer): number {

@@ -4,6 +4,7 @@ import { TwinstoreError } from '../domain/errors.ts'
 import { type FeatureView, onlineExtent, type Registry } from '../domain/registry.ts'
 import type { Clock } from '../lib/clock.ts'
 import { knownNames, quotedName } from '../lib/nearest-name.ts'
+import { type WorkTurn, WorkTurns } from '../lib/work-turns.ts'
 import type { RowWrite } from '../online/online-store.ts'
 import { planColumns } from './column-plan.ts'
 import { FaultList } from './fault-list.ts'
@@ -20,19 +21,22 @@ const WRITE_ID_LENGTH_MAX = 128
 export interface WriteServiceParts {
   readonly writer: FeatureWriter
   readonly definitions: DefinitionsSource
-  readonly clock: Pick<Clock, 'nowMicros'>
+  readonly clock: Pick<Clock, 'nowMicros' | 'monotonicMs'>
   readonly limits: WriteLimits
 }
 
 export function createWriteService({ writer, definitions, clock, limits }: WriteServiceParts): WriteService {
+  const turns = new WorkTurns(clock, limits.turnMsMax)
   return {
     async writeFeatures(bytes, signal) {
+      const turn = turns.begin()
       const request = readWriteRequest(bytes, limits.rowsMax)
       const view = viewNamed(definitions.current.registry, request.view)
-      const rows = await encodeRows(view, request, clock.nowMicros(), limits)
+      const rows = await encodeRows(view, request, clock.nowMicros(), limits, turn)
       const { writeId, ack } = request
       const extent = onlineExtent(view)
-      const idempotency = writeId === '' ? {} : { idempotency: { writeId, contentHash: contentHash(request) } }
+      const idempotency =
+        writeId === '' ? {} : { idempotency: { writeId, contentHash: await contentHash(request, turn) } }
       const outcomes = await writer.write({ rows, ack, extent, ...idempotency }, signal)
       return encodeWriteResponse(outcomes)
     },
@@ -45,6 +49,7 @@ export async function encodeRows(
   request: WriteRequest,
   nowMicros: number,
   limits: WriteLimits,
+  turn: WorkTurn,
 ): Promise<RowWrite[]> {
   const faults = new FaultList()
   const rowCount = request.rowSpans.length / 2
@@ -58,7 +63,7 @@ export async function encodeRows(
     faults.add('write_id', `${request.writeId.length} characters, more than ${WRITE_ID_LENGTH_MAX}`)
   }
   const targets = planColumns(view, request.columns, faults)
-  const rows = await new RowEncoder(view, targets, limits, nowMicros, faults).encode(request)
+  const rows = await new RowEncoder(view, targets, limits, nowMicros, faults).encode(request, turn)
   if (faults.count > 0) throw faults.error(summary(view))
   return rows
 }

@@ -7,7 +7,7 @@
  */
 import { type RowKey, shardOf, splitRowKey } from '../domain/entity-key.ts'
 import type { OnlineExtent } from '../domain/registry.ts'
-import { acceptRow } from '../domain/row-codec.ts'
+import { markAccepted } from '../domain/row-codec.ts'
 import type { OnlineStore, RowOutcome, RowWrite } from '../online/online-store.ts'
 import { refuseAborted, waitFor } from './abort.ts'
 import type { ArchivedRow } from './archive-waiters.ts'
@@ -16,6 +16,7 @@ import type { RowChanges } from './row-changes.ts'
 import type { Ack } from './write-request.ts'
 
 export interface EncodedWrite {
+  /** The writer's own from now on: they get the positions the store gave them. */
   readonly rows: readonly RowWrite[]
   readonly ack: Ack
   /** Which entities of the rows' view are kept online; all unless given. */
@@ -66,8 +67,11 @@ export function createFeatureWriter({ online, archiver, changes }: FeatureWriter
     const changed: RowKey[] = []
     rows.forEach(({ key, row }, index) => {
       const { status, position } = outcomes[index]!
-      if (status === 'APPLIED') applied.push({ key, row: acceptRow(row, position) })
-      else changed.push(key)
+      if (status !== 'APPLIED') changed.push(key)
+      else {
+        markAccepted(row, position)
+        applied.push({ key, row })
+      }
     })
     changes.applied(applied)
     if (changed.length > 0) changes.changed(changed)

@@ -2,25 +2,24 @@
  * Rows of a write request, checked and encoded for the stores in one pass over the request's bytes.
  *
  * A fault never stops the check of the others: what comes out is either every row or the list of faults. Values that
- * already are canonical (`canonical-bytes.ts`) are copied once, from the request into the row.
+ * already are canonical (`canonical-bytes.ts`) are copied once, from the request into the row (`row-body.ts`).
  */
-import { setImmediate as immediate } from 'node:timers/promises'
 import { type EntityKey, int64KeyPart, rowKey, stringKeyPart } from '../domain/entity-key.ts'
 import { type FeatureView, storageId } from '../domain/registry.ts'
-import { encodeRow, isGap, MISSING_VALUE } from '../domain/row-codec.ts'
+import { isGap, isNull, NULL_VALUE, ROW_HEADER_BYTES, writeRowHeader } from '../domain/row-codec.ts'
 import { canonicalValue } from '../domain/value-codec.ts'
 import { typeName, type ValueType } from '../domain/value-type.ts'
 import { EVENT_MICROS_MAX, EVENT_MICROS_MIN, NO_POSITION } from '../domain/version.ts'
 import { WIRE_LENGTH, WIRE_VARINT, WireError, WireReader } from '../lib/wire.ts'
+import type { WorkTurn } from '../lib/work-turns.ts'
 import type { RowWrite } from '../online/online-store.ts'
 import { isCanonical, payloadStart } from './canonical-bytes.ts'
 import type { ColumnTarget } from './column-plan.ts'
 import type { FaultList } from './fault-list.ts'
+import { fieldBytes, RowBody } from './row-body.ts'
+import { RowMemory } from './row-memory.ts'
 import type { WriteLimits } from './write-limits.ts'
 import { ROW_FIELD, type WriteRequest } from './write-request.ts'
-
-/** About 2 ms of work at the measured 50 MB/s. */
-const SLICE_BYTES = 100_000
 
 /** The latest event timestamp a request may give, and the one that stands in for an absent one. */
 interface EventTimes {
@@ -31,7 +30,7 @@ interface EventTimes {
 /** What the check of one row has found so far; reused from row to row. */
 interface RowParts {
   readonly keyParts: string[]
-  values: Buffer[]
+  readonly body: RowBody
   valueCount: number
   eventMicros: number
 }
@@ -43,6 +42,7 @@ export class RowEncoder {
   readonly #faults: FaultList
   readonly #storageId: string
   readonly #times: EventTimes
+  readonly #memory = new RowMemory()
 
   constructor(
     view: FeatureView,
@@ -60,32 +60,31 @@ export class RowEncoder {
   }
 
   /**
-   * The encoded rows, in order; of no use once `faults` holds any. Between slices of a large request other work gets
-   * its turn: ten thousand wide rows take half a second, in which no read would be answered.
+   * The encoded rows, in order; of no use once `faults` holds any. A large request takes several turns.
    */
-  async encode(request: WriteRequest): Promise<RowWrite[]> {
+  async encode(request: WriteRequest, turn: WorkTurn): Promise<RowWrite[]> {
     const reader = new WireReader(request.bytes)
     const rows: RowWrite[] = []
-    const parts: RowParts = { keyParts: [], values: [], valueCount: 0, eventMicros: 0 }
-    let yieldedAt = 0
+    const parts: RowParts = {
+      keyParts: [],
+      body: new RowBody(this.#view.features.length),
+      valueCount: 0,
+      eventMicros: 0,
+    }
     for (let at = 0; at < request.rowSpans.length && !this.#faults.full; at += 2) {
-      const start = request.rowSpans[at]!
-      if (start - yieldedAt > SLICE_BYTES) {
-        await immediate()
-        yieldedAt = start
-      }
-      reader.position = start
+      if (turn.isOver) await turn.next()
+      reader.position = request.rowSpans[at]!
       reader.end = request.rowSpans[at + 1]!
-      const row = this.#encodeRow(reader, at / 2, parts)
+      const row = this.#encodeRow(reader, at / 2, request.rowSpans.length / 2, parts)
       if (row !== undefined) rows.push(row)
     }
     return rows
   }
 
-  #encodeRow(reader: WireReader, index: number, parts: RowParts): RowWrite | undefined {
+  #encodeRow(reader: WireReader, index: number, rowCount: number, parts: RowParts): RowWrite | undefined {
     const faultsBefore = this.#faults.count
     parts.keyParts.length = 0
-    parts.values = new Array<Buffer>(this.#view.features.length).fill(MISSING_VALUE)
+    parts.body.clear()
     parts.valueCount = 0
     parts.eventMicros = this.#times.nowMicros
     try {
@@ -99,17 +98,21 @@ export class RowEncoder {
       this.#faults.truncate(faultsBefore)
       this.#faults.add(`rows[${index}]`, `${parts.valueCount} values for ${this.#targets.length} columns`)
     }
-    return this.#faults.count === faultsBefore ? this.#finishRow(index, parts) : undefined
+    if (this.#faults.count > faultsBefore) return undefined
+    return this.#finishRow(reader.buffer, index, rowCount - index, parts)
   }
 
   #readFields(reader: WireReader, index: number, parts: RowParts): void {
-    while (reader.next()) {
+    for (;;) {
+      const fieldStart = reader.position
+      if (!reader.next()) return
       if (reader.field === ROW_FIELD.values && reader.wireType === WIRE_LENGTH) {
         const length = reader.readLength()
         const start = reader.position
         reader.position += length
         const target = this.#targets[parts.valueCount++]
-        if (target !== undefined) this.#takeValue(reader.buffer, start, start + length, target, index, parts)
+        if (target !== undefined)
+          this.#takeValue(reader.buffer, fieldStart, start, start + length, target, index, parts)
       } else if (reader.field === ROW_FIELD.eventMicros && reader.wireType === WIRE_VARINT) {
         reader.readVarint64()
         parts.eventMicros = reader.signedNumber()
@@ -118,7 +121,15 @@ export class RowEncoder {
     }
   }
 
-  #takeValue(buffer: Buffer, start: number, end: number, target: ColumnTarget, index: number, parts: RowParts): void {
+  #takeValue(
+    buffer: Buffer,
+    fieldStart: number,
+    start: number,
+    end: number,
+    target: ColumnTarget,
+    index: number,
+    parts: RowParts,
+  ): void {
     if (target.kind === 'unknown') return
     const { valueBytesMax } = this.#limits
     if (end - start > valueBytesMax) {
@@ -126,10 +137,16 @@ export class RowEncoder {
       this.#faults.add(`rows[${index}].${target.name}`, problem)
       return
     }
-    const allowNaN = target.kind === 'feature' && target.allowNaN
-    const value = canonicalSpan(target.type, buffer, start, end, allowNaN)
+    const isFeature = target.kind === 'feature'
+    const isPresent = isCanonical(target.type, buffer, start, end)
+    if (isFeature && end - fieldStart === fieldBytes(end - start) && (isPresent || isGapAt(buffer, start, end))) {
+      parts.body.takeField(target.ordinal, fieldStart, end, isPresent)
+      return
+    }
+    const bytes = buffer.subarray(start, end)
+    const value = isPresent ? bytes : canonicalValue(target.type, bytes, isFeature && target.allowNaN)
     if (typeof value === 'string') this.#faults.add(`rows[${index}].${target.name}`, value)
-    else if (target.kind === 'feature') parts.values[target.ordinal] = value
+    else if (isFeature) parts.body.setValue(target.ordinal, value)
     else if (isGap(value)) this.#faults.add(`rows[${index}].${target.name}`, missingKey(target.type, value))
     else parts.keyParts[target.index] = keyPartOf(target.type, value)
   }
@@ -148,7 +165,7 @@ export class RowEncoder {
     }
   }
 
-  #finishRow(index: number, parts: RowParts): RowWrite | undefined {
+  #finishRow(request: Buffer, index: number, rowsLeft: number, parts: RowParts): RowWrite | undefined {
     const { entityKeyBytesMax, rowBytesMax } = this.#limits
     const key = parts.keyParts.join('') as EntityKey
     if (key.length > entityKeyBytesMax) {
@@ -156,34 +173,28 @@ export class RowEncoder {
       this.#faults.add(`rows[${index}]`, problem)
       return undefined
     }
-    const row = encodeRow({
-      schemaId: this.#view.schemaId,
-      eventMicros: parts.eventMicros,
-      createdMicros: this.#times.nowMicros,
-      position: NO_POSITION,
-      values: parts.values,
-    })
-    if (row.length > rowBytesMax) {
+    const { body } = parts
+    const length = ROW_HEADER_BYTES + body.length
+    if (length > rowBytesMax) {
       this.#faults.add(
         `rows[${index}]`,
-        `the row takes ${row.length} bytes, more than ${rowBytesMax} (option row-bytes-max)`,
+        `the row takes ${length} bytes, more than ${rowBytesMax} (option row-bytes-max)`,
       )
       return undefined
     }
+    const row = this.#memory.take(length, rowsLeft)
+    body.writeTo(row, ROW_HEADER_BYTES, request)
+    const { schemaId } = this.#view
+    const { eventMicros } = parts
+    const createdMicros = this.#times.nowMicros
+    writeRowHeader(row, { schemaId, eventMicros, createdMicros, position: NO_POSITION }, body.hasGaps)
     return { key: rowKey(this.#storageId, key), row }
   }
 }
 
-function canonicalSpan(
-  type: ValueType,
-  buffer: Buffer,
-  start: number,
-  end: number,
-  allowNaN: boolean,
-): Buffer | string {
-  if (start === end) return MISSING_VALUE
-  const bytes = buffer.subarray(start, end)
-  return isCanonical(type, buffer, start, end) ? bytes : canonicalValue(type, bytes, allowNaN)
+/** Whether these bytes of a request are a missing value, or null. */
+function isGapAt(buffer: Buffer, start: number, end: number): boolean {
+  return end === start || (end - start === NULL_VALUE.length && isNull(buffer.subarray(start, end)))
 }
 
 function missingKey(type: ValueType, value: Buffer): string {

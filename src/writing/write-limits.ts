@@ -10,4 +10,6 @@ export interface WriteLimits {
   readonly entityKeyBytesMax: number
   /** `event-time-ahead-max`: how far an event timestamp may be ahead of the server's clock, milliseconds. */
   readonly eventAheadMsMax: number
+  /** `write-turn-max`: how long checking and encoding go on before other requests get their turn, milliseconds. */
+  readonly turnMsMax: number
 }

@@ -149,6 +149,7 @@ export async function openTwins({
       rowBytesMax: MiB,
       entityKeyBytesMax: 1000,
       eventAheadMsMax: 86_400_000,
+      turnMsMax: 2,
     },
   })
   const parts: ParityParts = {

@@ -33,6 +33,7 @@ const limits: WriteLimits = {
   rowBytesMax: 4 * MiB,
   entityKeyBytesMax: 512,
   eventAheadMsMax: 86_400_000,
+  turnMsMax: 2,
 }
 
 const status = viewOf({

@@ -8,7 +8,7 @@ import { encodeRows } from '../../src/writing/feature-write-service.ts'
 import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
 import type { SetAsideRow } from '../../src/writing/view-appends.ts'
 import { readWriteRequest } from '../../src/writing/write-request.ts'
-import { airport, limits, ManualClock, NOW_MICROS, route, TestDefinitions } from './writing-fixture.ts'
+import { airport, limits, ManualClock, NOW_MICROS, route, TestDefinitions, turn } from './writing-fixture.ts'
 import { MemoryOffline, openTestStore } from './writing-stores.ts'
 
 /** Longer than any test moves its clock; tests of claims take a shorter one. */
@@ -71,10 +71,8 @@ export async function rowsOf(view: FeatureView, ...keys: readonly string[]): Pro
   const rows = keys.map((name) => ({
     values: view === airport ? { airport: name, terminal: 1n, mean_delay: 1 } : { route: name, max_delay: 2 },
   }))
-  return encodeRows(view, readWriteRequest(encodeWriteRequest(view, rows), 1000), NOW_MICROS, {
-    ...limits,
-    rowsMax: 1000,
-  })
+  const request = readWriteRequest(encodeWriteRequest(view, rows), 1000)
+  return encodeRows(view, request, NOW_MICROS, { ...limits, rowsMax: 1000 }, turn)
 }
 
 export function names(count: number): string[] {

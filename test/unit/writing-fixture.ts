@@ -1,7 +1,8 @@
 /** Definitions, limits and a hand-moved clock for the tests of the write path. */
 import type { DefinitionsSource } from '../../src/domain/definitions-source.ts'
 import type { FeatureView, Registry } from '../../src/domain/registry.ts'
-import type { Clock } from '../../src/lib/clock.ts'
+import { type Clock, systemClock } from '../../src/lib/clock.ts'
+import { WorkTurns } from '../../src/lib/work-turns.ts'
 import type { WriteLimits } from '../../src/writing/write-limits.ts'
 
 export const NOW_MICROS = Date.UTC(2026, 0, 15, 12) * 1000
@@ -12,7 +13,11 @@ export const limits: WriteLimits = {
   rowBytesMax: 500,
   entityKeyBytesMax: 64,
   eventAheadMsMax: 86_400_000,
+  turnMsMax: 1000,
 }
+
+/** For work that is short. */
+export const turn = new WorkTurns(systemClock, limits.turnMsMax).begin()
 
 /** A view over (airport string, terminal int64) with one feature of many types. */
 export const airport: FeatureView = viewOf({

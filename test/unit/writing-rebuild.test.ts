@@ -11,7 +11,7 @@ import { readSeedMark, type SeedMark, writeSeedMark } from '../../src/writing/se
 import { createSyncer, type Syncer } from '../../src/writing/syncer.ts'
 import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
 import { readWriteRequest } from '../../src/writing/write-request.ts'
-import { limits, ManualClock, NOW_MICROS, route, TestDefinitions } from './writing-fixture.ts'
+import { limits, ManualClock, NOW_MICROS, route, TestDefinitions, turn } from './writing-fixture.ts'
 import { MemoryOffline, openTestStore } from './writing-stores.ts'
 
 const SEED_ROWS = 2
@@ -48,7 +48,7 @@ async function rowsOf(from: number, count: number, position: number): Promise<re
     values: { route: `r${String(from + index).padStart(3, '0')}`, max_delay: position },
   }))
   const request = readWriteRequest(encodeWriteRequest(routes, rows), 1000)
-  return (await encodeRows(routes, request, NOW_MICROS, limits)).map(({ key, row }) => ({
+  return (await encodeRows(routes, request, NOW_MICROS, limits, turn)).map(({ key, row }) => ({
     key,
     row: acceptRow(row, position as Position),
   }))

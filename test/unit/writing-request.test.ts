@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { entityKey, rowKey } from '../../src/domain/entity-key.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import {
+  encodeRow,
   MISSING_VALUE,
   NULL_VALUE,
   rowEventMicros,
@@ -12,13 +13,13 @@ import {
 } from '../../src/domain/row-codec.ts'
 import { canonicalValue, encodeValue, type FeatureValue } from '../../src/domain/value-codec.ts'
 import { SCALAR_TYPES, type ScalarType, type ValueType } from '../../src/domain/value-type.ts'
-import { EVENT_MICROS_MAX, EVENT_MICROS_MIN } from '../../src/domain/version.ts'
+import { EVENT_MICROS_MAX, EVENT_MICROS_MIN, NO_POSITION } from '../../src/domain/version.ts'
 import { lengthField, varint64Bytes, varintField } from '../../src/lib/wire.ts'
 import { isCanonical } from '../../src/writing/canonical-bytes.ts'
 import { encodeRows } from '../../src/writing/feature-write-service.ts'
 import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
 import { contentHash, readWriteRequest } from '../../src/writing/write-request.ts'
-import { airport, limits, NOW_MICROS } from './writing-fixture.ts'
+import { airport, limits, NOW_MICROS, turn } from './writing-fixture.ts'
 
 const key = { airport: 'ATL', terminal: 3n }
 
@@ -47,10 +48,28 @@ function valueBytes(type: ValueType, value: FeatureValue): Buffer {
 
 const ATL = valueBytes({ kind: 'string' }, 'ATL')
 const THREE = valueBytes({ kind: 'int64' }, 3n)
+const DOUBLE_TYPE: ValueType = { kind: 'double' }
+const INT64_TYPE: ValueType = { kind: 'int64' }
+const TAGS_TYPE: ValueType = { kind: 'list', of: 'string' }
 const DOUBLE = valueBytes({ kind: 'double' }, 1.5)
 
+function gapOr(value: fc.Arbitrary<Buffer>): fc.Arbitrary<Buffer> {
+  return fc.oneof({ weight: 4, arbitrary: value }, fc.constantFrom(MISSING_VALUE, NULL_VALUE))
+}
+
+/** A `Value` of a row, its length written with so many bytes more than it needs. */
+function paddedField(value: Buffer, padding: number): Buffer {
+  const plain = lengthField(1, value)
+  if (padding === 0) return plain
+  const headEnd = plain.length - value.length
+  const head = Buffer.from(plain.subarray(0, headEnd))
+  head[headEnd - 1]! |= 0x80
+  const zeros = Buffer.from([...new Array(padding - 1).fill(0x80), 0])
+  return Buffer.concat([head, zeros, value])
+}
+
 function encode(bytes: Buffer) {
-  return encodeRows(airport, readWriteRequest(bytes, limits.rowsMax), NOW_MICROS, limits)
+  return encodeRows(airport, readWriteRequest(bytes, limits.rowsMax), NOW_MICROS, limits, turn)
 }
 
 async function faultsOf(bytes: Buffer): Promise<readonly string[]> {
@@ -102,11 +121,45 @@ describe('a valid request', () => {
 
   test('has the same hash when only the acknowledgement differs, another when a value or the order does', async () => {
     const rows = [{ values: { ...key, flights: 1n } }, { values: { ...key, flights: 2n } }]
-    const hash = (bytes: Buffer) => contentHash(readWriteRequest(bytes, 100))
-    const plain = hash(encodeWriteRequest(airport, rows))
-    expect(hash(encodeWriteRequest(airport, rows, { ack: 'BOTH', writeId: 'w' }))).toBe(plain)
-    expect(hash(encodeWriteRequest(airport, [...rows].reverse()))).not.toBe(plain)
-    expect(hash(encodeWriteRequest(airport, rows.slice(1)))).not.toBe(plain)
+    const hash = (bytes: Buffer) => contentHash(readWriteRequest(bytes, 100), turn)
+    const plain = await hash(encodeWriteRequest(airport, rows))
+    expect(await hash(encodeWriteRequest(airport, rows, { ack: 'BOTH', writeId: 'w' }))).toBe(plain)
+    expect(await hash(encodeWriteRequest(airport, [...rows].reverse()))).not.toBe(plain)
+    expect(await hash(encodeWriteRequest(airport, rows.slice(1)))).not.toBe(plain)
+  })
+
+  test('makes the same row in whatever order and frames its values come', async () => {
+    const values: Record<string, fc.Arbitrary<Buffer>> = {
+      mean_delay: gapOr(fc.double({ noNaN: true, noDefaultInfinity: true }).map((of) => valueBytes(DOUBLE_TYPE, of))),
+      flights: gapOr(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map((of) => valueBytes(INT64_TYPE, of))),
+      closed: gapOr(fc.boolean().map((of) => valueBytes({ kind: 'bool' }, of))),
+      label: gapOr(fc.string({ maxLength: 150 }).map((of) => valueBytes({ kind: 'string' }, of.slice(0, 50)))),
+      odds: gapOr(fc.float().map((of) => valueBytes({ kind: 'float' }, of))),
+      tags: gapOr(fc.array(fc.string({ maxLength: 9 }), { maxLength: 5 }).map((of) => valueBytes(TAGS_TYPE, of))),
+    }
+    const columns = fc.shuffledSubarray(['airport', 'terminal', ...Object.keys(values)], { minLength: 2 })
+    const frames = fc.array(fc.constantFrom(0, 0, 0, 1, 2), { minLength: 8, maxLength: 8 })
+    await fc.assert(
+      fc.asyncProperty(fc.record(values), columns, frames, async (row, some, padding) => {
+        const names = [...new Set([...some, 'airport', 'terminal'])]
+        const given = names.map((name) => (name === 'airport' ? ATL : name === 'terminal' ? THREE : row[name]!))
+        const fields = given.map((value, index) => paddedField(value, padding[index]!))
+        const request = Buffer.concat([
+          lengthField(1, Buffer.from('airport')),
+          ...names.map((name) => lengthField(2, Buffer.from(name))),
+          lengthField(3, Buffer.concat(fields)),
+        ])
+        const expected = encodeRow({
+          schemaId: airport.schemaId,
+          eventMicros: NOW_MICROS,
+          createdMicros: NOW_MICROS,
+          position: NO_POSITION,
+          values: airport.features.map(({ name }) => (names.includes(name) ? row[name]! : MISSING_VALUE)),
+        })
+        const [encoded] = await encode(request)
+        expect(encoded!.row.equals(expected)).toBe(true)
+      }),
+    )
   })
 
   test('may carry NaN in a feature that allows it', async () => {
@@ -167,7 +220,7 @@ describe('every fault is named with its row and field', () => {
     expect(await encode(rawRequest(columns, wide))).toHaveLength(1)
     const narrow = { ...limits, rowBytesMax: 400 }
     const request = readWriteRequest(rawRequest(columns, wide), 100)
-    await expect(encodeRows(airport, request, NOW_MICROS, narrow)).rejects.toThrow(
+    await expect(encodeRows(airport, request, NOW_MICROS, narrow, turn)).rejects.toThrow(
       /more than 400 \(option row-bytes-max\)/,
     )
   })

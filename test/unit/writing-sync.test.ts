@@ -10,7 +10,7 @@ import { readSyncRecord } from '../../src/writing/sync-record.ts'
 import { createSyncer, type Syncer } from '../../src/writing/syncer.ts'
 import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
 import { readWriteRequest } from '../../src/writing/write-request.ts'
-import { airport, limits, ManualClock, NOW_MICROS, route, TestDefinitions } from './writing-fixture.ts'
+import { airport, limits, ManualClock, NOW_MICROS, route, TestDefinitions, turn } from './writing-fixture.ts'
 import { MemoryOffline, openTestStore } from './writing-stores.ts'
 
 const source = { sql: 'SELECT 1', files: [] }
@@ -38,7 +38,7 @@ async function bench() {
 async function rowsOf(view: FeatureView, count: number, position: number): Promise<RowWrite[]> {
   const rows = Array.from({ length: count }, (_, index) => ({ values: { route: `r${index}`, max_delay: index } }))
   const request = readWriteRequest(encodeWriteRequest(view, rows), 1000)
-  return (await encodeRows(view, request, NOW_MICROS, limits)).map(({ key, row }) => ({
+  return (await encodeRows(view, request, NOW_MICROS, limits, turn)).map(({ key, row }) => ({
     key,
     row: acceptRow(row, position as Position),
   }))

@@ -1,5 +1,6 @@
 /** Commands and scripts of the store, with the timeouts and the repetition that are right for them. */
 import { createHash } from 'node:crypto'
+import { encodeCommand } from './encode-command.ts'
 import { redisError } from './redis-errors.ts'
 import {
   type HashTag,
@@ -59,7 +60,11 @@ export class RedisCalls {
   ): Promise<RedisReply> {
     const rest = [keys.length, ...keys, ...args]
     try {
-      return await this.#link.send(tag, { name: 'EVALSHA', args: [sha1, ...rest] }, this.#durable)
+      return await this.#link.send(
+        tag,
+        { name: 'EVALSHA', args: [], encoded: encodeCommand('EVALSHA', [sha1, ...rest]) },
+        this.#durable,
+      )
     } catch (error) {
       if (!(error instanceof RedisReplyError) || error.code !== 'NOSCRIPT') throw redisError(error)
     }

@@ -1,0 +1,62 @@
+/**
+ * A command as Redis reads it (RESP): an array of bulk strings, in one buffer.
+ *
+ * ioredis makes a buffer for the length of each argument and joins them all; of a write of 100 rows of 2 KB that was a quarter of what
+ * the adapter cost.
+ */
+import type { RedisArgument } from './redis-link.ts'
+
+const DOLLAR = 0x24
+
+export function encodeCommand(name: string, args: readonly RedisArgument[]): Buffer {
+  const head = `*${args.length + 1}\r\n$${name.length}\r\n${name}\r\n`
+  let length = head.length
+  for (let index = 0; index < args.length; index++) length += bulkBytes(byteLength(args[index]!))
+  const bytes = Buffer.allocUnsafeSlow(length)
+  let at = bytes.write(head, 'latin1')
+  for (let index = 0; index < args.length; index++) {
+    const argument = args[index]!
+    bytes[at++] = DOLLAR
+    at = writeLineEnd(bytes, writeNumber(bytes, at, byteLength(argument)))
+    at = writeLineEnd(bytes, writeArgument(bytes, at, argument))
+  }
+  return bytes
+}
+
+function byteLength(argument: RedisArgument): number {
+  if (typeof argument === 'object') return argument.length
+  return Buffer.byteLength(String(argument))
+}
+
+function writeArgument(bytes: Buffer, at: number, argument: RedisArgument): number {
+  if (typeof argument !== 'object') return at + bytes.write(String(argument), at)
+  bytes.set(argument, at)
+  return at + argument.length
+}
+
+/** Bytes of a bulk string of so many bytes. */
+function bulkBytes(length: number): number {
+  return 1 + digitsOf(length) + 2 + length + 2
+}
+
+function writeNumber(bytes: Buffer, at: number, value: number): number {
+  const end = at + digitsOf(value)
+  let rest = value
+  for (let to = end - 1; to >= at; to--) {
+    bytes[to] = 0x30 + (rest % 10)
+    rest = Math.floor(rest / 10)
+  }
+  return end
+}
+
+function writeLineEnd(bytes: Buffer, at: number): number {
+  bytes[at] = 0x0d
+  bytes[at + 1] = 0x0a
+  return at + 2
+}
+
+function digitsOf(value: number): number {
+  let digits = 1
+  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++
+  return digits
+}
