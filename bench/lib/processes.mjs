@@ -8,10 +8,15 @@ import { onForcedEnd } from './resources.mjs'
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
-/** `definitions` is a path from the bench folder. */
-export function startTwinstore(defer, { definitions, dataDir, flags = [] }) {
+/**
+ * `definitions` is a path from the bench folder. With `pausesFile` the process writes its pauses to `<pausesFile>.<pid>`
+ * (`pauses-preload.mjs`).
+ */
+export function startTwinstore(defer, { definitions, dataDir, flags = [], nodeFlags = [], pausesFile }) {
   const where = ['--definitions', path(`../${definitions}`), '--data-dir', dataDir, '--grpc', '127.0.0.1:0']
-  return startServer(defer, [path('../../dist/cli/main.js'), 'serve', ...where, '--log-level', 'error', ...flags])
+  const command = [path('../../dist/cli/main.js'), 'serve', ...where, '--log-level', 'error', ...flags]
+  const observing = pausesFile === undefined ? [] : ['--import', path('pauses-preload.mjs')]
+  return startServer(defer, [...nodeFlags, ...observing, ...command], { BENCH_PAUSES: pausesFile })
 }
 
 export function startStaticServer(defer) {
@@ -26,8 +31,8 @@ export async function runScript(script, args) {
   return { seconds: (performance.now() - spawnedMs) / 1000, output: output() }
 }
 
-async function startServer(defer, args) {
-  const { child, ended, output, spawnedMs } = spawnNode(args)
+async function startServer(defer, args, environment = {}) {
+  const { child, ended, output, spawnedMs } = spawnNode(args, environment)
   const stop = async () => {
     child.kill('SIGTERM')
     await ended
@@ -40,12 +45,14 @@ async function startServer(defer, args) {
     }),
   ])
   const readySeconds = (performance.now() - spawnedMs) / 1000
-  return { address, readySeconds, cpuSeconds: () => cpuSeconds(child.pid), rssMib: () => rssMib(child.pid), stop }
+  const { pid } = child
+  return { address, pid, readySeconds, cpuSeconds: () => cpuSeconds(pid), rssMib: () => rssMib(pid), stop }
 }
 
-function spawnNode(args) {
+function spawnNode(args, environment = {}) {
   const spawnedMs = performance.now()
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnvironment() })
+  const env = { ...cleanEnvironment(), ...environment }
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
   const forget = onForcedEnd(() => child.kill('SIGKILL'))
   const ended = once(child, 'close').finally(forget)
   let output = ''

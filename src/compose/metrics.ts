@@ -3,6 +3,7 @@ import { statusName } from '../api/grpc/status.ts'
 import type { Config } from '../config/option-table.ts'
 import { packageVersion } from '../config/package-version.ts'
 import { systemClock as clock } from '../lib/clock.ts'
+import { EventLoopDelays } from '../observe/event-loop.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import { startMetricsEndpoint } from '../observe/metrics-endpoint.ts'
 import { registerParityMetrics } from '../observe/parity-metrics.ts'
@@ -50,6 +51,9 @@ export async function serveMetrics(
 ): Promise<string | undefined> {
   if (config.metrics === '') return undefined
   metrics.process()
+  const delays = new EventLoopDelays(clock)
+  delays.register(metrics)
+  onClose(async () => delays.stop())
   const endpoint = await startMetricsEndpoint({
     address: addressOfWorker(config.metrics, worker?.number ?? 1),
     text: () => metrics.text(),

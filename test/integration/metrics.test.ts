@@ -8,6 +8,7 @@ import { connect } from '../../src/client/index.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { startMetricsEndpoint } from '../../src/observe/metrics-endpoint.ts'
+import { until } from '../support/redis/until.mjs'
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
 
 const FLIGHTS = new URL('../../examples/flights', import.meta.url).pathname
@@ -55,6 +56,19 @@ test('what clients do is counted', async () => {
   expect(samples.get('twinstore_cache_hits_total')).toBe(8)
   expect(samples.get('twinstore_outbox_rows_max')).toBe(1_000_000)
   expect(samples.get('nodejs_eventloop_lag_p99_seconds')).toBeGreaterThanOrEqual(0)
+})
+
+test('pauses are counted by what made them, and kept from scrape to scrape', async () => {
+  const look = 'twinstore_event_loop_delay_seconds_bucket{le="+Inf"}'
+  const before = samplesOf((await scrape()).text).get(look)!
+  // Scrapes make the garbage that is to be collected.
+  const samples = await until('ten more looks and a collection', 30_000, async () => {
+    const found = samplesOf((await scrape()).text)
+    return found.get(look)! >= before + 10 && found.has('nodejs_gc_duration_seconds_count{kind="minor"}') && found
+  })
+  expect(samples.has('nodejs_gc_duration_seconds_bucket{le="0.0025",kind="minor"}')).toBe(true)
+  expect(samples.get('twinstore_event_loop_busy_seconds_total')).toBeGreaterThan(0)
+  expect(samples.get('nodejs_array_buffers_bytes')).toBeGreaterThan(0)
 })
 
 test('syncs are counted, and how a view stands is told', async () => {
