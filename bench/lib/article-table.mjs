@@ -58,6 +58,7 @@ export function engineIn(dir) {
       spillDir: join(dir, 'spill'),
       shortLimits: { ...limits, memoryBytes: 256 * MiB, threads: 1 },
       longLimits: { ...limits, memoryBytes: 1024 * MiB, threads: 2 },
+      longJobsNice: 0,
       shortJobsMax: 1,
       longJobsMax: 1,
       queueMax: 8,

@@ -867,6 +867,15 @@ export const OPTIONS = {
     max: 256,
     description: 'Threads of one long job; short jobs have one.',
   },
+  'offline-nice': {
+    group: 'Offline work',
+    kind: 'count',
+    default: 10,
+    min: 0,
+    max: 19,
+    description:
+      "By how much long jobs stand back for requests where processor time is short, as the system's `nice`; 0: not at all.",
+  },
   'offline-spill-bytes-max': {
     group: 'Offline work',
     kind: 'bytes',

@@ -53,6 +53,7 @@ export function engineSlice(config: Config) {
     shortJobsMax: config['offline-short-jobs-max'],
     lookUpJobsMax: config['look-up-jobs-max'],
     longJobsMax: config['offline-jobs-max'],
+    longJobsNice: config['offline-nice'],
     queueMax: config['offline-queue-max'],
     cancelGraceMs: config['offline-cancel-grace'],
   }

@@ -51,6 +51,7 @@ function settings(more: Partial<ProcessEngineSettings> = {}): ProcessEngineSetti
     shortJobsMax: 2,
     lookUpJobsMax: 2,
     longJobsMax: 1,
+    longJobsNice: 10,
     queueMax: 4,
     cancelGraceMs: 5000,
     ...more,
@@ -123,6 +124,26 @@ test('a look-up does not wait for other jobs, and gives in a child what it gives
   expect(here.rows).toHaveLength(1)
   await on.close()
   await expect(result).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+})
+
+/** Of every thread of a process, as /proc has it; what `nice` says of a process is that of its first one. */
+function threadNices(pid: number): number[] {
+  const tasks = `/proc/${pid}/task`
+  return readdirSync(tasks).map((thread) => {
+    const stat = readFileSync(join(tasks, thread, 'stat'), 'utf8')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16])
+  })
+}
+
+test('every thread of a long job stands back; short jobs, for which requests wait, do not', async () => {
+  const on = engine({ longJobsNice: 7 })
+  await append(on)
+  const [resident] = jobPids()
+  const { running } = endless(on)
+  await running
+  const long = jobPids().find((pid) => pid !== resident)
+  expect(new Set(threadNices(long!))).toEqual(new Set([7]))
+  expect(new Set(threadNices(resident!))).toEqual(new Set([0]))
 })
 
 test("a job's own error arrives with its code, message and faults", async () => {

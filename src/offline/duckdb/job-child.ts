@@ -1,5 +1,6 @@
 /** One child process and the jobs it runs. When it ends, for whatever reason, the jobs still running are rejected. */
 import { type ChildProcess, fork } from 'node:child_process'
+import { setPriority } from 'node:os'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { JobKind, JobOptions } from '../engine.ts'
@@ -22,6 +23,8 @@ export interface ChildSettings {
   /** The compiled `job-process.ts`. */
   readonly module: URL
   readonly job: JobSettings
+  /** By how much its threads stand back where processor time is short: 0 not at all, 19 for everything else. */
+  readonly nice: number
   /** How long a cancelled job has to stop before its process is killed. */
   readonly cancelGraceMs: number
 }
@@ -40,6 +43,7 @@ export function forkJobChild(settings: ChildSettings, clock: Clock): JobChild {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     execArgv: [],
   })
+  if (settings.nice > 0) standBack(child, settings.nice)
   const running = new Map<number, Running>()
   let alive = true
   let lastId = 0
@@ -84,6 +88,18 @@ export function forkJobChild(settings: ChildSettings, clock: Clock): JobChild {
       if (alive) kill()
       await ended
     },
+  }
+}
+
+/**
+ * Done from here and at once, because Linux has a priority per thread and gives a new thread that of its maker: the child has one
+ * thread yet. It has some by the time it could do so itself.
+ */
+function standBack({ pid }: ChildProcess, nice: number): void {
+  try {
+    if (pid !== undefined) setPriority(pid, nice)
+  } catch {
+    // It has ended already, or the system has no priorities; the job is as right without.
   }
 }
 

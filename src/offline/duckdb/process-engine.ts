@@ -35,6 +35,8 @@ export interface ProcessEngineSettings {
   readonly longJobsMax: number
   /** Jobs of either kind that may wait, option `offline-queue-max`. */
   readonly queueMax: number
+  /** By how much long jobs stand back where processor time is short, option `offline-nice`; requests wait for short ones. */
+  readonly longJobsNice: number
   /** How long a cancelled job has to stop before its process is killed. */
   readonly cancelGraceMs: number
 }
@@ -67,16 +69,16 @@ export function createProcessEngine(settings: ProcessEngineSettings, clock: Cloc
   let resident: JobChild | undefined
   let childCount = 0
 
-  const startChild = (limits: ChildLimits): JobChild => {
+  const startChild = (limits: ChildLimits, nice: number): JobChild => {
     // A folder per child, which goes with it: a killed one cannot clean up after itself.
     const spillDir = join(scratch.path, `child-${++childCount}`)
-    const child = forkJobChild({ ...settings, job: { ...limits, spillDir } }, clock)
+    const child = forkJobChild({ ...settings, job: { ...limits, spillDir }, nice }, clock)
     void child.ended.then(() => rm(spillDir, { recursive: true, force: true }))
     return child
   }
 
   const inOwnChild: OfflineEngine['run'] = async (kind, input, options = {}) => {
-    const child = startChild(settings.longLimits)
+    const child = startChild(settings.longLimits, settings.longJobsNice)
     longChildren.add(child)
     try {
       return await child.run(kind, input, options)
@@ -87,7 +89,7 @@ export function createProcessEngine(settings: ProcessEngineSettings, clock: Cloc
   }
 
   const inResidentChild: OfflineEngine['run'] = (kind, input, options = {}) => {
-    if (!resident?.alive) resident = startChild(settings.shortLimits)
+    if (!resident?.alive) resident = startChild(settings.shortLimits, 0)
     return resident.run(kind, input, options)
   }
 
