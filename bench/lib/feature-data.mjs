@@ -49,15 +49,17 @@ export function pairRequest({ origin, destination }, knownLayout) {
   return featuresRequest('predict_delay', { origin: [origin], destination: [destination] }, knownLayout)
 }
 
-export function usersRequest(first, count, knownLayout) {
+/** `more`: further fields of the request. */
+export function usersRequest(first, count, knownLayout, more) {
   const user = Array.from({ length: count }, (_, offset) => userName(first + offset))
-  return featuresRequest('wide_row', { user }, knownLayout)
+  return featuresRequest('wide_row', { user }, knownLayout, more)
 }
 
-function featuresRequest(service, columns, knownLayout = '0') {
+function featuresRequest(service, columns, knownLayout = '0', more = {}) {
   return encodeMessage('GetFeaturesRequest', {
     featureService: service,
     columns: Object.entries(columns).map(([name, val]) => ({ name, strings: { val } })),
     knownLayout,
+    ...more,
   })
 }
