@@ -2,7 +2,7 @@
  * `npm run bench`: runs benchmarks, prints their tables, and keeps their figures in `bench/results/` as JSON, with a report of them.
  *
  *     npm run bench                      the suite
- *     npm run bench -- unary-latency     these only
+ *     npm run bench -- unary-hit         these only
  *     npm run bench -- --all             the long ones too
  *     npm run bench -- --quick           seconds instead of minutes: whether they work, not how fast anything is
  *     npm run bench -- --check           fails if a figure falls short of bench/budget.json

@@ -1,7 +1,7 @@
 /** The processes that are measured: a server as an operator starts it, and the bare gRPC server it is compared with. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onForcedEnd } from './resources.mjs'
@@ -77,17 +77,15 @@ function cleanEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TWINSTORE_')))
 }
 
-/** Linux counts processor time in ticks of 10 ms. */
-const TICKS_PER_SECOND = 100
-
-/** Processor seconds of all threads so far; NaN where the system does not tell. */
+/**
+ * Processor seconds of all threads so far; NaN where the system does not tell. To the nanosecond (`schedstat`): the ticks of `stat` are
+ * 10 ms, more than a short round takes. A thread that ended is no longer counted; servers keep theirs.
+ */
 export function cpuSeconds(pid) {
   if (process.platform !== 'linux') return Number.NaN
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The second field, the command in brackets, may hold spaces.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const [user, system] = fields.slice(11, 13).map(Number)
-  return (user + system) / TICKS_PER_SECOND
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const nanos = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0])
+  return nanos.reduce((sum, each) => sum + Number(each), 0) / 1e9
 }
 
 /** Of this process and its children that run. */

@@ -36,7 +36,7 @@ const PROCESS = fileURLToPath(new URL('load-process.mjs', import.meta.url))
  *
  * and resolves to
  *
- *     perSecond     answers a second within the measured time
+ *     perSecond     answers a second within the measured time (of a time too short for one: until the first)
  *     completed     calls that were due in it and answered OK, in the end
  *     calls         all that ended, the warm-up's too, failed or not
  *     failures      how many, by what

@@ -127,8 +127,13 @@ class Run {
       if (nowMs >= this.#warmMs && nowMs < this.#endMs) this.#answeredInTime++
       if (intendedMs >= this.#warmMs) kind.tally.record(nowMs, { intendedMs, sentMs: sentMs - this.#startedMs })
     }
-    if (nowMs >= this.#endMs) this.#endIfAlone()
-    else if (this.#settings.pace.kind === 'closed') this.#send(nowMs)
+    if (this.#settings.pace.kind === 'closed' && (nowMs < this.#endMs || this.#hasNothing(what))) this.#send(nowMs)
+    else if (nowMs >= this.#endMs) this.#endIfAlone()
+  }
+
+  /** A closed loop whose time was too short for one call goes on until it has one: a histogram of nothing has no percentiles. */
+  #hasNothing(failure) {
+    return failure === null && this.#inFlight === 0 && this.#kinds.every(({ tally }) => tally.completed === 0)
   }
 
   #beginCpu() {
@@ -154,8 +159,10 @@ class Run {
 
   #result(seconds) {
     const byName = this.#kinds.map(({ name, tally }) => [name, tally])
+    const completed = this.#kinds.reduce((sum, { tally }) => sum + tally.completed, 0)
+    const untilNowSeconds = (this.#now() - this.#warmMs) / 1000
     return {
-      perSecond: this.#answeredInTime / seconds,
+      perSecond: this.#answeredInTime > 0 ? this.#answeredInTime / seconds : completed / untilNowSeconds,
       calls: this.#calls,
       answerBytes: this.#answerBytes,
       cpuSeconds: this.#cpu.seconds,

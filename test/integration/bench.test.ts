@@ -36,7 +36,7 @@ test('every benchmark brings every figure', { timeout: 300_000 }, () =>
       else expect(value, name).toBeGreaterThan(0)
     }
     expect(machine).toMatchObject({ node: process.version, cores: expect.any(Number) })
-    expect(stdout).toContain('unary-latency: ')
+    expect(stdout).toContain('unary-hit: ')
     await expectReport(join(dir, 'figures.html'), measured)
   }),
 )

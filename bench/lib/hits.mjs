@@ -1,0 +1,82 @@
+/**
+ * What reads from L1 are measured with: a server that has rows of 2 KB and the pairs of the flights in its cache, the bare grpc-js server
+ * that answers with the same bytes, and the process of the load generator, which does exactly the same to both.
+ */
+import { connect } from '../../dist/client/index.js'
+import { decodeMessage } from '../../dist/client/protocol.js'
+import { startLoad, withoutFailures } from '../load/load.mjs'
+import { archived } from './archived.mjs'
+import { writeAirportStatus, writeDailyRows, writeWideRows } from './feature-data.mjs'
+import { startStaticServer, startTwinstore } from './processes.mjs'
+import { rawClient } from './raw-client.mjs'
+import { temporaryFolder } from './resources.mjs'
+
+export const GET_FEATURES = '/twinstore.v1.Serving/GetFeatures'
+/** Rows are written, which takes less time than a sync of the flights; nothing leaves L1 meanwhile. */
+const FLAGS = ['--cache-ttl', '1h', '--sync-on-start', 'never', '--archive-interval', '50ms']
+
+/** The sides are `twinstore` and `static`. */
+export async function openHits(defer) {
+  const server = await startTwinstore(defer, {
+    definitions: 'definitions/serving.ts',
+    dataDir: temporaryFolder(defer),
+    flags: FLAGS,
+  })
+  const bare = await startStaticServer(defer)
+  const client = connect(server.address)
+  defer(() => client.close())
+  await writeDailyRows(client)
+  await writeAirportStatus(client)
+  await writeWideRows(client)
+  await archived(client)
+  const subject = rawClient(defer, server.address)
+  const baseline = rawClient(defer, bare.address)
+  const load = await startLoad(defer)
+  const sides = { twinstore: server, static: bare }
+
+  return {
+    /**
+     * Has the requests asked for by `run` from now on, and the bare server answer as the real one does. `requests(knownLayout)` makes
+     * them: with their layout left out of the answers, as a client does after its first.
+     */
+    async ask(requests) {
+      const { list, answers } = await prepared(subject, requests)
+      await baseline.call('/bench.Static/Prepare', answers.at(-1))
+      await load.prepare('hits', list)
+      return { answerBytesMin: Math.min(...answers.map((answer) => answer.length)) }
+    },
+
+    /** One load on one side: what `load.run` gives, and `serverCpuMicros`, the processor time of the server's threads per call. */
+    async run(side, settings) {
+      const { address, cpuSeconds } = sides[side]
+      const before = cpuSeconds()
+      const result = withoutFailures(
+        await load.run({ target: address, path: GET_FEATURES, requests: 'hits', ...settings }),
+      )
+      return { ...result, serverCpuMicros: ((cpuSeconds() - before) / result.calls) * 1e6 }
+    },
+
+    /** Fails if `work` had rows read from the store. */
+    async fromL1(label, work) {
+      const before = (await client.status()).cache.misses
+      const result = await work()
+      const missed = (await client.status()).cache.misses - before
+      if (missed > 0) throw new Error(`${label}: ${missed} rows were not in L1, so this measured the store too`)
+      return result
+    },
+  }
+}
+
+/** Every answer is looked at once: all values must be PRESENT. */
+async function prepared(subject, requests) {
+  const first = decodeMessage('GetFeaturesResponse', await subject.call(GET_FEATURES, requests()[0]))
+  const list = requests(first.layoutId)
+  const answers = []
+  for (const request of list) {
+    const answer = await subject.call(GET_FEATURES, request)
+    const { vectors } = decodeMessage('GetFeaturesResponse', answer)
+    if (vectors.some(({ statuses }) => statuses.length > 0)) throw new Error('not every value is PRESENT')
+    answers.push(answer)
+  }
+  return { list, answers }
+}
