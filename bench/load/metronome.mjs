@@ -6,6 +6,7 @@
  * the microsecond: calls leave about 0.1 ms late at the median, for some 40 µs of processor time each time it wakes.
  * Calls that are due within a grain of each other leave together.
  */
+import { once } from 'node:events'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
 import { arrivals } from './pace.mjs'
 
@@ -13,23 +14,31 @@ const GRAIN_MS = 0.1
 const STOPPED = 0
 const RUNG = 1
 
-/** Calls `wake` at the times of `pace`, counted from `startedMs` of performance.now(), until `endMs` after it. Gives a function that stops it. */
-export function startMetronome({ pace, startedMs, endMs }, wake) {
+/**
+ * Resolves when the thread is there. `start(startedMs, wake)` has `wake` called at the times of `pace`, counted from `startedMs` of
+ * performance.now(), until `endMs` after it.
+ */
+export async function openMetronome(pace, endMs) {
   const cells = new Int32Array(new SharedArrayBuffer(8))
-  const startedAt = performance.timeOrigin + startedMs
-  const thread = new Worker(new URL(import.meta.url), { workerData: { pace, startedAt, endMs, cells } })
-  thread.on('message', () => {
-    Atomics.store(cells, RUNG, 0)
-    wake()
-  })
-  return async () => {
-    Atomics.store(cells, STOPPED, 1)
-    Atomics.notify(cells, STOPPED)
-    await thread.terminate()
+  const thread = new Worker(new URL(import.meta.url), { workerData: { pace, endMs, cells } })
+  await once(thread, 'online')
+  return {
+    start(startedMs, wake) {
+      thread.on('message', () => {
+        Atomics.store(cells, RUNG, 0)
+        wake()
+      })
+      thread.postMessage(performance.timeOrigin + startedMs)
+    },
+    async stop() {
+      Atomics.store(cells, STOPPED, 1)
+      Atomics.notify(cells, STOPPED)
+      await thread.terminate()
+    },
   }
 }
 
-function keepTime({ pace, startedAt, endMs, cells }) {
+function keepTime(startedAt, { pace, endMs, cells }) {
   const now = () => performance.timeOrigin + performance.now() - startedAt
   let rungMs = Number.NEGATIVE_INFINITY
   for (const dueMs of arrivals(pace)) {
@@ -45,4 +54,4 @@ function keepTime({ pace, startedAt, endMs, cells }) {
   }
 }
 
-if (workerData?.cells !== undefined) keepTime(workerData)
+if (workerData?.cells !== undefined) parentPort.once('message', (startedAt) => keepTime(startedAt, workerData))

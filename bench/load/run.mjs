@@ -6,7 +6,7 @@
  */
 import { openGrpcJsClient } from './grpc-js-client.mjs'
 import { openLeanClient } from './lean-client.mjs'
-import { startMetronome } from './metronome.mjs'
+import { openMetronome } from './metronome.mjs'
 import { openNodeHttp2Client } from './node-http2-client.mjs'
 import { nextIndex, nextKind } from './order.mjs'
 import { Schedule } from './pace.mjs'
@@ -51,6 +51,7 @@ class Run {
   #client
   #kinds
   #nextKind
+  #schedule
   #warmMs
   #endMs
   #startedMs
@@ -75,28 +76,23 @@ class Run {
     const ended = new Promise((resolve) => {
       this.#ended = resolve
     })
+    const metronome = pace.kind === 'open' ? await openMetronome(pace, this.#endMs) : undefined
     this.#startedMs = performance.now()
     const timers = [
       setTimeout(() => this.#beginCpu(), this.#warmMs),
       setTimeout(() => this.#timeIsUp(), this.#endMs),
       setTimeout(() => this.#giveUp(), this.#endMs + deadlineMs + GRACE_MS),
     ]
-    const stop = pace.kind === 'open' ? this.#runOpen(pace) : this.#runClosed(pace)
+    if (metronome === undefined) {
+      for (let lane = 0; lane < pace.inFlight; lane++) this.#send(this.#now())
+    } else {
+      this.#schedule = new Schedule(pace, this.#endMs, (dueMs) => this.#send(dueMs))
+      metronome.start(this.#startedMs, () => this.#schedule.run(this.#now()))
+    }
     await ended
     for (const timer of timers) clearTimeout(timer)
-    await stop()
+    await metronome?.stop()
     return this.#result(seconds)
-  }
-
-  #runClosed({ inFlight }) {
-    for (let lane = 0; lane < inFlight; lane++) this.#send(this.#now())
-    return () => {}
-  }
-
-  #runOpen(pace) {
-    const schedule = new Schedule(pace, this.#endMs, (dueMs) => this.#send(dueMs))
-    const wake = () => schedule.run(this.#now())
-    return startMetronome({ pace, startedMs: this.#startedMs, endMs: this.#endMs }, wake)
   }
 
   /** Milliseconds from the beginning. */
@@ -141,6 +137,8 @@ class Run {
   }
 
   #timeIsUp() {
+    // What has not been sent because this process was late.
+    this.#schedule?.run(this.#endMs)
     const { user, system } = process.cpuUsage(this.#cpu.begin)
     this.#cpu.seconds = (user + system) / 1e6
     this.#cpu.share = this.#cpu.seconds / ((this.#now() - this.#cpu.beginMs) / 1000)

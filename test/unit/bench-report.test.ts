@@ -87,7 +87,7 @@ function results(figures: Readonly<Record<string, Spread>>) {
     load: { before: 1, after: 2 },
     ...{ figures, head, rows, histograms: { latency: latencies() }, plots: PLOTS },
   }
-  const medians = Object.entries(figures).map(([name, { median }]) => [`unary-latency.${name}`, median])
+  const medians = Object.entries(figures).map(([name, { median }]) => [`append.${name}`, median])
   return {
     startedAt: '2026-11-27T18:00:00.000Z',
     quick: false,
@@ -100,7 +100,7 @@ function results(figures: Readonly<Record<string, Spread>>) {
       versions: { redis: '7.0.15' },
     },
     figures: Object.fromEntries(medians),
-    scenarios: { 'unary-latency': scenario },
+    scenarios: { append: scenario },
   }
 }
 
@@ -117,11 +117,11 @@ function file(name: string, content: unknown): string {
 }
 
 test('a report holds every table, every plot, the machine and the bars, and asks the network for nothing', async () => {
-  const path = file('run.json', results({ p50_ms: spread(1.4, 1.5, 1.6), p50_ms_ratio: spread(1.1, 1.2, 1.3) }))
+  const path = file('run.json', results({ seconds: spread(7, 8, 9), seconds_ratio: spread(2.1, 2.2, 2.3) }))
   const { stdout } = await command(REPORT, path)
   expect(stdout.split('\n')[0]).toBe(join(dir, 'run.html'))
   const page = readFileSync(join(dir, 'run.html'), 'utf8')
-  expect(page).toContain('<section id="unary-latency">')
+  expect(page).toContain('<section id="append">')
   expect(page).toContain('one &lt;b&gt;row&lt;/b&gt;')
   expect(page).toContain('0.500<small> 0.400–0.600</small>')
   expect(page).toContain('GetFeatures &amp; more')
@@ -151,9 +151,9 @@ test('every plot is an image in both themes, and those of an earlier report are 
   await command(REPORT, path)
   const pngs = readdirSync(join(dir, 'images.images'))
   expect(pngs.length).toBe(2 * PLOTS.length)
-  expect(pngs).toContain('unary-latency.hit-rate-dark.png')
+  expect(pngs).toContain('append.hit-rate-dark.png')
   for (const png of pngs) expect(pngWidth(join(dir, 'images.images', png))).toBe(1520)
-  content.scenarios['unary-latency'].plots = [PLOTS[0]!]
+  content.scenarios.append.plots = [PLOTS[0]!]
   file('images.json', content)
   await command(REPORT, path)
   expect(readdirSync(join(dir, 'images.images')).length).toBe(2)
@@ -168,12 +168,12 @@ function pngWidth(path: string): number {
 test('chosen plots are copied by name', async () => {
   const path = file('chosen.json', results({}))
   const to = join(dir, 'docs')
-  expect((await command(IMAGES, path)).stdout).toContain('unary-latency.cost-against-batch-size\n')
-  await command(IMAGES, path, 'unary-latency.hit-rate', '--to', to)
-  expect(readdirSync(to).sort()).toEqual(['unary-latency.hit-rate-dark.png', 'unary-latency.hit-rate-light.png'])
+  expect((await command(IMAGES, path)).stdout).toContain('append.cost-against-batch-size\n')
+  await command(IMAGES, path, 'append.hit-rate', '--to', to)
+  expect(readdirSync(to).sort()).toEqual(['append.hit-rate-dark.png', 'append.hit-rate-light.png'])
   await expect(command(IMAGES, path, 'hit-rate', '--to', to)).rejects.toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('no plot hit-rate; there are unary-latency.latency-at-its-maximum, '),
+    stderr: expect.stringContaining('no plot hit-rate; there are append.latency-at-its-maximum, '),
   })
 })
 
@@ -206,13 +206,11 @@ test('a comparison marks what moved beyond both spreads', async () => {
     results({ a_ratio: spread(1.3, 1.4, 1.5), b_ratio: spread(2, 3, 4), c_ms: spread(5, 6, 7) }),
   )
   const { stdout } = await command(COMPARE, before, after)
-  expect(stdout).toMatch(
-    /unary-latency\.a_ratio +UP +1\.10 \(1\.00-1\.20\) +1\.40 \(1\.30-1\.50\) +1\.27 \(1\.08-1\.50\)/,
-  )
-  expect(stdout).toMatch(/unary-latency\.b_ratio +2\.00 /)
+  expect(stdout).toMatch(/append\.a_ratio +UP +1\.10 \(1\.00-1\.20\) +1\.40 \(1\.30-1\.50\) +1\.27 \(1\.08-1\.50\)/)
+  expect(stdout).toMatch(/append\.b_ratio +2\.00 /)
   expect(stdout).not.toContain('c_ms')
   expect(stdout).toContain('1 of 2 moved')
-  expect((await command(COMPARE, '--all', after, before)).stdout).toMatch(/unary-latency\.c_ms +DOWN /)
+  expect((await command(COMPARE, '--all', after, before)).stdout).toMatch(/append\.c_ms +DOWN /)
 })
 
 test('labels are moved apart no further than needed, in their order, within their bounds', () => {
