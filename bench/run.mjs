@@ -7,6 +7,7 @@
  *     npm run bench -- --quick           seconds instead of minutes: whether they work, not how fast anything is
  *     npm run bench -- --check           fails if a figure falls short of bench/budget.json
  *     npm run bench -- --out <file>      where the JSON goes; the report goes beside it
+ *     npm run bench -- feast-matrix --peer grpc://127.0.0.1:6565    with another feature server in it: bench/peers/README.md
  *
  * Each starts what it measures and its baseline, and ends by itself. See bench/README.md for how to read the figures.
  */
@@ -19,6 +20,7 @@ import { loadAverage, machine } from './lib/machine.mjs'
 import { encodeScenario } from './lib/results-file.mjs'
 import { loadScenarios } from './lib/scenarios.mjs'
 import { printTable } from './lib/table.mjs'
+import { parsePeers } from './peers/peer-address.mjs'
 import { writeReport } from './report/report.mjs'
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
@@ -30,6 +32,7 @@ const { values: flags, positionals } = parseArgs({
     quick: { type: 'boolean' },
     check: { type: 'boolean' },
     out: { type: 'string' },
+    peer: { type: 'string', multiple: true },
   },
 })
 
@@ -67,13 +70,25 @@ function badUse(names, scenarios) {
   if (unknown.length > 0) return `no benchmark ${unknown.join(', ')}; there are ${[...scenarios.keys()].join(', ')}`
   if (flags.check && flags.quick) return '--check needs the full run: figures of --quick say nothing of speed'
   if (!existsSync(path('../dist/cli/main.js'))) return 'dist/ is not there: npm run build'
-  return undefined
+  return badPeers(names, scenarios)
+}
+
+function badPeers(names, scenarios) {
+  if (flags.peer === undefined) return undefined
+  const takers = [...scenarios.keys()].filter((name) => scenarios.get(name).takesPeers)
+  if (!names.some((name) => takers.includes(name))) return `--peer is for ${takers.join(', ')}`
+  try {
+    parsePeers(flags.peer)
+    return undefined
+  } catch (error) {
+    return error.message
+  }
 }
 
 async function runScenario(name, { title, measure }, quick, run) {
   const startedMs = performance.now()
   const loadBefore = loadAverage()
-  const measured = await measure({ quick })
+  const measured = await measure({ quick, peers: parsePeers(flags.peer ?? []) })
   const load = { before: loadBefore, after: loadAverage() }
   const seconds = Math.round((performance.now() - startedMs) / 1000)
   console.log(`\n${name}: ${title} (${seconds} s; load average ${load.before} before, ${load.after} after)`)

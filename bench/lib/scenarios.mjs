@@ -5,7 +5,8 @@
  *     suite              'long' if it is run only when asked for by name or with --all; the others are the suite
  *     figureNames        the figures that it brings, without the scenario's name
  *     figuresOfAnySign   those of them that may be zero or less, a pattern
- *     measure({ quick }) resolves to { settings, figures, head, rows, histograms, plots }
+ *     takesPeers         true if `measure` takes the servers given with `--peer`, and brings figures of them too
+ *     measure({ quick, peers }) resolves to { settings, figures, head, rows, histograms, plots }
  *
  * `figures` are spreads by name, `head` and `rows` a table, `histograms` HDR histograms by name, and `plots` what the report
  * draws; the last two may be left out.

@@ -29,7 +29,7 @@ export interface Settings extends Partial<Kind> {
   readonly warmSeconds?: number
   readonly connections?: number
   readonly deadlineMs?: number
-  readonly client?: 'lean' | 'grpc-js' | 'node-http2'
+  readonly client?: 'lean' | 'grpc-js' | 'node-http2' | 'http1'
 }
 
 export interface Tally {

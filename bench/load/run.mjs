@@ -5,6 +5,7 @@
  * for, at most as long as the deadline allows. A failure counts whenever it comes.
  */
 import { openGrpcJsClient } from './grpc-js-client.mjs'
+import { openHttp1Client } from './http1-client.mjs'
 import { openLeanClient } from './lean-client.mjs'
 import { openMetronome } from './metronome.mjs'
 import { openNodeHttp2Client } from './node-http2-client.mjs'
@@ -12,7 +13,12 @@ import { nextIndex, nextKind } from './order.mjs'
 import { Schedule } from './pace.mjs'
 import { Tally } from './tally.mjs'
 
-const CLIENTS = { lean: openLeanClient, 'grpc-js': openGrpcJsClient, 'node-http2': openNodeHttp2Client }
+const CLIENTS = {
+  lean: openLeanClient,
+  'grpc-js': openGrpcJsClient,
+  'node-http2': openNodeHttp2Client,
+  http1: openHttp1Client,
+}
 /** An open loop does not wait for answers; a server that gives none must not fill this process. */
 const IN_FLIGHT_MAX = 100_000
 /** For a client to notice by itself that a deadline has passed. */

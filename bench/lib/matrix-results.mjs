@@ -1,0 +1,96 @@
+/** What the rounds of Feast's matrix come to: figures, a table, and plots against rows and against features. */
+import { newHistogram } from '../load/tally.mjs'
+import { spread } from './spread.mjs'
+
+/** The figures of a shape of load: one request at a time, eight, and a fixed pace. */
+export const SHAPES = {
+  '': ['p50_ms', 'p99_ms', 'calls_per_s'],
+  '8-in-flight.': ['p99_ms', 'calls_per_s'],
+  'open.': ['p50_ms', 'p99_ms'],
+}
+const LABELS = { '': 'one at a time', '8-in-flight.': '8 at a time', 'open.': 'at a fixed pace' }
+const BASELINE = 'static'
+/** A peer is compared with these too. */
+const OURS = ['twinstore', 'fresh']
+
+/** What `add` makes of a cell and shape without peers. */
+export function matrixFigureNames(cell, shape) {
+  const of = (contender, suffix) =>
+    SHAPES[shape].map((figure) => `${cell.name}.${shape}${contender}.${figure}${suffix}`)
+  return [...of(BASELINE, ''), ...OURS.flatMap((name) => [...of(name, ''), ...of(name, '_ratio')])]
+}
+
+export class MatrixResults {
+  #names
+  #figures = {}
+  #rows = []
+  #histograms = {}
+  #cells = []
+
+  /** `names` of the contenders. */
+  constructor(names) {
+    this.#names = names
+  }
+
+  /** `rounds`: by contender the figures of the shape and a `histogram`. */
+  add(cell, shape, rounds) {
+    if (shape === '') this.#cells.push(cell)
+    for (const name of this.#names) {
+      const prefix = `${cell.name}.${shape}${name}.`
+      for (const figure of SHAPES[shape]) this.#addFigure(rounds, { prefix, name, figure })
+      const histogram = newHistogram()
+      for (const round of rounds) histogram.add(round[name].histogram)
+      if (shape !== '') this.#histograms[prefix.slice(0, -1)] = histogram
+      const label = name === this.#names[0] ? `${cell.rows} x ${cell.features}, ${LABELS[shape]}` : ''
+      const columns = ['p50_ms', 'p99_ms', 'calls_per_s'].map((figure) => this.#figures[`${prefix}${figure}`] ?? '')
+      const compared = shape === '8-in-flight.' ? 'calls_per_s' : 'p50_ms'
+      const ratios = ['ratio', ...OURS.map((our) => `of_${our}`)].map(
+        (of) => this.#figures[`${prefix}${compared}_${of}`] ?? '',
+      )
+      this.#rows.push([label, name, ...columns, ...ratios])
+    }
+  }
+
+  #addFigure(rounds, { prefix, name, figure }) {
+    const over = (other) => spread(rounds.map((round) => round[name][figure] / round[other][figure]))
+    this.#figures[`${prefix}${figure}`] = spread(rounds.map((round) => round[name][figure]))
+    if (name !== BASELINE) this.#figures[`${prefix}${figure}_ratio`] = over(BASELINE)
+    if (name === BASELINE || OURS.includes(name)) return
+    for (const our of OURS) this.#figures[`${prefix}${figure}_of_${our}`] = over(our)
+  }
+
+  report() {
+    const head = ['rows x features', 'server', 'p50 ms', 'p99 ms', 'calls/s', 'to static', 'to twinstore', 'to fresh']
+    return { figures: this.#figures, head, rows: this.#rows, histograms: this.#histograms, plots: this.#plots() }
+  }
+
+  #plots() {
+    const corners = Object.keys(this.#histograms).filter((name) => name.includes('.open.'))
+    const percentiles = [...new Set(corners.map((name) => name.slice(0, name.indexOf('.'))))].map((cell) => ({
+      title: `${cell}: latency at the same fixed pace`,
+      kind: 'percentiles',
+      series: corners
+        .filter((name) => name.startsWith(`${cell}.`))
+        .map((name) => ({ name: name.slice(name.lastIndexOf('.') + 1), histogram: this.#histograms[name] })),
+    }))
+    return [
+      this.#lines('50 features: latency against rows', 'rows', (cell) => cell.features === 50),
+      this.#lines('1 row: latency against features', 'features', (cell) => cell.rows === 1),
+      ...percentiles,
+    ]
+  }
+
+  #lines(title, of, isOn) {
+    const cells = this.#cells.filter(isOn)
+    const series = this.#names.flatMap((name) =>
+      ['p50', 'p99'].map((percentile) => ({
+        name: `${name} ${percentile}`,
+        points: cells.map((cell) => {
+          const { median, min, max } = this.#figures[`${cell.name}.${name}.${percentile}_ms`]
+          return [cell[of], median, min, max]
+        }),
+      })),
+    )
+    return { title, kind: 'lines', x: { label: of }, y: { label: 'ms', log: true }, series }
+  }
+}
