@@ -157,7 +157,7 @@ test.each([
 
 test.each([
   [['feast-matrix', '--peer', 'grpc://192.0.2.1:6565'], '192.0.2.1 is neither in 127.0.0.0/8 nor localhost'],
-  [['unary-latency', '--peer', 'grpc://127.0.0.1:6565'], '--peer is for feast-matrix'],
+  [['startup', '--peer', 'grpc://127.0.0.1:6565'], '--peer is for feast-matrix'],
 ])('the command refuses %j before anything starts', async (args, said) => {
   await expect(run(process.execPath, [RUN, '--quick', ...args])).rejects.toMatchObject({
     code: 2,
