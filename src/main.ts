@@ -8,6 +8,8 @@
  */
 import { definitionsOf } from './compose/definitions.ts'
 import { buildGrpcServer } from './compose/grpc.ts'
+import { buildHandlers } from './compose/handlers.ts'
+import { buildHttpServer } from './compose/http.ts'
 import { buildMetrics, serveMetrics } from './compose/metrics.ts'
 import { openObjects, withObjects } from './compose/objects.ts'
 import {
@@ -31,7 +33,7 @@ import type { DefinitionsSource } from './domain/definitions-source.ts'
 import { TwinstoreError } from './domain/errors.ts'
 import { systemClock as clock } from './lib/clock.ts'
 import { keepAlive } from './lib/keep-alive.ts'
-import { CallCounts } from './observe/call-counts.ts'
+import { CallCounts, GRPC_CALLS, HTTP_REQUESTS } from './observe/call-counts.ts'
 import { createLog } from './observe/log.ts'
 import { offlineStoreId } from './offline/store/store-id.ts'
 import { flushLmdbStore } from './online/lmdb/durability.ts'
@@ -123,24 +125,28 @@ async function start(
     clock,
     limits: writeLimits(config),
   })
-  const calls = new CallCounts()
+  const calls = { grpc: new CallCounts(GRPC_CALLS), http: new CallCounts(HTTP_REQUESTS) }
   const stores = { definitions, online, offline, objects, archiver, syncer, statistics, log }
   const syncStates = buildSyncStates(config, stores)
   const parity = buildParity(config, stores)
   const s3 = () => objects.numbers?.()
   const parts = { ...stores, serving, writes, syncStates, parity, worker, calls, s3 }
-  const server = buildGrpcServer(config, folders, applied, parts)
+  const handlers = buildHandlers(config, folders, applied, parts)
+  const server = buildGrpcServer(config, handlers, parts)
+  const httpServer = buildHttpServer(config, handlers, parts)
   const metrics = buildMetrics(config, parts)
   hooks.signal.throwIfAborted()
   const metricsAddress = await serveMetrics(config, parts, metrics, onClose)
   const address = await server.start()
   onClose(() => server.drain(config['drain-timeout']))
+  const httpAddress = await httpServer?.start()
+  onClose(() => httpServer?.drain(config['drain-timeout']))
   const schedule = buildSchedule(config, scheduledTasks(config, parts), parts)
   schedule.start()
   onClose(() => schedule.stop())
   log.debug('serving', { address, fingerprint: applied.definitions.registry.fingerprint })
   const { project, fingerprint } = applied.definitions.registry
-  return { address, metricsAddress, project, fingerprint, sourceDir: applied.sourceDir, stop: closeAll }
+  return { address, httpAddress, metricsAddress, project, fingerprint, sourceDir: applied.sourceDir, stop: closeAll }
 }
 
 /** Starts workers that each start a server, and holds the folders of their stores until the last one has ended. */

@@ -26,6 +26,9 @@ export interface DatasetHeader {
   readonly tableVersions: Readonly<Record<string, number>>
   /** The size of the file; 0 with format ROWS. */
   readonly bytes: number
+  readonly rows: number
+  /** SHA-256 of the whole, hex; with format ROWS, of the messages. */
+  readonly sha256: string
   readonly resumeToken: string
 }
 
@@ -108,5 +111,6 @@ function headerOf(made: NamedDataset, id: string, asked: string): DatasetHeader 
     engine: dataset.engine,
   })
   const bytes = format === 'rows' ? 0 : dataset.bytes
-  return { format, columns: dataset.columns, fingerprint, tableVersions, bytes, resumeToken }
+  const { columns, rows, sha256 } = dataset
+  return { format, columns, fingerprint, tableVersions, bytes, rows, sha256, resumeToken }
 }

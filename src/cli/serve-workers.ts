@@ -6,8 +6,11 @@ import { onStopSignal } from './stop-signal.ts'
 
 export async function serveByWorkers(config: Config): Promise<void> {
   const supervisor = await startSupervisor(config, {
-    onReady: ({ address, project, fingerprint }) =>
-      print(`ready grpc ${address} (project ${project}, definitions ${fingerprint}, ${config.workers} workers)`),
+    onReady: ({ addresses, project, fingerprint }) => {
+      const http = addresses.http === undefined ? '' : ` http ${addresses.http}`
+      const what = `project ${project}, definitions ${fingerprint}, ${config.workers} workers`
+      print(`ready grpc ${addresses.grpc}${http} (${what})`)
+    },
     onEvent: note,
   })
   const stop = (): void => {

@@ -10,17 +10,20 @@ import { onStopSignal } from './stop-signal.ts'
 
 const HELP = `
 Applies the definitions, opens the stores, syncs what has no data yet, and serves until SIGINT or SIGTERM; then
-finishes the calls under way, archives the outbox and exits 0. The line that begins with "ready" names the address.
-With --workers, that many processes do so on the one address.
+finishes the calls under way, archives the outbox and exits 0. The line that begins with "ready" names the addresses.
+With --workers, that many processes do so on the same addresses.
 
 Examples:
   $ twinstore serve --definitions ./features
   $ twinstore serve --definitions ./features --grpc 0.0.0.0:50051 --data-dir /var/lib/twinstore
   $ twinstore serve --definitions ./features --workers 4
+  $ twinstore serve --definitions ./features --http 127.0.0.1:6566
   $ TWINSTORE_CACHE_TTL=30s twinstore serve --config twinstore.yaml`
 
 export function serveCommand(): Command {
-  const command = new Command('serve').description('Serve features over gRPC.').addHelpText('after', HELP)
+  const command = new Command('serve')
+    .description('Serve features over gRPC, and over HTTP with JSON if asked to.')
+    .addHelpText('after', HELP)
   return addOptionFlags(command, Object.keys(OPTIONS) as OptionName[]).action(serve)
 }
 
@@ -36,9 +39,10 @@ async function serveAlone(config: Config): Promise<void> {
   const stopSignals = onStopSignal(() => stopping.abort())
   try {
     await serveUntil(config, stopping.signal, {
-      onReady: ({ address, metricsAddress, project, fingerprint }) => {
+      onReady: ({ address, httpAddress, metricsAddress, project, fingerprint }) => {
+        const http = httpAddress === undefined ? '' : ` http ${httpAddress}`
         const metrics = metricsAddress === undefined ? '' : ` metrics ${metricsAddress}`
-        print(`ready grpc ${address}${metrics} (project ${project}, definitions ${fingerprint})`)
+        print(`ready grpc ${address}${http}${metrics} (project ${project}, definitions ${fingerprint})`)
       },
       onStopping: () => note('stopping: finishing calls under way and archiving the outbox'),
     })

@@ -32,7 +32,8 @@ export function buildMetrics(config: Config, parts: ServerParts): Metrics {
       outboxBytes: config['outbox-bytes-max'],
     },
   })
-  calls.register(metrics, statusName)
+  calls.grpc.register(metrics, statusName)
+  calls.http.register(metrics, String)
   registerParityMetrics(metrics, () => parts.parity.numbers())
   registerS3Metrics(metrics, parts.s3)
   registerStatisticsMetrics(metrics, () => parts.statistics.last())

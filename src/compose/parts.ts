@@ -42,6 +42,12 @@ export interface Stores {
   readonly log: Log
 }
 
+/** What the edges count. */
+export interface EdgeCalls {
+  readonly grpc: CallCounts
+  readonly http: CallCounts
+}
+
 /** Everything the edges show. */
 export interface ServerParts extends Stores {
   readonly serving: Serving
@@ -52,7 +58,7 @@ export interface ServerParts extends Stores {
   readonly syncStates: () => Promise<readonly SyncState[]>
   readonly parity: ParityMonitor
   readonly worker: ServerAsWorker | undefined
-  readonly calls: CallCounts
+  readonly calls: EdgeCalls
   /** Undefined: the offline store is not in S3. */
   readonly s3: () => S3Numbers | undefined
 }

@@ -1,6 +1,6 @@
 /** What a start is told and tells, and what a server knows that is one of several workers. */
 import type { Duplex } from 'node:stream'
-import type { ServedDefinitions } from '../workers/messages.ts'
+import type { Edge, ServedDefinitions } from '../workers/messages.ts'
 import type { ChangeChannel } from '../workers/shared-watch.ts'
 import type { ViewSyncResult } from '../writing/syncer.ts'
 
@@ -16,6 +16,8 @@ export interface StartHooks {
 export interface RunningServer {
   /** With the real port. */
   readonly address: string
+  /** Of HTTP with JSON, with the real port; undefined if it is not served. */
+  readonly httpAddress: string | undefined
   /** Of `/metrics`, with the real port; undefined if they are not served. */
   readonly metricsAddress: string | undefined
   readonly project: string
@@ -32,6 +34,6 @@ export interface ServerAsWorker {
   /** What another worker has applied; undefined for the one that applies definitions and syncs. */
   readonly definitions: ServedDefinitions | undefined
   readonly changes: ChangeChannel
-  /** The supervisor listens; called once, with what takes the connections it hands over. */
-  connections(accept: (connection: Duplex) => void): void
+  /** The supervisor listens; called once for each edge, with what takes the connections it hands over. */
+  connections(edge: Edge, accept: (connection: Duplex) => void): void
 }

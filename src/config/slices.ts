@@ -226,10 +226,26 @@ export function grpcLimits(config: Config) {
   }
 }
 
+export function httpSlice(config: Config) {
+  return {
+    limits: {
+      bodyBytesMax: config['http-body-bytes-max'],
+      headBytesMax: config['http-head-bytes-max'],
+      connectionsMax: config['http-connections-max'],
+      headTimeoutMs: config['http-head-timeout'],
+      requestTimeoutMs: config['http-request-timeout'],
+      keepAliveMs: config['http-keep-alive'],
+      stallTimeoutMs: config['http-stall-timeout'],
+    },
+    selections: { bytesMax: config['http-selection-cache-bytes'], featuresMax: config['features-max'] },
+    answerBytesMax: config['http-answer-bytes-max'],
+  }
+}
+
 export function supervisorSlice(config: Config) {
   return {
     workers: config.workers,
-    address: config.grpc,
+    addresses: { grpc: config.grpc, ...(config.http === '' ? {} : { http: config.http }) },
     restartsMax: config['worker-restarts-max'],
     changedKeysMax: config['worker-changes-max'],
     untakenMax: config['worker-accepts-max'],

@@ -9,16 +9,59 @@ const BOUNDS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.
 const BOUNDS_MS = BOUNDS_SECONDS.map((seconds) => seconds * 1000)
 
 interface MethodCounts {
-  /** By gRPC status code. */
+  /** By the number of the status. */
   readonly byCode: number[]
   readonly buckets: number[]
   sumMs: number
 }
 
+/** What the metrics of one edge are called, and how its methods and codes are named in them. */
+export interface CallMetrics {
+  readonly calls: {
+    readonly name: string
+    readonly help: string
+    readonly labels: readonly [method: string, code: string]
+  }
+  readonly durations: { readonly name: string; readonly help: string }
+  readonly methodName: (path: string) => string
+}
+
+export const GRPC_CALLS: CallMetrics = {
+  calls: {
+    name: 'twinstore_grpc_calls_total',
+    help: 'Calls that ended, by method and gRPC status code',
+    labels: ['method', 'code'],
+  },
+  durations: {
+    name: 'twinstore_grpc_call_duration_seconds',
+    help: 'From the arrival of a call to its end; of streams, how long they were open',
+  },
+  // `Serving/GetFeatures` of `/twinstore.v1.Serving/GetFeatures`.
+  methodName: (path) => path.slice(path.lastIndexOf('.') + 1),
+}
+
+export const HTTP_REQUESTS: CallMetrics = {
+  calls: {
+    name: 'twinstore_http_requests_total',
+    help: 'HTTP requests that ended, by route and status; 499: the client went away before the end of the answer',
+    labels: ['route', 'status'],
+  },
+  durations: {
+    name: 'twinstore_http_request_duration_seconds',
+    help: 'From the head of a request to the end of its answer',
+  },
+  methodName: (path) => path,
+}
+
 export class CallCounts {
+  readonly #metrics: CallMetrics
   readonly #methods = new Map<string, MethodCounts>()
 
-  /** `path` is `/package.Service/Method`, `code` the number of the gRPC status. */
+  constructor(metrics: CallMetrics) {
+    this.#metrics = metrics
+  }
+
+  /** `path` is `/package.Service/Method` or a route, `code` the number of the gRPC or HTTP status. */
   ended(path: string, code: number, durationMs: number): void {
     const counts = this.#methods.get(path) ?? this.#add(path)
     counts.byCode[code] = (counts.byCode[code] ?? 0) + 1
@@ -28,25 +71,24 @@ export class CallCounts {
     counts.sumMs += durationMs
   }
 
-  /** `codeName` names a gRPC status code. */
+  /** `codeName` names a status. */
   register(metrics: Metrics, codeName: (code: number) => string): void {
+    const { calls, durations, methodName } = this.#metrics
+    const [method, code] = calls.labels
     metrics.counter({
-      name: 'twinstore_grpc_calls_total',
-      help: 'Calls that ended, by method and gRPC status code',
-      labels: ['method', 'code'],
+      ...calls,
       read: () =>
         [...this.#methods].flatMap(([path, { byCode }]) =>
-          byCode.map((value, code) => ({ labels: { method: methodName(path), code: codeName(code) }, value })),
+          byCode.map((value, number) => ({ labels: { [method]: methodName(path), [code]: codeName(number) }, value })),
         ),
     })
     metrics.durations({
-      name: 'twinstore_grpc_call_duration_seconds',
-      help: 'From the arrival of a call to its end; of streams, how long they were open',
-      labels: ['method'],
+      ...durations,
+      labels: [method],
       boundsSeconds: BOUNDS_SECONDS,
       read: () =>
         [...this.#methods].map(([path, { buckets, sumMs }]) => ({
-          labels: { method: methodName(path) },
+          labels: { [method]: methodName(path) },
           buckets,
           sumSeconds: sumMs / 1000,
         })),
@@ -58,9 +100,4 @@ export class CallCounts {
     this.#methods.set(path, counts)
     return counts
   }
-}
-
-/** `Serving/GetFeatures` of `/twinstore.v1.Serving/GetFeatures`. */
-function methodName(path: string): string {
-  return path.slice(path.lastIndexOf('.') + 1)
 }

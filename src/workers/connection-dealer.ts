@@ -1,5 +1,5 @@
 /**
- * The listening socket of a server with workers: connections go to those that serve, in turn.
+ * The listening socket of one edge of a server with workers: connections go to those that serve, in turn.
  *
  * A connection stays open here too until its worker says that it has it, and is closed if the worker ends before: the client
  * then connects again at once. node:cluster's own sharing of sockets forgets such a connection, which stays open with nobody to
@@ -10,6 +10,7 @@
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { TwinstoreError } from '../domain/errors.ts'
+import type { Edge } from './messages.ts'
 
 export interface Dealt {
   readonly id: number
@@ -21,13 +22,15 @@ export type HandOver = (dealt: Dealt, failed: () => void) => void
 
 export class ConnectionDealer {
   readonly #server: Server
+  readonly #edge: Edge
   readonly #untakenMax: number
   /** Workers that serve, the next in turn first. */
   readonly #receivers: { readonly worker: number; readonly handOver: HandOver }[] = []
   readonly #untaken = new Map<number, Map<number, Socket>>()
   #lastId = 0
 
-  constructor(untakenMax: number) {
+  constructor(edge: Edge, untakenMax: number) {
+    this.#edge = edge
     this.#untakenMax = untakenMax
     // A connection is read by its worker alone.
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#deal(socket))
@@ -38,7 +41,7 @@ export class ConnectionDealer {
     const split = address.lastIndexOf(':')
     const host = address.slice(0, split)
     return new Promise((resolve, reject) => {
-      this.#server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(address, error)))
+      this.#server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(this.#edge, address, error)))
       this.#server.listen({ host: host.replace(/^\[|\]$/g, ''), port: Number(address.slice(split + 1)) }, () =>
         resolve(`${host}:${(this.#server.address() as AddressInfo).port}`),
       )
@@ -90,10 +93,13 @@ export class ConnectionDealer {
   }
 }
 
-function listenError(address: string, error: NodeJS.ErrnoException): TwinstoreError {
+const PROTOCOL = { grpc: 'gRPC', http: 'HTTP' } as const
+
+function listenError(edge: Edge, address: string, error: NodeJS.ErrnoException): TwinstoreError {
+  const what = `the ${PROTOCOL[edge]} address ${address}`
   const problem =
     error.code === 'EADDRINUSE'
-      ? `the gRPC address ${address} is in use: stop the process that listens there or choose another address (option grpc)`
-      : `cannot listen on the gRPC address ${address} (option grpc): ${error.message}`
+      ? `${what} is in use: stop the process that listens there or choose another address (option ${edge})`
+      : `cannot listen on ${what} (option ${edge}): ${error.message}`
   return new TwinstoreError('FAILED_PRECONDITION', problem, { cause: error })
 }

@@ -1,6 +1,10 @@
 /** What the supervisor and its workers say to each other, over the channel that node:cluster gives each worker. */
 import type { Invalidation } from '../online/online-store.ts'
 
+/** The servers of a worker that are listened for, each on an address of its own. */
+export const EDGES = ['grpc', 'http'] as const
+export type Edge = (typeof EDGES)[number]
+
 /** Definitions that another worker has applied: all workers serve the same ones, whatever was applied since. */
 export interface ServedDefinitions {
   readonly fingerprint: string
@@ -32,7 +36,7 @@ export interface Changed {
 export type ToWorker =
   | Start
   | Changed
-  | { readonly kind: 'connection'; readonly id: number }
+  | { readonly kind: 'connection'; readonly edge: Edge; readonly id: number }
   | { readonly kind: 'stop' }
 
 /**
@@ -42,5 +46,5 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: 'joined' | 'leaving' }
   | { readonly kind: 'ready'; readonly ready: Ready }
-  | { readonly kind: 'taken'; readonly id: number }
+  | { readonly kind: 'taken'; readonly edge: Edge; readonly id: number }
   | Changed

@@ -2,7 +2,7 @@
  * Runs the workers of a server: starts them, hands them connections in turn, starts another one for each that ends, and
  * ends when they all have.
  *
- * The supervisor opens no store. It holds the listening socket (`connection-dealer.ts`) and passes changed keys from each worker to the others. The first worker starts alone, because it applies the
+ * The supervisor opens no store. It holds the listening sockets (`connection-dealer.ts`) and passes changed keys from each worker to the others. The first worker starts alone, because it applies the
  * definitions and syncs; the rest serve what it applied. A supervisor that is killed takes the socket with it, and its
  * workers drain and end.
  */
@@ -12,13 +12,13 @@ import type { Clock } from '../lib/clock.ts'
 import type { Invalidation } from '../online/online-store.ts'
 import { ChangeQueue } from './change-queue.ts'
 import { ConnectionDealer } from './connection-dealer.ts'
-import type { FromWorker, Ready, ToWorker } from './messages.ts'
+import { EDGES, type Edge, type FromWorker, type Ready, type ToWorker } from './messages.ts'
 import { RestartBudget } from './restart-budget.ts'
 
 export interface SupervisorOptions {
   readonly workers: number
-  /** `host:port`; port 0 takes a free one. */
-  readonly address: string
+  /** `host:port` of each edge that is served; port 0 takes a free one. */
+  readonly addresses: Addresses
   /** Option `worker-restarts-max`. */
   readonly restartsMax: number
   /** Option `worker-changes-max`. */
@@ -26,11 +26,14 @@ export interface SupervisorOptions {
   /** Option `worker-accepts-max`. */
   readonly untakenMax: number
   readonly clock: Pick<Clock, 'monotonicMs'>
-  /** Called once, when all workers serve; the address with the real port. */
-  readonly onReady: (ready: Ready & { readonly address: string }) => void
+  /** Called once, when all workers serve; the addresses with the real ports. */
+  readonly onReady: (ready: Ready & { readonly addresses: Addresses }) => void
   /** What happens to workers, in lines for people. */
   readonly onEvent: (event: string) => void
 }
+
+/** gRPC is always served. */
+export type Addresses = { readonly grpc: string } & { readonly [E in Edge]?: string }
 
 export interface Supervisor {
   /** Lets every worker drain. */
@@ -63,7 +66,7 @@ class WorkerGroup {
   readonly ended: Promise<number>
   readonly #options: SupervisorOptions
   readonly #restarts: RestartBudget
-  readonly #dealer: ConnectionDealer
+  readonly #dealers: ReadonlyMap<Edge, ConnectionDealer>
   readonly #members = new Map<number, Member>()
   #end!: { resolve(exitCode: number): void; reject(error: TwinstoreError): void }
   /** What the first worker said, which holds for all. */
@@ -72,13 +75,19 @@ class WorkerGroup {
   #stopping = false
   #exitCode = 0
   #error: TwinstoreError | undefined
-  /** With the real port. */
-  #address = ''
+  /** With the real ports. */
+  #addresses: Addresses
 
   constructor(options: SupervisorOptions) {
     this.#options = options
     this.#restarts = new RestartBudget(options.restartsMax)
-    this.#dealer = new ConnectionDealer(options.untakenMax)
+    this.#addresses = options.addresses
+    this.#dealers = new Map(
+      EDGES.filter((edge) => options.addresses[edge] !== undefined).map((edge) => [
+        edge,
+        new ConnectionDealer(edge, options.untakenMax),
+      ]),
+    )
     this.ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })
@@ -89,7 +98,7 @@ class WorkerGroup {
 
   stop(): void {
     this.#stopping = true
-    this.#dealer.close()
+    this.#eachDealer((dealer) => dealer.close())
     for (const member of this.#members.values()) send(member.worker, { kind: 'stop' })
   }
 
@@ -123,10 +132,10 @@ class WorkerGroup {
         void this.#becameReady(member, message.ready)
         break
       case 'taken':
-        this.#dealer.taken(member.number, message.id)
+        this.#dealers.get(message.edge)?.taken(member.number, message.id)
         break
       case 'leaving':
-        this.#dealer.pass(member.number)
+        this.#eachDealer((dealer) => dealer.pass(member.number))
     }
   }
 
@@ -154,20 +163,25 @@ class WorkerGroup {
     // It may have ended while the address was taken.
     if (this.#stopping || this.#members.get(member.number) !== member) return
     member.serving = true
-    this.#dealer.add(member.number, ({ id, socket }, failed) => {
-      const message: ToWorker = { kind: 'connection', id }
-      member.worker.send(message, socket, { keepOpen: true }, (error) => error !== null && failed())
-    })
+    this.#eachDealer((dealer, edge) =>
+      dealer.add(member.number, ({ id, socket }, failed) => {
+        const message: ToWorker = { kind: 'connection', edge, id }
+        member.worker.send(message, socket, { keepOpen: true }, (error) => error !== null && failed())
+      }),
+    )
     const servingCount = [...this.#members.values()].filter(({ serving }) => serving).length
     if (this.#announced || servingCount < this.#options.workers) return
     this.#announced = true
-    this.#options.onReady({ ...this.#ready, address: this.#address })
+    this.#options.onReady({ ...this.#ready, addresses: this.#addresses })
   }
 
   async #listen(): Promise<void> {
     try {
-      this.#address = await this.#dealer.listen(this.#options.address)
-      if (this.#stopping) this.#dealer.close()
+      const { addresses } = this.#options
+      for (const [edge, dealer] of this.#dealers) {
+        this.#addresses = { ...this.#addresses, [edge]: await dealer.listen(addresses[edge]!) }
+      }
+      if (this.#stopping) this.#eachDealer((dealer) => dealer.close())
     } catch (error) {
       this.#error = asTwinstoreError(error)
       this.stop()
@@ -176,7 +190,7 @@ class WorkerGroup {
 
   #exited(member: Member, code: number | null, signal: string | null): void {
     this.#members.delete(member.number)
-    this.#dealer.remove(member.number)
+    this.#eachDealer((dealer) => dealer.remove(member.number))
     const how = signal ?? `exit code ${code}`
     if (this.#stopping) {
       if (code !== 0) this.#failed(member, code, how)
@@ -185,6 +199,10 @@ class WorkerGroup {
       this.#failed(member, code, how)
     } else this.#replace(member.number, how)
     if (this.#stopping && this.#members.size === 0) this.#finish()
+  }
+
+  #eachDealer(act: (dealer: ConnectionDealer, edge: Edge) => void): void {
+    for (const [edge, dealer] of this.#dealers) act(dealer, edge)
   }
 
   #failed(member: Member, code: number | null, how: string): void {

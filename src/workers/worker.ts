@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { TwinstoreError } from '../domain/errors.ts'
 import type { Invalidation } from '../online/online-store.ts'
 import { ChangeQueue } from './change-queue.ts'
-import type { FromWorker, Ready, ServedDefinitions, ToWorker } from './messages.ts'
+import type { Edge, FromWorker, Ready, ServedDefinitions, ToWorker } from './messages.ts'
 import type { ChangeChannel } from './shared-watch.ts'
 
 export interface WorkerPart {
@@ -12,8 +12,8 @@ export interface WorkerPart {
   /** What to serve; undefined for the worker that applies the definitions. */
   readonly definitions: ServedDefinitions | undefined
   readonly changes: ChangeChannel
-  /** To be called before `ready`: what takes the connections that the supervisor hands over. */
-  connections(accept: (connection: Socket) => void): void
+  /** To be called before `ready`: what takes the connections of an edge that the supervisor hands over. */
+  connections(edge: Edge, accept: (connection: Socket) => void): void
   ready(ready: Ready): void
   /** Asks for no more connections. */
   leaving(): void
@@ -41,7 +41,7 @@ export function joinSupervisor(): Promise<WorkerPart> {
       stop.abort()
       reject(new TwinstoreError('CANCELLED', 'the supervisor ended before this worker began'))
     })
-    let accept: (connection: Socket) => void = (connection) => connection.destroy()
+    const accepting = new Map<Edge, (connection: Socket) => void>()
     worker.on('message', (message: ToWorker, connection?: Socket) => {
       switch (message.kind) {
         case 'stop':
@@ -52,17 +52,15 @@ export function joinSupervisor(): Promise<WorkerPart> {
           break
         case 'connection':
           // Undefined if the client has closed it on the way.
-          if (connection !== undefined) accept(connection)
-          send(worker, { kind: 'taken', id: message.id })
+          if (connection !== undefined) (accepting.get(message.edge) ?? refuse)(connection)
+          send(worker, { kind: 'taken', edge: message.edge, id: message.id })
           break
         case 'start':
           resolve({
             number: message.number,
             definitions: message.definitions,
             changes: channelOf(worker, listeners, message.changedKeysMax),
-            connections: (own) => {
-              accept = own
-            },
+            connections: (edge, accept) => accepting.set(edge, accept),
             ready: (ready) => send(worker, { kind: 'ready', ready }),
             leaving: () => send(worker, { kind: 'leaving' }),
             stop: stop.signal,
@@ -74,6 +72,10 @@ export function joinSupervisor(): Promise<WorkerPart> {
     })
     send(worker, { kind: 'joined' })
   })
+}
+
+function refuse(connection: Socket): void {
+  connection.destroy()
 }
 
 function channelOf(

@@ -7,6 +7,8 @@ const COMMAND = new URL('../../dist/cli/main.js', import.meta.url).pathname
 
 export interface ServerProcess {
   readonly address: string
+  /** Of HTTP with JSON; undefined unless it is served. */
+  readonly httpAddress: string | undefined
   /** Of `/metrics`; undefined unless they are served. */
   readonly metricsAddress: string | undefined
   readonly process: ChildProcess
@@ -37,7 +39,7 @@ export async function startServerProcess(options: StartOptions): Promise<ServerP
     stderr += text
   })
   const ended = once(child, 'exit')
-  const { address, metricsAddress } = await Promise.race([
+  const { address, httpAddress, metricsAddress } = await Promise.race([
     readyAddresses(child),
     ended.then(([code, signal]) => {
       throw new Error(`the server ended before it was ready (${signal ?? code}):\n${stderr}`)
@@ -50,6 +52,7 @@ export async function startServerProcess(options: StartOptions): Promise<ServerP
   }
   return {
     address,
+    httpAddress,
     metricsAddress,
     process: child,
     stop: () => end('SIGTERM'),
@@ -60,10 +63,12 @@ export async function startServerProcess(options: StartOptions): Promise<ServerP
   }
 }
 
-async function readyAddresses(child: ChildProcess): Promise<Pick<ServerProcess, 'address' | 'metricsAddress'>> {
+type Addresses = Pick<ServerProcess, 'address' | 'httpAddress' | 'metricsAddress'>
+
+async function readyAddresses(child: ChildProcess): Promise<Addresses> {
   for await (const line of createInterface({ input: child.stdout! })) {
-    const ready = /^ready grpc (\S+)(?: metrics (\S+))?/.exec(line)
-    if (ready) return { address: ready[1]!, metricsAddress: ready[2] }
+    const ready = /^ready grpc (\S+)(?: http (\S+))?(?: metrics (\S+))?/.exec(line)
+    if (ready) return { address: ready[1]!, httpAddress: ready[2], metricsAddress: ready[3] }
   }
   return new Promise(() => {})
 }

@@ -49,6 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'offline/offline-store.ts',
     'definitions',
   ],
+  'api/http': ['api', 'domain', 'lib', 'serving', 'writing', 'offline/offline-store.ts'],
   api: ['domain', 'lib', 'serving', 'writing', 'parity', 'statistics', 'offline/offline-store.ts', 'definitions'],
   client: ['domain', 'lib'],
   cli: ['client', 'config', 'definitions', 'domain', 'lib', 'workers', 'main.ts'],
@@ -65,7 +66,8 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   lmdb: ['online/lmdb'],
   ioredis: ['online/redis/connect'],
   'cluster-key-slot': ['online/redis/connect'],
-  'lru-cache': ['serving'],
+  'lru-cache': ['serving', 'api/http'],
+  fastify: ['api/http'],
   esbuild: ['definitions'],
   '@grpc/grpc-js': ['api/grpc', 'client'],
   '@grpc/proto-loader': ['api/grpc', 'client'],
@@ -79,8 +81,8 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['observe'],
 }
 
-/** What reads the world outside; only these areas may name it. */
-const AMBIENT = /\b(process\.env|Date\.now|Math\.random|setTimeout|setInterval)\b/
+/** What reads the world outside; only these areas may name it. A timeout of a socket is the socket's. */
+const AMBIENT = /\b(process\.env|Date\.now|Math\.random|(?<!socket\?\.)setTimeout|setInterval)\b/
 const AMBIENT_ALLOWED = ['lib', 'config', 'main.ts', 'compose']
 
 interface Import {

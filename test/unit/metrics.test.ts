@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { CallCounts } from '../../src/observe/call-counts.ts'
+import { CallCounts, GRPC_CALLS } from '../../src/observe/call-counts.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 
 function made() {
@@ -44,7 +44,7 @@ test('what cannot be read has no samples, and the others do', async () => {
 
 test('calls are counted by method, code and duration', async () => {
   const { metrics } = made()
-  const calls = new CallCounts()
+  const calls = new CallCounts(GRPC_CALLS)
   calls.register(metrics, (code) => `code${code}`)
   calls.ended('/twinstore.v1.Serving/GetFeatures', 0, 0.4)
   calls.ended('/twinstore.v1.Serving/GetFeatures', 0, 0.5)

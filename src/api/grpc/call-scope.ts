@@ -8,12 +8,10 @@
 import type { ServerSurfaceCall } from '@grpc/grpc-js/build/src/server-call.js'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { answerMarginMs, deadlineExceeded } from '../deadline.ts'
 
 /** The longest delay timers take (2^31 - 1 ms, 24 days); a deadline beyond it is left to grpc-js. */
 const TIMER_MS_MAX = 0x7fffffff
-
-const ANSWER_SHARE = 0.1
-const ANSWER_MS_MAX = 100
 
 export interface CallScope {
   /** Aborts with a `TwinstoreError`: DEADLINE_EXCEEDED or CANCELLED. */
@@ -22,10 +20,7 @@ export interface CallScope {
   close(): void
 }
 
-/**
- * With `leavesTimeToAnswer` the deadline comes early by a tenth of the time that is left, 100 ms at most: at the deadline
- * itself the client gives up too, and never hears what the server has to say of it.
- */
+/** With `leavesTimeToAnswer` the deadline comes early by `answerMarginMs`. */
 export function openUnaryScope(call: ServerSurfaceCall, clock: Clock, leavesTimeToAnswer = false): CallScope {
   const controller = new AbortController()
   let open = true
@@ -35,7 +30,7 @@ export function openUnaryScope(call: ServerSurfaceCall, clock: Clock, leavesTime
   const leftMs = remainingMs(call, clock)
   const timer =
     leavesTimeToAnswer && leftMs <= TIMER_MS_MAX
-      ? clock.after(leftMs - Math.min(leftMs * ANSWER_SHARE, ANSWER_MS_MAX), () => controller.abort(deadlineExceeded()))
+      ? clock.after(leftMs - answerMarginMs(leftMs), () => controller.abort(deadlineExceeded()))
       : undefined
   return {
     signal: controller.signal,
@@ -67,10 +62,6 @@ export function openStreamScope(call: ServerSurfaceCall, clock: Clock): CallScop
 /** Negative once the deadline has passed; infinite without one. */
 export function remainingMs(call: ServerSurfaceCall, clock: Clock): number {
   return Number(call.getDeadline()) - clock.nowMicros() / 1000
-}
-
-export function deadlineExceeded(): TwinstoreError {
-  return new TwinstoreError('DEADLINE_EXCEEDED', 'the deadline of the call passed before the answer was ready')
 }
 
 function abortReason(call: ServerSurfaceCall, clock: Clock): TwinstoreError {

@@ -15,7 +15,8 @@ import {
 } from '@grpc/grpc-js'
 import type { TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { type CallScope, deadlineExceeded, openStreamScope, openUnaryScope, remainingMs } from './call-scope.ts'
+import { deadlineExceeded } from '../deadline.ts'
+import { type CallScope, openStreamScope, openUnaryScope, remainingMs } from './call-scope.ts'
 import { type CallStatus, callStatus, isOperatingFault, requestError } from './status.ts'
 
 export interface MethodContext {

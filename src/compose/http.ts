@@ -1,0 +1,25 @@
+/** The HTTP edge over the parts of a server. */
+import { createHttpServer, type HttpServer } from '../api/http/server.ts'
+import type { Config } from '../config/option-table.ts'
+import { httpSlice } from '../config/slices.ts'
+import { systemClock as clock } from '../lib/clock.ts'
+import type { Handlers } from './handlers.ts'
+import type { ServerParts } from './parts.ts'
+
+/** Undefined: none is asked for. */
+export function buildHttpServer(config: Config, handlers: Handlers, parts: ServerParts): HttpServer | undefined {
+  if (config.http === '') return undefined
+  const { definitions, serving, writes, worker, calls, log } = parts
+  return createHttpServer({
+    address: config.http,
+    connections: worker && ((accept) => worker.connections('http', accept)),
+    clock,
+    definitions,
+    serving,
+    writes,
+    ...handlers,
+    ...httpSlice(config),
+    onError: (error, route) => log.error('an HTTP request failed', { route, error }),
+    onEnded: (route, status, durationMs) => calls.http.ended(route, status, durationMs),
+  })
+}
