@@ -22,8 +22,9 @@ export async function post(address: string, path: string, body: unknown, init: R
 
 export async function request(address: string, path: string, init: RequestInit = {}): Promise<JsonAnswer> {
   const response = await fetch(`http://${address}${path}`, init)
-  const text = await response.text()
   const isJson = response.headers.get('content-type')?.startsWith('application/json') === true
+  const whole = await response.text()
+  const text = isJson ? whole.trimEnd() : whole
   return {
     status: response.status,
     headers: response.headers,

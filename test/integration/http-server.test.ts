@@ -346,7 +346,7 @@ test('a drain finishes what is under way, refuses what comes, and says NOT_SERVI
   answer.resolve(NO_ROWS)
   await once(waiting, 'close')
   expect(await drained).toBe(true)
-  expect(text).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*[Cc]onnection: close[\s\S]*"rows":\[\]\}/)
+  expect(text).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*[Cc]onnection: close[\s\S]*"rows":\[\]\}\n$/)
 })
 
 test('a request that comes during a drain is UNAVAILABLE, and health says why', async () => {
@@ -377,8 +377,8 @@ test('a request that comes during a drain is UNAVAILABLE, and health says why', 
   await request(edge.address, '/livez')
   const drained = edge.server.drain(SOON_MS)
   const answers = await Promise.all([health, live, late].map(finished))
-  expect(answers[0]).toMatch(/^HTTP\/1\.1 503 [\s\S]*\{"status":"NOT_SERVING"\}$/)
-  expect(answers[1]).toMatch(/^HTTP\/1\.1 200 [\s\S]*\{"status":"ALIVE"\}$/)
+  expect(answers[0]).toMatch(/^HTTP\/1\.1 503 [\s\S]*\{"status":"NOT_SERVING"\}\n$/)
+  expect(answers[1]).toMatch(/^HTTP\/1\.1 200 [\s\S]*\{"status":"ALIVE"\}\n$/)
   expect(answers[2]).toMatch(/^HTTP\/1\.1 503 [\s\S]*"code":"UNAVAILABLE","message":"the server is stopping/)
   answer.resolve(NO_ROWS)
   expect(await drained).toBe(true)

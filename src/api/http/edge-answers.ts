@@ -27,9 +27,10 @@ export class EdgeAnswers {
     this.#options = options
   }
 
+  /** With a line end, for people whose prompt comes after it. */
   json(reply: FastifyReply, text: string, status = 200): void {
     this.beginSending(reply)
-    reply.code(status).header('content-type', JSON_TYPE).send(text)
+    reply.code(status).header('content-type', JSON_TYPE).send(`${text}\n`)
   }
 
   fault(reply: FastifyReply, fault: HttpFault): void {
