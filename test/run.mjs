@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ensureCurlInstalled } from './support/curl/ensure-installed.mjs'
 import { ensureRedisInstalled } from './support/redis/ensure-installed.mjs'
 import { ensureS3Installed } from './support/s3/ensure-installed.mjs'
 
@@ -58,7 +59,10 @@ function hasServer(name, ensureInstalled) {
 }
 
 const built = CHECKS.map(runCheck)[0]
-const hasServers = () => hasServer('redis-server', ensureRedisInstalled) && hasServer('S3 server', ensureS3Installed)
+const hasServers = () =>
+  hasServer('redis-server', ensureRedisInstalled) &&
+  hasServer('S3 server', ensureS3Installed) &&
+  hasServer('curl', ensureCurlInstalled)
 if (built && hasServers()) runVitest(process.argv.slice(2))
 const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''
 console.log(`\n${counts.passed} passed, ${counts.failed} failed${skipped}`)

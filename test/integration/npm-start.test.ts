@@ -17,7 +17,18 @@ beforeEach(() => {
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }))
 
 test('options are passed on, and SIGTERM to npm ends the server with 0', async () => {
-  const args = ['start', '--', '--grpc', '127.0.0.1:0', '--data-dir', dataDir, '--sync-on-start', 'never']
+  const args = [
+    'start',
+    '--',
+    '--grpc',
+    '127.0.0.1:0',
+    '--http',
+    '127.0.0.1:0',
+    '--data-dir',
+    dataDir,
+    '--sync-on-start',
+    'never',
+  ]
   const npm = spawn('npm', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'ignore'] })
   const ended = once(npm, 'exit')
   let address = ''
