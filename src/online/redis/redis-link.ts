@@ -1,7 +1,7 @@
 /**
  * What the Redis adapter asks of its connections: commands sent to the node that holds a shard, and news of changed keys.
  *
- * `connect/` implements it over ioredis for one server and for a Cluster. The store above it knows shards, keys and scripts;
+ * `connect/` implements it for one server and for a Cluster. The store above it knows shards, keys and scripts;
  * the link knows nodes, slots, redirections, timeouts, and whether a node can be trusted.
  */
 

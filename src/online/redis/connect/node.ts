@@ -69,9 +69,9 @@ export class RedisNode {
     return this.#session === undefined ? Promise.reject(this.fault) : this.#session.ask(command)
   }
 
-  async send(command: RedisCommand, delivery: Delivery): Promise<RedisReply> {
-    if (this.#state === 'starting') await this.started
-    if (this.#session === undefined || this.#state !== 'up') throw this.#refusal()
+  send(command: RedisCommand, delivery: Delivery): Promise<RedisReply> {
+    if (this.#state === 'starting') return this.started.then(() => this.send(command, delivery))
+    if (this.#session === undefined || this.#state !== 'up') return Promise.reject(this.#refusal())
     return this.#session.send(command, delivery)
   }
 

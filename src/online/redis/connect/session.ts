@@ -33,9 +33,9 @@ const ASKING: RedisCommand = { name: 'ASKING', args: [] }
 
 export async function openSession(address: RedisAddress, options: SessionOptions): Promise<Session> {
   const opened = await Promise.allSettled([
+    openConnection(address, options, 'reads'),
     openConnection(address, options),
-    openConnection(address, options),
-    ...(options.replicaReads ? [openConnection(address, options, 'readonly')] : []),
+    ...(options.replicaReads ? [openConnection(address, options, 'lagging-reads')] : []),
   ])
   const connections = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const failed = opened.find((result) => result.status === 'rejected')
@@ -83,23 +83,25 @@ export class Session {
   }
 
   /** Rejects with `RedisReplyError` or `LinkFault`. */
-  async send(command: RedisCommand, { channel, asking, wait }: Delivery): Promise<RedisReply> {
+  send(command: RedisCommand, { channel, asking, wait }: Delivery): Promise<RedisReply> {
     const trust = this.#trust
-    if (this.#fault !== undefined || trust === undefined) throw this.#fault ?? this.#notReady()
+    if (this.#fault !== undefined || trust === undefined) return Promise.reject(this.#fault ?? this.#notReady())
     const connection = this.#connection(channel)
     const sentAtMs = this.#options.clock.monotonicMs()
-    try {
-      // Its error comes again as the one of the command itself.
-      if (asking) connection.send(ASKING).catch(() => undefined)
-      const reply = await connection.send(command, wait)
-      this.#accept(trust, sentAtMs)
-      return reply
-    } catch (error) {
-      if (error instanceof RedisReplyError) this.#accept(trust, sentAtMs)
-      // Why the session ended says more than that the connection was closed for it.
-      if (error instanceof LinkFault && error.kind !== 'replicas' && this.#fault !== undefined) throw this.#fault
-      throw error
-    }
+    // Its error comes again as the one of the command itself.
+    if (asking) connection.send(ASKING).catch(() => undefined)
+    return connection.send(command, wait).then(
+      (reply) => {
+        this.#accept(trust, sentAtMs)
+        return reply
+      },
+      (error) => {
+        if (error instanceof RedisReplyError) this.#accept(trust, sentAtMs)
+        // Why the session ended says more than that the connection was closed for it.
+        if (error instanceof LinkFault && error.kind !== 'replicas' && this.#fault !== undefined) throw this.#fault
+        throw error
+      },
+    )
   }
 
   close(): void {
