@@ -75,7 +75,7 @@ export function fetchedRows(
     const flight: Flight = {
       key,
       beganAtMs: nowMs,
-      current: true,
+      generation: 0,
       isFresh,
       isSent: false,
       lagMs: 0,
@@ -130,7 +130,8 @@ export function fetchedRows(
   }
 
   function board(request: Passenger, keys: readonly RowKey[], isFresh: boolean): void {
-    const nowMs = clock.monotonicMs()
+    // Whole, and so a little older than it is: what has a fraction is an object of its own in each flight and entry.
+    const nowMs = Math.floor(clock.monotonicMs())
     for (let slot = 0; slot < keys.length; slot++) {
       const flight = flightOf(keys[slot]!, isFresh, nowMs)
       if (flight.hedgeRow === undefined) flight.seats = { request, slot, next: flight.seats }

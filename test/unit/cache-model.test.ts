@@ -12,7 +12,7 @@ const TTL_MS = 100
 const STALE_MS = 250
 const one = view('v', [feature('n', 'int32')])
 function begun(cache: RowCache, key: RowKey, beganAtMs: number): Fill {
-  const fill = { key, beganAtMs, current: true }
+  const fill = { key, beganAtMs, generation: 0 }
   cache.beginFill(fill)
   return fill
 }
@@ -145,6 +145,17 @@ test('entries leave by bytes and by count, the least recently used first', () =>
   expect(cache.size().bytes).toBeLessThanOrEqual(5000)
   fill('f', 6000)
   expect(cache.get('f' as RowKey, 0)).toBeUndefined()
+})
+
+test('an entry evicted while its key is read again does not take the read with it', () => {
+  const cache = createRowCache({ bytesMax: 1 << 20, entriesMax: 1, ttlMs: TTL_MS, staleIfErrorMs: STALE_MS })
+  const [a, b] = KEYS as readonly [RowKey, RowKey]
+  cache.endFill(begun(cache, a, 0), rowAt(1), 0)
+  const again = begun(cache, a, 1)
+  cache.endFill(begun(cache, b, 1), rowAt(2), 0)
+  expect([cache.get(a, 1), cache.joinable(a, 1)]).toEqual([undefined, again])
+  cache.endFill(again, rowAt(3), 0)
+  expect([positionOf(cache.get(a, 1)), cache.get(b, 1), cache.size().entries]).toEqual([3, undefined, 1])
 })
 
 test('a row cut out of a larger buffer does not keep that buffer', () => {
