@@ -28,7 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   offline: ['domain', 'lib', 'online/online-store.ts'],
   'online/lmdb': ['domain', 'lib', 'online'],
-  'online/redis/connect': ['domain', 'lib', 'online/redis/redis-link.ts'],
+  'online/redis/connect': ['domain', 'lib', 'online/redis/redis-link.ts', 'online/redis/encode-command.ts'],
   'online/redis': ['domain', 'lib', 'online'],
   workers: ['domain', 'lib', 'online/online-store.ts'],
   online: ['domain', 'lib'],

@@ -1,8 +1,6 @@
-/** The RESP2 of the Redis link: replies come out whole whatever pieces the socket reads, and commands are as ioredis writes them. */
+/** The RESP2 of the Redis link: replies come out whole whatever pieces the socket reads. */
 import fc from 'fast-check'
-import { Command } from 'ioredis'
 import { expect, test } from 'vitest'
-import { encodeCommand } from '../../src/online/redis/connect/resp-command.ts'
 import { RespFault, RespReader } from '../../src/online/redis/connect/resp-reader.ts'
 import type { RedisReply } from '../../src/online/redis/redis-link.ts'
 
@@ -39,7 +37,7 @@ function reading(): { readonly reader: RespReader; readonly heard: Heard[] } {
   return { reader, heard }
 }
 
-/** In pieces of these lengths, over and over; each in a buffer that is overwritten afterwards only if nothing came of it. */
+/** In pieces of these lengths, over and over. */
 function readInPieces(reader: RespReader, bytes: Buffer, lengths: readonly number[]): void {
   for (let at = 0, turn = 0; at < bytes.length; turn++) {
     const end = at + lengths[turn % lengths.length]!
@@ -87,19 +85,4 @@ test.each([
   ['a line without end', `+${'a'.repeat(100_000)}`],
 ])('what is no reply is a fault: %s', (_name, said) => {
   expect(() => reading().reader.read(Buffer.from(said))).toThrow(RespFault)
-})
-
-const argument = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 50 }),
-  fc.maxSafeInteger(),
-  fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
-)
-
-test('a command is byte for byte what ioredis would send', () => {
-  fc.assert(
-    fc.property(fc.constantFrom('SET', 'EVALSHA'), fc.array(argument, { maxLength: 20 }), (name, args) => {
-      const expected = new Command(name, [...args], { replyEncoding: null }).toWritable({} as never)
-      expect(encodeCommand({ name, args }).equals(Buffer.from(expected as Buffer))).toBe(true)
-    }),
-  )
 })

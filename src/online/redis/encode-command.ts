@@ -1,8 +1,8 @@
 /**
  * A command as Redis reads it (RESP): an array of bulk strings, in one buffer.
  *
- * ioredis makes a buffer for the length of each argument and joins them all; of a write of 100 rows of 2 KB that was a quarter of what
- * the adapter cost.
+ * Rather than a buffer for the length of each argument and all of them joined, as ioredis has it: of a write of 100 rows of 2 KB that was a
+ * quarter of what the adapter cost.
  */
 import type { RedisArgument } from './redis-link.ts'
 

@@ -12,10 +12,10 @@
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Clock } from '../../../lib/clock.ts'
+import { encodeCommand } from '../encode-command.ts'
 import { type RedisCommand, type RedisReply, RedisReplyError } from '../redis-link.ts'
 import { LinkFault } from './link-fault.ts'
 import { addressName, type RedisAddress, type RedisLocation } from './link-options.ts'
-import { encodeCommand } from './resp-command.ts'
 import { RespReader } from './resp-reader.ts'
 
 export interface ConnectionOptions {
@@ -172,9 +172,9 @@ export class Connection {
     else process.nextTick(leave)
   }
 
-  #write(command: RedisCommand): Promise<RedisReply> {
+  #write({ name, args, encoded }: RedisCommand): Promise<RedisReply> {
     if (this.#awaited.length === 0) this.#progressAtMs = this.#options.clock.monotonicMs()
-    this.#socket.write(command.encoded ?? encodeCommand(command))
+    this.#socket.write(encoded ?? encodeCommand(name, args))
     return new Promise((resolve, reject) => {
       this.#awaited.push({ resolve, reject })
     })
