@@ -80,7 +80,7 @@ function known(index) {
 }
 
 function expectNoTable(size) {
-  if (size > 0) throw new Error(`the peer gives its dynamic table ${size} bytes, and was allowed none`)
+  if (size > 0) throw new Error(`a header block has a dynamic table of ${size} bytes, and was allowed none`)
 }
 
 function takeString(input) {

@@ -1,0 +1,1 @@
+export function zipf(count: number, exponent: number): (random: number) => number
