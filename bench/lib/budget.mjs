@@ -16,14 +16,3 @@ export function heldAgainst(figures, scenarios) {
   })
   return held.filter(({ figure }) => scenarios.includes(figure.split('.')[0]))
 }
-
-/** What fell short, a line each. `scenarios` are those that ran; bars of others are left alone. */
-export function shortfalls(figures, scenarios) {
-  return heldAgainst(figures, scenarios)
-    .filter(({ met }) => !met)
-    .map(({ figure, bound, bar, value }) =>
-      value === undefined
-        ? `${figure}: no such figure was measured`
-        : `${figure} is ${value}, the bar is ${bound === 'max' ? 'at most' : 'at least'} ${bar}`,
-    )
-}

@@ -35,7 +35,8 @@ test('every benchmark brings every figure', { timeout: 300_000 }, () =>
       if (mayHaveAnySign(name)) expect(value, name).toEqual(expect.anything())
       else expect(value, name).toBeGreaterThan(0)
     }
-    expect(machine).toMatchObject({ node: process.version, cores: expect.any(Number) })
+    const versions = expect.objectContaining({ twinstore: expect.any(String), '@grpc/grpc-js': expect.any(String) })
+    expect(machine).toMatchObject({ node: process.version, cores: expect.any(Number), versions })
     expect(stdout).toContain('unary-hit: ')
     await expectReport(join(dir, 'figures.html'), measured)
   }),
@@ -73,4 +74,11 @@ test('a benchmark that does not exist is refused by name', async () => {
 
 test('figures of a quick run are not held against the bars', async () => {
   await expect(run(process.execPath, [RUN, '--quick', '--check'])).rejects.toMatchObject({ code: 2 })
+})
+
+test('a number of runs that is none is refused', async () => {
+  await expect(run(process.execPath, [RUN, '--runs', '0'])).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--runs takes a whole number from 1'),
+  })
 })

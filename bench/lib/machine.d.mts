@@ -1,0 +1,1 @@
+export function machineSlug(machine: { readonly cpu: string; readonly cores: number }): string
