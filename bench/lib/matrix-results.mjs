@@ -65,32 +65,40 @@ export class MatrixResults {
   }
 
   #plots() {
-    const corners = Object.keys(this.#histograms).filter((name) => name.includes('.open.'))
-    const percentiles = [...new Set(corners.map((name) => name.slice(0, name.indexOf('.'))))].map((cell) => ({
-      title: `${cell}: latency at the same fixed pace`,
+    const lines = ['p50', 'p99'].flatMap((percentile) => [
+      this.#lines(`50 features, ${percentile} against rows`, {
+        percentile,
+        of: 'rows',
+        isOn: ({ features }) => features === 50,
+      }),
+      this.#lines(`1 row, ${percentile} against features`, {
+        percentile,
+        of: 'features',
+        isOn: ({ rows }) => rows === 1,
+      }),
+    ])
+    const paced = this.#cells.filter(({ name }) => this.#histograms[`${name}.open.${BASELINE}`] !== undefined)
+    const percentiles = paced.map(({ name, rows, features }) => ({
+      title: `${rows} x ${features}, latency at the same fixed pace`,
       kind: 'percentiles',
-      series: corners
-        .filter((name) => name.startsWith(`${cell}.`))
-        .map((name) => ({ name: name.slice(name.lastIndexOf('.') + 1), histogram: this.#histograms[name] })),
+      series: this.#names.map((each) => ({ ...seriesOf(each), histogram: this.#histograms[`${name}.open.${each}`] })),
     }))
-    return [
-      this.#lines('50 features: latency against rows', 'rows', (cell) => cell.features === 50),
-      this.#lines('1 row: latency against features', 'features', (cell) => cell.rows === 1),
-      ...percentiles,
-    ]
+    return [...lines, ...percentiles]
   }
 
-  #lines(title, of, isOn) {
+  #lines(title, { percentile, of, isOn }) {
     const cells = this.#cells.filter(isOn)
-    const series = this.#names.flatMap((name) =>
-      ['p50', 'p99'].map((percentile) => ({
-        name: `${name} ${percentile}`,
-        points: cells.map((cell) => {
-          const { median, min, max } = this.#figures[`${cell.name}.${name}.${percentile}_ms`]
-          return [cell[of], median, min, max]
-        }),
-      })),
-    )
+    const series = this.#names.map((name) => ({
+      ...seriesOf(name),
+      points: cells.map((cell) => {
+        const { median, min, max } = this.#figures[`${cell.name}.${name}.${percentile}_ms`]
+        return [cell[of], median, min, max]
+      }),
+    }))
     return { title, kind: 'lines', x: { label: of }, y: { label: 'ms', log: true }, series }
   }
+}
+
+function seriesOf(name) {
+  return name === BASELINE ? { name, baseline: true } : { name }
 }
