@@ -18,6 +18,8 @@ const NOT_EXPIRED = ['--cache-ttl', '1h']
 
 /** By name. `prepareStatic(bytes)` sets what the static server answers. */
 export async function openContenders(defer, { itemCount, peers }) {
+  // First, because one that cannot be used is known in a moment.
+  const opened = await Promise.all(peers.map((peer) => openPeer(defer, peer)))
   const redis = await startRedis()
   defer(() => redis.dispose())
   const server = await startTwinstore(defer, {
@@ -32,12 +34,7 @@ export async function openContenders(defer, { itemCount, peers }) {
   const twinstore = openTwinstore('twinstore', 'CONSISTENCY_CACHED', raw, server.address)
   const fresh = openTwinstore('fresh', 'CONSISTENCY_FRESH', raw, server.address)
   return {
-    contenders: [
-      { ...twinstore, name: 'static', target: bare.address },
-      twinstore,
-      fresh,
-      ...(await Promise.all(peers.map((peer) => openPeer(defer, peer)))),
-    ],
+    contenders: [{ ...twinstore, name: 'static', target: bare.address }, twinstore, fresh, ...opened],
     prepareStatic: (answer) => bareClient.call('/bench.Static/Prepare', answer),
   }
 }
