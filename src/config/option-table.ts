@@ -1141,6 +1141,14 @@ export const OPTIONS = {
     max: 10_000,
     description: 'Requests of one StreamFeatures call that are under way at once.',
   },
+  'answer-buffers-bytes': {
+    group: 'Edge',
+    kind: 'bytes',
+    default: 16 * MiB,
+    min: 0,
+    max: GiB,
+    description: 'Buffers of gRPC answers kept to be used again; those in use come on top.',
+  },
   'grpc-message-bytes-max': {
     group: 'Edge',
     kind: 'bytes',

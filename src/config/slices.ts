@@ -221,6 +221,7 @@ export function grpcLimits(config: Config) {
     messageBytesMax: config['grpc-message-bytes-max'],
     streamsMax: config['grpc-streams-max'],
     streamWindow: config['stream-window'],
+    answerBuffersBytes: config['answer-buffers-bytes'],
     keepaliveTimeMs: config['grpc-keepalive-time'],
     keepaliveTimeoutMs: config['grpc-keepalive-timeout'],
   }

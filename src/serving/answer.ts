@@ -3,6 +3,7 @@ import type { EntityColumns } from './entity-columns.ts'
 import type { OnDemandResult } from './on-demand-results.ts'
 import type { Plan } from './plan.ts'
 import type { RowSet } from './read-rows.ts'
+import type { Caller } from './serving-service.ts'
 
 export interface Answer {
   readonly plan: Plan
@@ -14,4 +15,10 @@ export interface Answer {
   /** By index in `Plan.onDemand`. */
   readonly onDemand: readonly OnDemandResult[]
   readonly responseBytesMax: number
+  readonly caller: Caller | undefined
+}
+
+/** Where an answer of at most so many bytes is written. */
+export function roomFor({ caller }: Answer, bytes: number): Buffer {
+  return caller?.roomFor?.(bytes) ?? Buffer.allocUnsafe(bytes)
 }

@@ -8,7 +8,7 @@
  */
 import { SlotStatus } from '../domain/outcome.ts'
 import { varintLength, writeVarint } from '../lib/wire.ts'
-import type { Answer } from './answer.ts'
+import { type Answer, roomFor } from './answer.ts'
 import { checkAnswerLength } from './assemble-values.ts'
 import { BackwardWriter } from './backward-writer.ts'
 import { putFloats } from './float-values.ts'
@@ -38,14 +38,16 @@ interface Target {
 export function assembleTensor(answer: Answer, layout: TensorLayout, head: Buffer): Buffer {
   const { rowCount } = answer.columns
   const columnCount = answer.plan.layout.columns.length
-  const dataStart = (head.length + HEAD_ROOM + 3) & ~3
   const dataLength = 4 * rowCount * layout.width
   const statusCount = rowCount * columnCount
+  const statusesHead = 1 + varintLength(statusCount)
+  const length = head.length + HEAD_ROOM + dataLength + statusesHead + statusCount
+  checkAnswerLength(length, answer.responseBytesMax)
+  const buffer = roomFor(answer, length + Float32Array.BYTES_PER_ELEMENT - 1)
+  // A view of floats begins at a multiple of four of the memory that it is a view of, wherever in that the room is.
+  const dataStart = ((buffer.byteOffset + head.length + HEAD_ROOM + 3) & ~3) - buffer.byteOffset
   const statusesTagAt = dataStart + dataLength
-  const statusesAt = statusesTagAt + 1 + varintLength(statusCount)
-  checkAnswerLength(statusesAt + statusCount, answer.responseBytesMax)
-  // Not from Node's pool: a slice of it could begin anywhere.
-  const buffer = Buffer.allocUnsafeSlow(statusesAt + statusCount)
+  const statusesAt = statusesTagAt + statusesHead
   const matrix = new Float32Array(buffer.buffer, buffer.byteOffset + dataStart, rowCount * layout.width).fill(
     Number.NaN,
   )

@@ -10,7 +10,7 @@ import { TwinstoreError } from '../domain/errors.ts'
 import { SlotStatus } from '../domain/outcome.ts'
 import { ROW_HEADER_BYTES, rowIsFromHistory, VERSION_OFFSET } from '../domain/row-codec.ts'
 import { varintLength } from '../lib/wire.ts'
-import type { Answer } from './answer.ts'
+import { type Answer, roomFor } from './answer.ts'
 import { BackwardWriter } from './backward-writer.ts'
 import type { OnDemandSegment, ViewSegment } from './plan.ts'
 import { RowFields } from './row-fields.ts'
@@ -34,7 +34,7 @@ export function assembleValues(answer: Answer, head: Buffer): Buffer {
     length += 1 + varintLength(vector) + vector
   }
   checkAnswerLength(length, answer.responseBytesMax)
-  const writer = new BackwardWriter(Buffer.allocUnsafe(length), length)
+  const writer = new BackwardWriter(roomFor(answer, length), length)
   for (let row = rowCount - 1; row >= 0; row--) writeVector(writer, answer, row, isFlagged[row] === 1)
   writer.bytes(head)
   assert(writer.at === 0, 'the answer has another length than was added up')

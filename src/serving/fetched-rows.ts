@@ -21,7 +21,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { OnlineStore } from '../online/online-store.ts'
 import { type Flight, fillSlot, type Passenger, vacate } from './flight.ts'
 import { type LookUps, RETRY_AFTER_MS } from './look-ups.ts'
-import { type ReadOptions, type ReadRows, type RowSet, UNAVAILABLE_ROW } from './read-rows.ts'
+import { type ReadRows, type RowSet, UNAVAILABLE_ROW } from './read-rows.ts'
 import type { RecentChanges } from './recent-changes.ts'
 import { NO_ROW, type RowCache } from './row-cache.ts'
 import { flightSender, type SendCounts, type SendOptions } from './send-flights.ts'
@@ -139,7 +139,8 @@ export function fetchedRows(
     }
   }
 
-  return (keys, { isFresh, signal }) => {
+  return (keys, { isFresh, caller }) => {
+    const signal = caller?.signal
     if (signal?.aborted) throw abortError(signal)
     if (keys.length === 0) return { rows: [] }
     if (pending + keys.length > options.pendingKeysMax) {
@@ -156,7 +157,7 @@ export function fetchedRows(
 /** Resolves once `board` has put the request on its flights and all have landed; rejects as soon as the signal aborts. */
 function landed(
   keys: readonly RowKey[],
-  signal: ReadOptions['signal'],
+  signal: AbortSignal | undefined,
   board: (request: Passenger) => void,
 ): Promise<RowSet> {
   return new Promise((resolve, reject) => {

@@ -1,10 +1,11 @@
 /** The one interface of the layers between a plan and the online store: cache, then fetch. */
 import type { RowKey } from '../domain/entity-key.ts'
+import type { Caller } from './serving-service.ts'
 
 export interface ReadOptions {
   /** Whether the answer must come from the online store. */
   readonly isFresh: boolean
-  readonly signal: AbortSignal | undefined
+  readonly caller: Caller | undefined
 }
 
 /** One row per key asked for, in order. */

@@ -4,5 +4,16 @@ export interface ServingService {
    * `GetFeaturesRequest` to `GetFeaturesResponse`, both serialized. A buffer, not a promise, when the cache alone
    * answers. Throws or rejects with a `TwinstoreError`.
    */
-  getFeatures(request: Buffer, signal?: AbortSignal): Buffer | Promise<Buffer>
+  getFeatures(request: Buffer, caller?: Caller): Buffer | Promise<Buffer>
+}
+
+/** Whoever asks. An `AbortController` is one. */
+export interface Caller {
+  /** Aborts when the answer is no longer wanted. Only what has to wait asks for it, so that it may be made on demand. */
+  readonly signal: AbortSignal
+  /**
+   * The buffer of so many bytes that the answer is written into, which may be what the answer is sent from; the answer is
+   * all of it or a part. Without it an answer gets a buffer of its own.
+   */
+  roomFor?(bytes: number): Buffer
 }

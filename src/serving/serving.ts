@@ -30,7 +30,7 @@ import { createRowCache, type RowCacheOptions } from './row-cache.ts'
 import { rowKeys } from './row-keys.ts'
 import { rowStates } from './row-state.ts'
 import type { OnFault } from './serving-fault.ts'
-import type { ServingService } from './serving-service.ts'
+import type { Caller, ServingService } from './serving-service.ts'
 
 export interface ServingOptions {
   readonly definitions: DefinitionsSource
@@ -86,21 +86,29 @@ export function createServing(options: ServingOptions): Serving {
     featuresMax: limits.featuresMax,
   })
 
-  function serve(request: Buffer, signal: AbortSignal | undefined): Buffer | Promise<Buffer> {
+  function serve(request: Buffer, caller: Caller | undefined): Buffer | Promise<Buffer> {
     const nowMicros = clock.nowMicros()
     const head = readRequestHead(request)
     const plan = planOf(head.selection)
     if (head.isTensor && 'problem' in plan.tensor) throw new TwinstoreError('INVALID_ARGUMENT', plan.tensor.problem)
     const columns = readEntityColumns(head, plan, limits.entitiesMax)
-    const rows = readRows(rowKeys(plan, columns, limits.entityKeyBytesMax), { isFresh: head.isFresh, signal })
-    const finish = (rowSet: RowSet): Buffer => assemble(head, plan, columns, rowSet, nowMicros)
+    const rows = readRows(rowKeys(plan, columns, limits.entityKeyBytesMax), { isFresh: head.isFresh, caller })
+    const finish = (rowSet: RowSet): Buffer => assemble(head, plan, columns, rowSet, nowMicros, caller)
     return rows instanceof Promise ? rows.then(finish) : finish(rows)
   }
 
-  function assemble(head: RequestHead, plan: Plan, columns: EntityColumns, rowSet: RowSet, nowMicros: number): Buffer {
+  function assemble(
+    head: RequestHead,
+    plan: Plan,
+    columns: EntityColumns,
+    rowSet: RowSet,
+    nowMicros: number,
+    caller: Caller | undefined,
+  ): Buffer {
     const states = rowStates(plan, rowSet, nowMicros)
     const onDemand = plan.onDemand.map((view) => onDemandResult(plan, view, columns, rowSet, states, onFault))
-    const answer: Answer = { plan, columns, rowSet, states, onDemand, responseBytesMax: limits.responseBytesMax }
+    const { responseBytesMax } = limits
+    const answer: Answer = { plan, columns, rowSet, states, onDemand, responseBytesMax, caller }
     const { layout } = plan
     const isKnown = head.knownLow === layout.idLow && head.knownHigh === layout.idHigh
     const begin = isKnown ? layout.knownHead : layout.fullHead
@@ -110,13 +118,13 @@ export function createServing(options: ServingOptions): Serving {
   }
 
   return {
-    getFeatures(request, signal) {
+    getFeatures(request, caller) {
       if (request.length > limits.requestBytesMax) {
         const problem = `the request has ${request.length} bytes, at most ${limits.requestBytesMax} (request-bytes-max)`
         throw new TwinstoreError('INVALID_ARGUMENT', problem)
       }
       try {
-        return serve(request, signal)
+        return serve(request, caller)
       } catch (error) {
         if (!(error instanceof WireError)) throw error
         throw new TwinstoreError('INVALID_ARGUMENT', `not a GetFeaturesRequest: ${error.message}`, { cause: error })

@@ -105,6 +105,7 @@ export const limits: GrpcLimits = {
   messageBytesMax: 1024 * 1024,
   streamsMax: 100,
   streamWindow: 4,
+  answerBuffersBytes: 1024 * 1024,
   keepaliveTimeMs: 60_000,
   keepaliveTimeoutMs: 20_000,
 }

@@ -96,9 +96,9 @@ test('a drain ends calls that outlast its deadline', async () => {
   const begun = deferred()
   const aborted = deferred<unknown>()
   await start({
-    getFeatures: (_request, signal) => {
+    getFeatures: (_request, caller) => {
       begun.resolve()
-      return new Promise(() => signal!.addEventListener('abort', () => aborted.resolve(signal!.reason)))
+      return new Promise(() => caller!.signal.addEventListener('abort', () => aborted.resolve(caller!.signal.reason)))
     },
   })
   const inFlight = failureOf(unary(edge.client, GET, Buffer.alloc(0)))

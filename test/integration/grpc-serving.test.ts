@@ -99,11 +99,11 @@ test('a message above the limit is RESOURCE_EXHAUSTED naming the option', async 
 test('a passed deadline aborts the work and is DEADLINE_EXCEEDED', async () => {
   const aborted = deferred<unknown>()
   await start({
-    getFeatures: (_request, signal) =>
+    getFeatures: (_request, caller) =>
       new Promise((_, reject) => {
-        signal!.addEventListener('abort', () => {
-          aborted.resolve(signal!.reason)
-          reject(signal!.reason)
+        caller!.signal.addEventListener('abort', () => {
+          aborted.resolve(caller!.signal.reason)
+          reject(caller!.signal.reason)
         })
       }),
   })
@@ -136,8 +136,8 @@ test('a cancelled call aborts the work with CANCELLED', async () => {
 test('the signal of a call that ended well stays quiet', async () => {
   const signals: AbortSignal[] = []
   await start({
-    getFeatures: async (request, signal) => {
-      signals.push(signal!)
+    getFeatures: async (request, caller) => {
+      signals.push(caller!.signal)
       return request
     },
   })
@@ -224,10 +224,10 @@ test('StreamFeatures takes no more requests while the client does not read', asy
 test('a fault in a stream ends it with its status after the answers before it', async () => {
   const aborted = deferred<boolean>()
   await start({
-    getFeatures(request, signal) {
+    getFeatures(request, caller) {
       if (request[0] === 2) throw new TwinstoreError('NOT_FOUND', 'unknown service "x"')
       if (request[0] === 0) return new Promise((resolve) => setImmediate(() => resolve(request)))
-      if (request[0] === 3) signal!.addEventListener('abort', () => aborted.resolve(true))
+      if (request[0] === 3) caller!.signal.addEventListener('abort', () => aborted.resolve(true))
       return request
     },
   })
@@ -244,9 +244,9 @@ test('a cancelled stream aborts what is under way', async () => {
   const begun = deferred()
   const aborted = deferred<unknown>()
   await start({
-    getFeatures: (_request, signal) => {
+    getFeatures: (_request, caller) => {
       begun.resolve()
-      return new Promise(() => signal!.addEventListener('abort', () => aborted.resolve(signal!.reason)))
+      return new Promise(() => caller!.signal.addEventListener('abort', () => aborted.resolve(caller!.signal.reason)))
     },
   })
   const call = duplex(edge.client, STREAM)

@@ -131,14 +131,17 @@ test('what is sent is the message that the service layer takes, and the layout i
 
 test('the deadline of the header ends the work; a write gives up before it, so that it can say how far it was', async () => {
   const reasons: unknown[] = []
-  const never = (_bytes: Buffer, signal?: AbortSignal) =>
+  const never = (signal?: AbortSignal) =>
     new Promise<Buffer>((_, reject) => {
       signal!.addEventListener('abort', () => {
         reasons.push((signal!.reason as TwinstoreError).code)
         reject(signal!.reason)
       })
     })
-  const edge = await start({ getFeatures: never, writeFeatures: never })
+  const edge = await start({
+    getFeatures: (_bytes, caller) => never(caller?.signal),
+    writeFeatures: (_bytes, signal) => never(signal),
+  })
   for (const [path, body] of [
     [GET, ASK],
     [WRITE, ROWS],
@@ -159,7 +162,8 @@ test('the deadline of the header ends the work; a write gives up before it, so t
 test('a client that goes away cancels its request', async () => {
   const began = deferred<AbortSignal>()
   const edge = await start({
-    getFeatures: (_bytes, signal) => {
+    getFeatures: (_bytes, caller) => {
+      const signal = caller?.signal
       began.resolve(signal!)
       return new Promise((_, reject) => signal!.addEventListener('abort', () => reject(signal!.reason)))
     },

@@ -69,7 +69,7 @@ test('a cancelled request ends at once and leaves the read to the others', async
   const made = manual()
   put(made, 'a', 1)
   const abort = new AbortController()
-  const cancelled = made.serving.getFeatures(request(['a']), abort.signal)
+  const cancelled = made.serving.getFeatures(request(['a']), abort)
   const other = made.serving.getFeatures(request(['a']))
   await made.turn()
   abort.abort(new TwinstoreError('DEADLINE_EXCEEDED', 'the deadline passed'))
@@ -84,7 +84,7 @@ test.each([
   [AbortSignal.abort(new DOMException('late', 'TimeoutError')), 'DEADLINE_EXCEEDED'],
 ])('a request that is over before it needs the store (%#)', async (signal, code) => {
   const made = manual()
-  await expect(made.serving.getFeatures(request(['a']), signal)).rejects.toMatchObject({ code })
+  await expect(made.serving.getFeatures(request(['a']), { signal })).rejects.toMatchObject({ code })
   expect(made.store.calls).toHaveLength(0)
 })
 

@@ -30,8 +30,8 @@ export function adminMethods(handlers: AdminHandlers, context: MethodContext): U
       (request, signal) => encodeParityEvents(handlers.parity(decodeParityRequest(request), { signal })),
       context,
     ),
-    Statistics: unaryMethod(async (request, signal) => {
-      const documents = await handlers.statistics(statisticsCall(statisticsRequest.decode(request)), { signal })
+    Statistics: unaryMethod(async (request, scope) => {
+      const documents = await handlers.statistics(statisticsCall(statisticsRequest.decode(request)), scope)
       return statisticsResponse.encode({ views: documents.map(viewMessage) })
     }, context),
     Status: unaryMethod(async (request) => {

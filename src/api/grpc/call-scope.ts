@@ -9,6 +9,8 @@ import type { ServerSurfaceCall } from '@grpc/grpc-js/build/src/server-call.js'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { answerMarginMs, deadlineExceeded } from '../deadline.ts'
+import type { AnswerBuffers } from './answer-buffers.ts'
+import { type Answered, AnswerRoom } from './framed-answer.ts'
 
 /** The longest delay timers take (2^31 - 1 ms, 24 days); a deadline beyond it is left to grpc-js. */
 const TIMER_MS_MAX = 0x7fffffff
@@ -16,28 +18,70 @@ const TIMER_MS_MAX = 0x7fffffff
 export interface CallScope {
   /** Aborts with a `TwinstoreError`: DEADLINE_EXCEEDED or CANCELLED. */
   readonly signal: AbortSignal
+  /** Why it was aborted, if it was. */
+  readonly abortReason: unknown
   /** To be called before the status is sent. */
   close(): void
 }
 
-/** With `leavesTimeToAnswer` the deadline comes early by `answerMarginMs`. */
-export function openUnaryScope(call: ServerSurfaceCall, clock: Clock, leavesTimeToAnswer = false): CallScope {
-  const controller = new AbortController()
-  let open = true
-  call.once('cancelled', () => {
-    if (open) controller.abort(abortReason(call, clock))
-  })
-  const leftMs = remainingMs(call, clock)
-  const timer =
-    leavesTimeToAnswer && leftMs <= TIMER_MS_MAX
-      ? clock.after(leftMs - answerMarginMs(leftMs), () => controller.abort(deadlineExceeded()))
-      : undefined
-  return {
-    signal: controller.signal,
-    close() {
-      open = false
-      timer?.cancel()
-    },
+/**
+ * The scope of a unary call. Its signal and the listeners behind it are made when somebody asks for the signal: an answer that is
+ * there at once needs none of it, and they would be a tenth of what such a call costs.
+ *
+ * With `leavesTimeToAnswer` the deadline comes early by `answerMarginMs`.
+ */
+export class UnaryScope implements CallScope {
+  readonly #call: ServerSurfaceCall
+  readonly #clock: Clock
+  readonly #leavesTimeToAnswer: boolean
+  readonly #room: AnswerRoom
+  #controller: AbortController | undefined
+  #timer: { cancel(): void } | undefined
+  #isOpen = true
+
+  constructor(call: ServerSurfaceCall, clock: Clock, buffers: AnswerBuffers, leavesTimeToAnswer: boolean) {
+    this.#call = call
+    this.#clock = clock
+    this.#room = new AnswerRoom(buffers)
+    this.#leavesTimeToAnswer = leavesTimeToAnswer
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= this.#watch()
+    return this.#controller.signal
+  }
+
+  get abortReason(): unknown {
+    return this.#controller?.signal.reason
+  }
+
+  roomFor(bytes: number): Buffer {
+    return this.#room.roomFor(bytes)
+  }
+
+  framed(answer: Buffer): Answered {
+    return this.#room.framed(answer)
+  }
+
+  close(): void {
+    this.#isOpen = false
+    this.#timer?.cancel()
+  }
+
+  #watch(): AbortController {
+    const call = this.#call
+    const clock = this.#clock
+    const controller = new AbortController()
+    const abort = (): void => {
+      if (this.#isOpen) controller.abort(abortReason(call, clock))
+    }
+    if (call.cancelled) abort()
+    else call.once('cancelled', abort)
+    const leftMs = remainingMs(call, clock)
+    if (this.#leavesTimeToAnswer && leftMs <= TIMER_MS_MAX) {
+      this.#timer = clock.after(leftMs - answerMarginMs(leftMs), () => controller.abort(deadlineExceeded()))
+    }
+    return controller
   }
 }
 
@@ -52,6 +96,9 @@ export function openStreamScope(call: ServerSurfaceCall, clock: Clock): CallScop
   const timer = leftMs <= TIMER_MS_MAX ? clock.after(Math.max(0, leftMs), abort) : undefined
   return {
     signal: controller.signal,
+    get abortReason() {
+      return controller.signal.reason
+    },
     close() {
       open = false
       timer?.cancel()

@@ -5,12 +5,14 @@
  * does not read, no further request is taken from the call, which HTTP/2 flow control passes on to the sender.
  */
 import type { handleBidiStreamingCall } from '@grpc/grpc-js'
-import type { ServingService } from '../../serving/serving-service.ts'
+import type { Caller, ServingService } from '../../serving/serving-service.ts'
+import type { AnswerBuffers } from './answer-buffers.ts'
+import { type Answered, AnswerRoom } from './framed-answer.ts'
 import { type ByteStream, type MethodContext, runStream } from './methods.ts'
 
 /** One request's place in the order. */
 interface Slot {
-  answer?: Buffer
+  answer?: Answered
   error?: unknown
   settled: boolean
 }
@@ -19,14 +21,20 @@ export function featureStreamMethod(
   serving: ServingService,
   window: number,
   context: MethodContext,
-): handleBidiStreamingCall<Buffer, Buffer> {
+): handleBidiStreamingCall<Buffer, Answered> {
   return (call) => {
-    void runStream(call, context, (signal) => answerInOrder(call, serving, window, signal))
+    void runStream(call, context, (signal) => answerInOrder(call, serving, window, context.buffers, signal))
   }
 }
 
 /** Resolves when every request is answered; rejects with the first failure in request order. */
-function answerInOrder(call: ByteStream, serving: ServingService, window: number, signal: AbortSignal): Promise<void> {
+function answerInOrder(
+  call: ByteStream,
+  serving: ServingService,
+  window: number,
+  buffers: AnswerBuffers,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const slots: Slot[] = []
     let requestsEnded = false
@@ -50,7 +58,7 @@ function answerInOrder(call: ByteStream, serving: ServingService, window: number
     call.on('data', (request: Buffer) => {
       const slot: Slot = { settled: false }
       slots.push(slot)
-      begin(serving, request, signal, slot, advance)
+      begin(serving, request, new StreamCaller(signal, buffers), slot, advance)
       advance()
     })
     call.on('drain', () => {
@@ -65,10 +73,29 @@ function answerInOrder(call: ByteStream, serving: ServingService, window: number
   })
 }
 
+/** One request of a stream: it is no longer wanted when the stream is not. */
+class StreamCaller implements Caller {
+  readonly signal: AbortSignal
+  readonly #room: AnswerRoom
+
+  constructor(signal: AbortSignal, buffers: AnswerBuffers) {
+    this.signal = signal
+    this.#room = new AnswerRoom(buffers)
+  }
+
+  roomFor(bytes: number): Buffer {
+    return this.#room.roomFor(bytes)
+  }
+
+  framed(answer: Buffer): Answered {
+    return this.#room.framed(answer)
+  }
+}
+
 /** Fills the slot, in this tick if the answer is there; calls `settled` if it comes later. */
-function begin(serving: ServingService, request: Buffer, signal: AbortSignal, slot: Slot, settled: () => void): void {
+function begin(serving: ServingService, request: Buffer, caller: StreamCaller, slot: Slot, settled: () => void): void {
   const fill = (answer: Buffer): void => {
-    slot.answer = answer
+    slot.answer = caller.framed(answer)
     slot.settled = true
   }
   const fail = (error: unknown): void => {
@@ -76,7 +103,7 @@ function begin(serving: ServingService, request: Buffer, signal: AbortSignal, sl
     slot.settled = true
   }
   try {
-    const answer = serving.getFeatures(request, signal)
+    const answer = serving.getFeatures(request, caller)
     if (Buffer.isBuffer(answer)) fill(answer)
     else answer.then(fill, fail).then(settled)
   } catch (error) {

@@ -16,30 +16,33 @@ import {
 import type { TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { deadlineExceeded } from '../deadline.ts'
-import { type CallScope, openStreamScope, openUnaryScope, remainingMs } from './call-scope.ts'
+import type { AnswerBuffers } from './answer-buffers.ts'
+import { type CallScope, openStreamScope, remainingMs, UnaryScope } from './call-scope.ts'
+import type { Answered } from './framed-answer.ts'
 import { type CallStatus, callStatus, isOperatingFault, requestError } from './status.ts'
 
 export interface MethodContext {
   readonly clock: Clock
+  readonly buffers: AnswerBuffers
   /** Told of faults that operators should see, with the method's path. Causes go here and nowhere else. */
   readonly onError: (error: TwinstoreError, method: string) => void
   /** Told of every call that ended: its method's path, the gRPC status code, and how long it took. */
   readonly onEnded: (method: string, code: number, durationMs: number) => void
 }
 
-export type ByteStream = ServerDuplexStream<Buffer, Buffer>
+export type ByteStream = ServerDuplexStream<Buffer, Answered>
 
 export interface UnaryOptions {
-  /** The client has to hear how far the work was when its deadline passed; see `openUnaryScope`. */
+  /** The client has to hear how far the work was when its deadline passed; see `UnaryScope`. */
   readonly leavesTimeToAnswer?: boolean
 }
 
 /** A handler that answers synchronously is replied to in the same tick, without a promise. */
 export function unaryMethod(
-  handle: (request: Buffer, signal: AbortSignal) => Buffer | Promise<Buffer>,
+  handle: (request: Buffer, scope: UnaryScope) => Buffer | Promise<Buffer>,
   context: MethodContext,
-  options: UnaryOptions = {},
-): handleUnaryCall<Buffer, Buffer> {
+  { leavesTimeToAnswer = false }: UnaryOptions = {},
+): handleUnaryCall<Buffer, Answered> {
   return (call, reply) => {
     const beganMs = context.clock.monotonicMs()
     const ended = (code: status) => context.onEnded(call.getPath(), code, context.clock.monotonicMs() - beganMs)
@@ -48,7 +51,7 @@ export function unaryMethod(
       ended(status.DEADLINE_EXCEEDED)
       return
     }
-    const scope = openUnaryScope(call, context.clock, options.leavesTimeToAnswer)
+    const scope = new UnaryScope(call, context.clock, context.buffers, leavesTimeToAnswer)
     const fail = (error: unknown): void => {
       scope.close()
       const answer = failure(error, scope, call.getPath(), context)
@@ -57,11 +60,11 @@ export function unaryMethod(
     }
     const succeed = (answer: Buffer): void => {
       scope.close()
-      reply(null, answer)
+      reply(null, scope.framed(answer))
       ended(status.OK)
     }
     try {
-      const answer = handle(call.request, scope.signal)
+      const answer = handle(call.request, scope)
       if (Buffer.isBuffer(answer)) succeed(answer)
       else answer.then(succeed, fail)
     } catch (error) {
@@ -127,7 +130,8 @@ async function writeAll(
 /** Whatever fails after the scope was aborted fails because of it; a failure that says so itself may say more. */
 function failure(error: unknown, scope: CallScope, method: string, context: MethodContext): CallStatus {
   const own = requestError(error)
-  const reason = scope.signal.aborted ? requestError(scope.signal.reason) : own
+  const { abortReason } = scope
+  const reason = abortReason === undefined ? own : requestError(abortReason)
   const cause = own.code === reason.code ? own : reason
   if (isOperatingFault(cause)) context.onError(cause, method)
   return callStatus(cause)

@@ -16,7 +16,7 @@ export function offlineMethods(handlers: OfflineHandlers, context: MethodContext
       context,
     ),
     GetHistory: unaryMethod(
-      async (request, signal) => encodeHistory(await handlers.getHistory(decodeHistory(request), { signal })),
+      async (request, scope) => encodeHistory(await handlers.getHistory(decodeHistory(request), scope)),
       context,
     ),
   }

@@ -8,7 +8,9 @@ import type { WriteService } from '../../writing/write-service.ts'
 import type { AdminHandlers } from '../admin-handlers.ts'
 import type { OfflineHandlers } from '../offline-handlers.ts'
 import { adminMethods } from './admin-methods.ts'
+import { AnswerBuffers } from './answer-buffers.ts'
 import { compactMethod } from './compact-method.ts'
+import { framedAnswers } from './framed-answer.ts'
 import { addHealth } from './health.ts'
 import type { MethodContext } from './methods.ts'
 import { offlineMethods } from './offline-methods.ts'
@@ -23,6 +25,8 @@ export interface GrpcLimits {
   readonly streamsMax: number
   /** Requests of one StreamFeatures call that are under way at once (option `stream-window`). */
   readonly streamWindow: number
+  /** Bytes of answer buffers that wait to be used again (option `answer-buffers-bytes`). */
+  readonly answerBuffersBytes: number
   /** How long a connection may be silent before it is pinged, and how long a ping may take, milliseconds. */
   readonly keepaliveTimeMs: number
   readonly keepaliveTimeoutMs: number
@@ -57,14 +61,14 @@ export interface GrpcServer {
 
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const { clock, limits } = options
-  const context: MethodContext = { clock, onError: options.onError, onEnded: options.onEnded }
+  const buffers = new AnswerBuffers(limits.answerBuffersBytes)
+  const context: MethodContext = { clock, buffers, onError: options.onError, onEnded: options.onEnded }
   // grpc-js prints to stderr what it also tells us; the log is ours.
   setLogVerbosity(logVerbosity.NONE)
-  const server = new Server(serverOptions(limits))
-  server.addService(
-    rawService('Serving'),
-    servingMethods(options.serving, options.writes, limits.streamWindow, context),
-  )
+  const serving = rawService('Serving')
+  const interceptors = [framedAnswers([serving.GetFeatures!.path, serving.StreamFeatures!.path])]
+  const server = new Server({ ...serverOptions(limits), interceptors })
+  server.addService(serving, servingMethods(options.serving, options.writes, limits.streamWindow, context))
   server.addService(rawService('Offline'), offlineMethods(options.offline, context))
   server.addService(rawService('Admin'), {
     ...adminMethods(options.admin, context),

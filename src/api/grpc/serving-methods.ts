@@ -12,9 +12,9 @@ export function servingMethods(
   context: MethodContext,
 ): UntypedServiceImplementation {
   return {
-    GetFeatures: unaryMethod((request, signal) => serving.getFeatures(request, signal), context),
+    GetFeatures: unaryMethod((request, scope) => serving.getFeatures(request, scope), context),
     StreamFeatures: featureStreamMethod(serving, streamWindow, context),
-    WriteFeatures: unaryMethod((request, signal) => writes.writeFeatures(request, signal), context, {
+    WriteFeatures: unaryMethod((request, scope) => writes.writeFeatures(request, scope.signal), context, {
       leavesTimeToAnswer: true,
     }),
     IngestFeatures: bidiMethod((requests, signal) => ingest(writes, requests, signal), context),

@@ -95,7 +95,7 @@ function getFeatures({ definitions, serving, selections, answerBytesMax }: Route
   const selectionOf = createSelectionCache(definitions, selections)
   return ({ body }, signal) => {
     const { selection, bytes } = readFeatureRequest(body, selectionOf)
-    const answer = serving.getFeatures(bytes, signal)
+    const answer = serving.getFeatures(bytes, { signal })
     return Buffer.isBuffer(answer)
       ? featureAnswerJson(answer, selection, answerBytesMax)
       : answer.then((later) => featureAnswerJson(later, selection, answerBytesMax))
