@@ -52,6 +52,10 @@ export function pairRequest({ origin, destination }, knownLayout) {
 /** `more`: further fields of the request. */
 export function usersRequest(first, count, knownLayout, more) {
   const user = Array.from({ length: count }, (_, offset) => userName(first + offset))
+  return namedUsersRequest(user, knownLayout, more)
+}
+
+export function namedUsersRequest(user, knownLayout, more) {
   return featuresRequest('wide_row', { user }, knownLayout, more)
 }
 

@@ -25,7 +25,7 @@ const PROCESS = fileURLToPath(new URL('load-process.mjs', import.meta.url))
  *
  *     target        host:port
  *     path          of the method; `requests`: the name of what was prepared
- *     order         { kind: 'inTurn' } (default) | { kind: 'uniform', seed } | { kind: 'zipf', exponent, seed }
+ *     order         { kind: 'inTurn', from } (default) | { kind: 'uniform', seed } | { kind: 'zipf', exponent, seed, drawSeed }
  *     mix           instead of these three: [{ name, path, requests, order, share, answerBytesMin }]
  *     pace          { kind: 'closed', inFlight } | { kind: 'open', perSecond, arrivals: 'constant' | 'poisson', seed }
  *     seconds       measured, after `warmSeconds` (0) that are not

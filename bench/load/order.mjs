@@ -2,21 +2,27 @@
 import { seededRandom } from './seeded-random.mjs'
 import { zipf } from './zipf.mjs'
 
-/** `order`: { kind: 'inTurn' } | { kind: 'uniform', seed } | { kind: 'zipf', exponent, seed }. Gives a function to an index. */
+/**
+ * `order`: { kind: 'inTurn', from } | { kind: 'uniform', seed } | { kind: 'zipf', exponent, seed, drawSeed }. Gives a function to an index.
+ *
+ * `from` (0) is the first index. With a `drawSeed` the same requests are the hot ones, and are drawn in another order: a second
+ * run that drew as the first did would find in a cache just what that one had missed.
+ */
 export function nextIndex(order, count) {
-  if (order.kind === 'inTurn') return inTurn(count)
+  if (order.kind === 'inTurn') return inTurn(count, order.from)
   const random = seededRandom(order.seed)
   if (order.kind === 'uniform') return () => Math.floor(random() * count)
   if (order.kind === 'zipf') {
     const rank = zipf(count, order.exponent)
     const places = scrambled(count, random)
-    return () => places[rank(random())]
+    const draw = order.drawSeed === undefined ? random : seededRandom(order.drawSeed)
+    return () => places[rank(draw())]
   }
   throw new Error(`no order ${order.kind}; there are inTurn, uniform and zipf`)
 }
 
-function inTurn(count) {
-  let turn = -1
+function inTurn(count, from = 0) {
+  let turn = from - 1
   return () => {
     turn = turn + 1 === count ? 0 : turn + 1
     return turn
