@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onForcedEnd } from './resources.mjs'
 
+const SERVER = 'cli/main.js'
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
 /**
@@ -14,7 +15,7 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
  */
 export function startTwinstore(defer, { definitions, dataDir, flags = [], nodeFlags = [], pausesFile }) {
   const where = ['--definitions', path(`../${definitions}`), '--data-dir', dataDir, '--grpc', '127.0.0.1:0']
-  const command = [path('../../dist/cli/main.js'), 'serve', ...where, '--log-level', 'error', ...flags]
+  const command = [path(`../../dist/${SERVER}`), 'serve', ...where, '--log-level', 'error', ...flags]
   const observing = pausesFile === undefined ? [] : ['--import', path('pauses-preload.mjs')]
   return startServer(defer, [...nodeFlags, ...observing, ...command], { BENCH_PAUSES: pausesFile })
 }
@@ -38,15 +39,23 @@ async function startServer(defer, args, environment = {}) {
     await ended
   }
   defer(stop)
-  const address = await Promise.race([
-    readyAddress(child),
+  const { address, metricsAddress } = await Promise.race([
+    readyAddresses(child),
     ended.then(() => {
       throw new Error(`${args[0]} ended before it was ready:\n${output()}`)
     }),
   ])
   const readySeconds = (performance.now() - spawnedMs) / 1000
   const { pid } = child
-  return { address, pid, readySeconds, cpuSeconds: () => cpuSeconds(pid), rssMib: () => rssMib(pid), stop }
+  return {
+    address,
+    metricsAddress,
+    pid,
+    readySeconds,
+    cpuSeconds: () => cpuSeconds(pid),
+    rssMib: () => rssMib(pid),
+    stop,
+  }
 }
 
 function spawnNode(args, environment = {}) {
@@ -64,10 +73,10 @@ function spawnNode(args, environment = {}) {
   return { child, ended, output: () => output, spawnedMs }
 }
 
-async function readyAddress(child) {
+async function readyAddresses(child) {
   for await (const line of createInterface({ input: child.stdout })) {
-    const ready = /^ready grpc (\S+)/.exec(line)
-    if (ready) return ready[1]
+    const ready = /^ready grpc (\S+)(?: metrics (\S+))?/.exec(line)
+    if (ready) return { address: ready[1], metricsAddress: ready[2] }
   }
   return new Promise(() => {})
 }
@@ -92,9 +101,19 @@ export function cpuSeconds(pid) {
 export function cpuSecondsWithChildren() {
   const { user, system } = process.cpuUsage()
   const own = (user + system) / 1e6
-  if (process.platform !== 'linux') return Number.NaN
-  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean)
-  return children.reduce((sum, pid) => sum + cpuSeconds(pid), own)
+  return process.platform === 'linux'
+    ? childrenOf(process.pid).reduce((sum, pid) => sum + cpuSeconds(pid), own)
+    : Number.NaN
+}
+
+/** The processes of a server that serve: itself, or its supervisor and then its workers. Its jobs are none of them. */
+export function servingPids(pid) {
+  if (process.platform !== 'linux') return [pid]
+  return [pid, ...childrenOf(pid).filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes(SERVER))]
+}
+
+function childrenOf(pid) {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
 }
 
 /** Resident memory now; NaN where the system does not tell. */
