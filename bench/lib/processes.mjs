@@ -42,7 +42,7 @@ async function startServer(defer, args, environment = {}) {
   const { address, metricsAddress } = await Promise.race([
     readyAddresses(child),
     ended.then(() => {
-      throw new Error(`${args[0]} ended before it was ready:\n${output()}`)
+      throw new Error(`node ${args.join(' ')} ended before it was ready:\n${output()}`)
     }),
   ])
   const readySeconds = (performance.now() - spawnedMs) / 1000
@@ -75,7 +75,7 @@ function spawnNode(args, environment = {}) {
 
 async function readyAddresses(child) {
   for await (const line of createInterface({ input: child.stdout })) {
-    const ready = /^ready grpc (\S+)(?: metrics (\S+))?/.exec(line)
+    const ready = /^ready grpc (\S+)(?: http \S+)?(?: metrics (\S+))?/.exec(line)
     if (ready) return { address: ready[1], metricsAddress: ready[2] }
   }
   return new Promise(() => {})
