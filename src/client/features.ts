@@ -2,20 +2,18 @@
 import { TwinstoreError } from '../domain/errors.ts'
 import type { ValueType } from '../domain/value-type.ts'
 import { lengthField, varintField } from '../lib/wire.ts'
+import type { AnswerLayout, Layout } from './answer-layout.ts'
 import { encodeColumns, rowsToColumns } from './columns.ts'
 import { columnTypes, type DescriptionCache } from './description.ts'
-import {
-  type FeatureRow,
-  type FeatureTensor,
-  type Layout,
-  readAnswer,
-  readTensor,
-  readVector,
-} from './feature-answer.ts'
+import { readAnswer } from './feature-answer.ts'
+import { type FeatureTensor, readTensor } from './feature-tensor.ts'
+import { type FeatureRow, readVector } from './feature-vector.ts'
 import { methodPath, readingAnswer } from './protocol.ts'
 import type { CallOptions, Transport } from './transport.ts'
 
-export type { FeatureRow, FeatureTensor, SlotStatusName } from './feature-answer.ts'
+export type { SlotStatusName } from './answer-layout.ts'
+export type { FeatureTensor } from './feature-tensor.ts'
+export type { FeatureRow } from './feature-vector.ts'
 
 export interface FeatureRequest extends CallOptions {
   /** The name of a feature service; or `features`. */
@@ -45,7 +43,7 @@ const LAYOUTS_MAX = 1000
 export class FeatureReader {
   readonly #transport: Transport
   readonly #descriptions: DescriptionCache
-  readonly #layouts = new Map<string, Layout>()
+  readonly #layouts = new Map<string, AnswerLayout>()
 
   constructor(transport: Transport, descriptions: DescriptionCache) {
     this.#transport = transport
@@ -62,21 +60,21 @@ export class FeatureReader {
       varintField(5, FORMAT[request.format ?? 'values']),
     ])
     const known = this.#layouts.get(key)
-    const bytes = known === undefined ? body : Buffer.concat([body, knownLayoutField(known)])
+    const bytes = known === undefined ? body : Buffer.concat([body, knownLayoutField(known.layout)])
     const answerBytes = await this.#transport.unary(methodPath('Serving', 'GetFeatures'), bytes, request)
     const answer = readingAnswer(() => readAnswer(answerBytes))
     const layout = answer.layout ?? known
-    if (layout === undefined || layout.id !== answer.layoutId) {
+    if (layout === undefined || layout.layout.id !== answer.layoutId) {
       throw new TwinstoreError('DATA_LOSS', `the server answered with layout ${answer.layoutId} and did not send it`)
     }
     if (answer.layout !== undefined) this.#remember(key, answer.layout, known)
     return readingAnswer(() => {
       if (answer.tensor !== undefined) return readTensor(layout, answer.tensor)
-      return { layout, rows: answer.vectors.map((vector) => readVector(layout, vector)) }
+      return { layout: layout.layout, rows: answer.vectors.map((vector) => readVector(layout, vector)) }
     })
   }
 
-  #remember(key: string, layout: Layout, before: Layout | undefined): void {
+  #remember(key: string, layout: AnswerLayout, before: AnswerLayout | undefined): void {
     if (this.#layouts.size >= LAYOUTS_MAX) this.#layouts.clear()
     this.#layouts.set(key, layout)
     if (before !== undefined) this.#descriptions.forget()

@@ -186,7 +186,12 @@ export function isGap(value: Uint8Array): boolean {
 }
 
 export function isNull(value: Uint8Array): boolean {
-  return value.length === 3 && value[0] === 0x98 && value[1] === 0x01 && value[2] === 0x00
+  return value.length === NULL_VALUE.length && isNullAt(value, 0)
+}
+
+/** Of a value of three bytes that begins there. */
+export function isNullAt(bytes: Uint8Array, start: number): boolean {
+  return bytes[start] === 0x98 && bytes[start + 1] === 0x01 && bytes[start + 2] === 0x00
 }
 
 function corrupt(detail: string): TwinstoreError {

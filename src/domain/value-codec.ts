@@ -18,7 +18,7 @@ import {
   WireReader,
 } from '../lib/wire.ts'
 import { TwinstoreError } from './errors.ts'
-import { isNull, MISSING_VALUE, NULL_VALUE } from './row-codec.ts'
+import { isNull, isNullAt, MISSING_VALUE, NULL_VALUE } from './row-codec.ts'
 import { fieldTypeName, type ScalarType, typeName, type ValueType, valueField } from './value-type.ts'
 
 export type ScalarValue = boolean | number | bigint | string | Uint8Array
@@ -133,9 +133,17 @@ function describe(value: ScalarValue): string {
  * Packed and unpacked lists are both read.
  */
 export function decodeValue(type: ValueType, bytes: Buffer): FeatureValue | null | undefined {
-  if (bytes.length === 0) return undefined
-  if (isNull(bytes)) return null
-  const reader = new WireReader(bytes)
+  return readValue(type, new WireReader(bytes))
+}
+
+/** The same of what is left of the reader's message, without a view of it for every value. */
+export function readValue(type: ValueType, reader: WireReader): FeatureValue | null | undefined {
+  const { buffer, position, end } = reader
+  if (position === end) return undefined
+  if (end - position === NULL_VALUE.length && isNullAt(buffer, position)) {
+    reader.position = end
+    return null
+  }
   const field = valueField(type)
   if (!reader.next() || reader.field !== field) throw notA(type, `got ${fieldTypeName(reader.field)}`)
   let value: FeatureValue
@@ -143,11 +151,11 @@ export function decodeValue(type: ValueType, bytes: Buffer): FeatureValue | null
     const length = reader.readLength()
     value = decodeList(
       type.kind === 'list' ? type.of : 'float',
-      bytes.subarray(reader.position, reader.position + length),
+      buffer.subarray(reader.position, reader.position + length),
     )
     reader.position += length
   } else value = readBare(type.kind, reader)
-  if (reader.position !== bytes.length) throw notA(type, 'bytes left over')
+  if (reader.position !== end) throw notA(type, 'bytes left over')
   return value
 }
 
