@@ -1,6 +1,6 @@
 /**
- * What reads from L1 are measured with: a server that has rows of 2 KB and the pairs of the flights in its cache, the bare grpc-js server
- * that answers with the same bytes, and the process of the load generator, which does exactly the same to both.
+ * What reads from L1 are measured with: a server that has rows in its cache (of 2 KB and the pairs of the flights, unless others are
+ * given), the bare grpc-js server that answers with the same bytes, and the process of the load generator, which does exactly the same to both.
  */
 import { connect } from '../../dist/client/index.js'
 import { decodeMessage } from '../../dist/client/protocol.js'
@@ -15,19 +15,17 @@ export const GET_FEATURES = '/twinstore.v1.Serving/GetFeatures'
 /** Rows are written, which takes less time than a sync of the flights; nothing leaves L1 meanwhile. */
 const FLAGS = ['--cache-ttl', '1h', '--sync-on-start', 'never', '--archive-interval', '50ms']
 
-/** The sides are `twinstore` and `static`. */
-export async function openHits(defer) {
+/** The sides are `twinstore` and `static`. `fill(client)` writes the rows that are asked for. */
+export async function openHits(defer, { definitions = 'definitions/serving.ts', fill = fillServing } = {}) {
   const server = await startTwinstore(defer, {
-    definitions: 'definitions/serving.ts',
+    definitions,
     dataDir: temporaryFolder(defer),
     flags: FLAGS,
   })
   const bare = await startStaticServer(defer)
   const client = connect(server.address)
   defer(() => client.close())
-  await writeDailyRows(client)
-  await writeAirportStatus(client)
-  await writeWideRows(client)
+  await fill(client)
   await archived(client)
   const subject = rawClient(defer, server.address)
   const baseline = rawClient(defer, bare.address)
@@ -65,6 +63,12 @@ export async function openHits(defer) {
       return result
     },
   }
+}
+
+async function fillServing(client) {
+  await writeDailyRows(client)
+  await writeAirportStatus(client)
+  await writeWideRows(client)
 }
 
 /** Every answer is looked at once: all values must be PRESENT. */
