@@ -11,6 +11,7 @@ import { varintLength, writeVarint } from '../lib/wire.ts'
 import { type Answer, roomFor } from './answer.ts'
 import { checkAnswerLength } from './assemble-values.ts'
 import { BackwardWriter } from './backward-writer.ts'
+import { putEvenRow } from './even-row.ts'
 import { putFloats } from './float-values.ts'
 import type { OnDemandSegment, ViewSegment } from './plan.ts'
 import { RowFields } from './row-fields.ts'
@@ -91,6 +92,10 @@ function putView(answer: Answer, segment: ViewSegment, row: number, target: Targ
   const slot = row * plan.uses.length + segment.use
   const state = answer.states[slot]!
   const bytes = answer.rowSet.rows[slot]!
+  if (state === RowState.EVEN && segment.isWhole && segment.evenKind !== undefined) {
+    const at = row * target.layout.width + target.layout.starts[segment.firstColumn]!
+    if (putEvenRow(segment.evenKind, bytes, segment.ordinals.length, target.matrix, at)) return true
+  }
   const isOwn = hasValues(state)
   const usesDefaults = isOwn || state === RowState.NOT_FOUND || state === RowState.STALE_DEFAULT
   if (isOwn) fields.walk(bytes, segment.walkCount)

@@ -13,6 +13,7 @@ import {
 import { MISSING_VALUE, NULL_VALUE } from '../domain/row-codec.ts'
 import { lengthField } from '../lib/wire.ts'
 import { absentValue, defaultValue } from './default-value.ts'
+import { evenKind } from './even-row.ts'
 import { encodeLayout, type LayoutColumn } from './layout.ts'
 import type { OnDemandInput, OnDemandPlan, Plan, Segment, UsePlan } from './plan.ts'
 import { RequestColumns } from './request-columns.ts'
@@ -53,6 +54,7 @@ class PlanBuilder {
       ordinals,
       walkCount: Math.max(-1, ...ordinals) + 1,
       isWhole: ordinals.length === view.features.length && ordinals.every((ordinal, place) => ordinal === place),
+      evenKind: evenKind(view.features),
       firstColumn: this.columns.length,
       absent: Buffer.concat(ordinals.map((ordinal) => absentFields[ordinal]!)),
       nulls: Buffer.concat(ordinals.map(() => NULL_FIELD_BYTES)),

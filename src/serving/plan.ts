@@ -9,6 +9,7 @@
 import type { KeyType } from '../domain/entity-key.ts'
 import type { Compute, FeatureView, OnDemandView, ViewUse } from '../domain/registry.ts'
 import type { ValueType } from '../domain/value-type.ts'
+import type { EvenKind } from './even-row.ts'
 import type { Layout } from './layout.ts'
 import type { TensorLayout } from './tensor-layout.ts'
 
@@ -63,6 +64,8 @@ export interface ViewSegment {
   readonly walkCount: number
   /** Whether these are all features of the view in ordinal order, so that a row's body is the segment. */
   readonly isWhole: boolean
+  /** Of the view's features, if they all have the same. */
+  readonly evenKind: EvenKind | undefined
   /** Index of its first column in the layout. */
   readonly firstColumn: number
   /** Its fields where all are missing or defaults, all null, all unset. */

@@ -74,8 +74,17 @@ const rowShape = fc.record({
   }),
   pick: fc.nat(5),
 })
+/** Views of nothing but floats, or doubles, are put into a tensor in a way of their own. */
+const evenFeatures = fc
+  .constantFrom('float', 'double')
+  .chain((type) =>
+    fc.array(fc.record({ type: fc.constant(type), hasDefault: fc.boolean() }), { minLength: 1, maxLength: 6 }),
+  )
 const viewShape = fc.record({
-  features: fc.array(featureShape, { minLength: 1, maxLength: 6 }),
+  features: fc.oneof(
+    { weight: 3, arbitrary: fc.array(featureShape, { minLength: 1, maxLength: 6 }) },
+    { weight: 1, arbitrary: evenFeatures },
+  ),
   keys: fc.constantFrom<('string' | 'int64')[]>(['string'], ['int64'], ['int64', 'string']),
   hasTtl: fc.boolean(),
   looksUp: fc.boolean(),
