@@ -76,7 +76,7 @@ const rowShape = fc.record({
 })
 /** Views of nothing but floats, or doubles, are put into a tensor in a way of their own. */
 const evenFeatures = fc
-  .constantFrom('float', 'double')
+  .constantFrom<string>('float', 'double')
   .chain((type) =>
     fc.array(fc.record({ type: fc.constant(type), hasDefault: fc.boolean() }), { minLength: 1, maxLength: 6 }),
   )
