@@ -2,7 +2,7 @@
  * Rows of one size after the other (`definitions/row-sizes.ts`), answered from L1 and measured as `hit-rounds.mjs` does: the cases of a
  * scenario, with a plot of what a call costs by the size of its rows.
  *
- *     cases: [{ label, view, rows, items, size, values }]      `rows` a call, of `items` that there are; `size` for the plot
+ *     cases: [{ name, label, view, rows, items, size, values }]      `rows` a call, of `items` that there are; `size` in the plot
  */
 
 import { HIT_FIGURES, HIT_HEAD, hitRounds } from './hit-rounds.mjs'
