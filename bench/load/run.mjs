@@ -145,6 +145,8 @@ class Run {
   #timeIsUp() {
     // What has not been sent because this process was late.
     this.#schedule?.run(this.#endMs)
+    // After a stall the timers may come in either order.
+    if (this.#cpu === undefined) this.#beginCpu()
     const { user, system } = process.cpuUsage(this.#cpu.begin)
     this.#cpu.seconds = (user + system) / 1e6
     this.#cpu.share = this.#cpu.seconds / ((this.#now() - this.#cpu.beginMs) / 1000)

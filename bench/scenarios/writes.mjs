@@ -2,11 +2,13 @@
  * How many rows a second go into Redis, with their outbox entries: writes of 100 rows of 2 KB over three primaries.
  *
  * The baseline runs the store's own script with the same rows, encoded and grouped beforehand, one call per shard, all nodes in
- * parallel (`lib/bare-redis.mjs`). `store` is the online store's `write` of encoded rows under a write id. `service` is request
- * bytes in, response bytes out: with it come the checks, the encoding, the content hash and the upkeep of L1. Both are in this
- * process, as the baseline is. `grpc` is a server process with this one as its client, and its archiver beside it.
+ * parallel (`lib/bare-redis.mjs`). `service` is request bytes in, response bytes out, in this process as the baseline is: with it come the
+ * checks, the encoding, the content hash and the upkeep of L1; every write has a fresh write id. `online` and `both` are a server process with
+ * the load generator as its client and its archiver beside it; `both` is acknowledged when the history has the rows too, so it has
+ * the time of a commit in it.
  *
- * Every write has a fresh write id and takes the place of rows that are there. Outboxes are emptied between rounds.
+ * Every write takes the place of rows that are there. In the end every row that the server acknowledged is read back: from the
+ * history, as often as it was acknowledged, and each user's newest one from the online store. One that is missing fails the run.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { connect } from '../../dist/client/index.js'
@@ -16,6 +18,7 @@ import { lengthField } from '../../dist/lib/wire.js'
 import { byShard, shardKeys, valueKey } from '../../dist/online/redis/redis-keys.js'
 import { WRITE_SCRIPT } from '../../dist/online/redis/scripts/write-script.js'
 import { startCluster } from '../../test/support/redis/redis-cluster.mjs'
+import { acknowledgedRows, refuseLostRows } from '../lib/acknowledged-rows.mjs'
 import { archived } from '../lib/archived.mjs'
 import { openBareRedis } from '../lib/bare-redis.mjs'
 import { closedLoop } from '../lib/closed-loop.mjs'
@@ -23,26 +26,32 @@ import { compare } from '../lib/comparison.mjs'
 import { userName, wideRow } from '../lib/feature-data.mjs'
 import { compared } from '../lib/figure-names.mjs'
 import { startTwinstore } from '../lib/processes.mjs'
-import { rawClient } from '../lib/raw-client.mjs'
 import { openRedisSubject } from '../lib/redis-subject.mjs'
 import { temporaryFolder, withResources } from '../lib/resources.mjs'
 import { takeTurns } from '../lib/rounds.mjs'
+import { single } from '../lib/single-figure.mjs'
+import { startLoad, withoutFailures } from '../load/load.mjs'
+import { newHistogram } from '../load/tally.mjs'
 
 export const title = 'writes of 100 rows of 2 KB over three primaries, with their outbox entries'
-export const figureNames = ['store', 'service', 'grpc'].flatMap((through) =>
-  [1, 4, 16].flatMap((inFlight) =>
-    compared(`${through}.${inFlight}-in-flight.`, 'bare', ['p50_ms', 'p99_ms', 'rows_per_s']),
+const IN_FLIGHT = [1, 4, 16]
+/** With how many in flight each is measured. What waits for a commit shares it with all others that do. */
+const SUBJECTS = { service: IN_FLIGHT, online: IN_FLIGHT, both: [16] }
+const FIGURES = ['p50_ms', 'p99_ms', 'rows_per_s', 'cpu_us_per_row']
+export const figureNames = [
+  ...Object.entries(SUBJECTS).flatMap(([through, counts]) =>
+    counts.flatMap((inFlight) => compared(`${through}.${inFlight}-in-flight.`, 'bare', FIGURES)),
   ),
-)
+  'rows_read_back',
+]
 const WRITE_FEATURES = '/twinstore.v1.Serving/WriteFeatures'
 const WRITE_ID_FIELD = 5
 const ROWS = 100
 /** Different batches that take turns: with 16 in flight no two have rows in common. */
 const BATCHES = 20
-const IN_FLIGHT = [1, 4, 16]
 const SETTINGS = {
-  full: { rounds: 5, seconds: 0.5, warmSeconds: 0.3 },
-  quick: { rounds: 1, seconds: 0.05, warmSeconds: 0.02 },
+  full: { rounds: 5, seconds: 0.4, warmSeconds: 0.2, archiveInterval: '250ms' },
+  quick: { rounds: 1, seconds: 0.05, warmSeconds: 0.02, archiveInterval: '50ms' },
 }
 /** Where the bare client writes. */
 const BARE_PROJECT = 'bare'
@@ -50,6 +59,9 @@ const STORE_ID = 'bare'
 const NO_LIMIT = 1e12
 const RECORD_LIFE_MS = 86_400_000
 const WRITE_IDS_MAX = 62_500
+const NANOS_PER_MS = 1e6
+/** What the percentiles of the report are of. */
+const SHOWN_IN_FLIGHT = 16
 
 export async function measure({ quick }) {
   const settings = quick ? SETTINGS.quick : SETTINGS.full
@@ -61,35 +73,43 @@ export async function measure({ quick }) {
     const bodies = requestBodies(subject.description)
     await subject.writes.writeFeatures(withWriteId(bodies[0]))
     const encoded = await encodedBatches(subject, bodies)
+    const server = await openServer(defer, cluster, settings)
     const contenders = {
       bare: await openBare(defer, cluster, subject.shards.length, encoded),
-      store: storeContender(subject, encoded),
       service: serviceContender(subject, bodies),
-      grpc: await openGrpc(defer, cluster, bodies, quick),
+      online: server.online,
+      both: server.both,
     }
     const figures = {}
     const rows = []
     for (const concurrency of IN_FLIGHT) {
+      const subjects = Object.keys(SUBJECTS).filter((name) => SUBJECTS[name].includes(concurrency))
       const turns = (seconds) =>
-        Object.fromEntries(
-          Object.entries(contenders).map(([name, each]) => [name, () => round(each, concurrency, seconds)]),
-        )
+        Object.fromEntries(['bare', ...subjects].map((name) => [name, () => contenders[name](concurrency, seconds)]))
       await takeTurns(turns(settings.warmSeconds), 1)
       const rounds = await takeTurns(turns(settings.seconds), settings.rounds)
-      for (const name of ['store', 'service', 'grpc']) {
+      for (const name of subjects) {
         const comparison = compare(rounds, name, 'bare')
-        rows.push(...comparison.rows(`${concurrency} in flight`, COLUMNS))
+        rows.push(...comparison.rows(`${concurrency} in flight`, FIGURES))
         Object.assign(figures, comparison.figures(`${name}.${concurrency}-in-flight.`))
       }
     }
-    return { settings, figures, head: HEAD, rows }
+    figures.rows_read_back = single(await server.refuseLostRows())
+    rows.push(['read back', 'all', figures.rows_read_back])
+    const { histograms } = server
+    return { settings, figures, head: HEAD, rows, histograms, plots: plots(figures, histograms) }
   })
 }
 
-async function round({ send, empty }, concurrency, seconds) {
-  const { calls_per_s, p50_ms, p99_ms } = await closedLoop({ send, concurrency, seconds })
-  await empty()
-  return { p50_ms, p99_ms, rows_per_s: calls_per_s * ROWS }
+/** One round of writes from this process. */
+function roundHere({ send, empty }) {
+  return async (concurrency, seconds) => {
+    const before = process.cpuUsage()
+    const { calls, calls_per_s, p50_ms, p99_ms } = await closedLoop({ send, concurrency, seconds })
+    const { user, system } = process.cpuUsage(before)
+    await empty()
+    return { p50_ms, p99_ms, rows_per_s: calls_per_s * ROWS, cpu_us_per_row: (user + system) / (calls * ROWS) }
+  }
 }
 
 /** Requests without their write id: a field that is appended to each one sent. */
@@ -146,30 +166,20 @@ async function openBare(defer, cluster, shardCount, batches) {
     )
     if (reply[0] !== 'OK') throw new Error(`the script replied ${reply}`)
   }
-  return {
+  return roundHere({
     send(turn, done) {
       const id = randomUUID()
       Promise.all(grouped[turn % BATCHES].map((group) => write(group, id))).then(() => done(null), done)
     },
     empty: () => Promise.all(shards.map(({ outbox }, shard) => clients[shard].del(outbox))),
-  }
-}
-
-function storeContender(subject, batches) {
-  return {
-    send(turn, done) {
-      const options = { writeId: randomUUID(), contentHash: 'hash' }
-      subject.store.write(batches[turn % BATCHES], options).then(() => done(null), done)
-    },
-    empty: () => emptyOutbox(subject.store),
-  }
+  })
 }
 
 function serviceContender({ writes, store }, bodies) {
-  return {
+  return roundHere({
     send: (turn, done) => void writes.writeFeatures(withWriteId(bodies[turn % BATCHES])).then(() => done(null), done),
     empty: () => emptyOutbox(store),
-  }
+  })
 }
 
 async function emptyOutbox(store) {
@@ -178,20 +188,85 @@ async function emptyOutbox(store) {
   }
 }
 
-async function openGrpc(defer, cluster, bodies, quick) {
+async function openServer(defer, cluster, { archiveInterval }) {
   const server = await startTwinstore(defer, {
     definitions: 'definitions/serving.ts',
     dataDir: temporaryFolder(defer),
-    flags: ['--online', cluster.url, '--sync-on-start', 'never', ...(quick ? ['--archive-interval', '50ms'] : [])],
+    flags: ['--online', cluster.url, '--sync-on-start', 'never', '--archive-interval', archiveInterval],
   })
   const client = connect(server.address)
   defer(() => client.close())
-  const raw = rawClient(defer, server.address)
+  const load = await startLoad(defer)
+  const description = await client.describe()
+  const histograms = {}
+  const lists = []
+  async function contender(name, ack) {
+    const rows = acknowledgedRows(description, { batches: BATCHES, rowCount: ROWS, ack })
+    lists.push(rows)
+    await load.prepare(name, rows.requests)
+    return async (inFlight, seconds) => {
+      const cpuBefore = server.cpuSeconds()
+      const startedMs = performance.now()
+      const result = withoutFailures(
+        await load.run({
+          target: server.address,
+          path: WRITE_FEATURES,
+          requests: name,
+          pace: { kind: 'closed', inFlight },
+          seconds,
+        }),
+      )
+      const elapsedSeconds = (performance.now() - startedMs) / 1000
+      const cpuSeconds = server.cpuSeconds() - cpuBefore
+      rows.note(result.calls)
+      const { actual } = result
+      if (inFlight === SHOWN_IN_FLIGHT) {
+        histograms[name] ??= newHistogram()
+        histograms[name].add(actual)
+      }
+      await archived(client)
+      return {
+        p50_ms: actual.getValueAtPercentile(50) / NANOS_PER_MS,
+        p99_ms: actual.getValueAtPercentile(99) / NANOS_PER_MS,
+        rows_per_s: (result.calls * ROWS) / elapsedSeconds,
+        cpu_us_per_row: (cpuSeconds * 1e6) / (result.calls * ROWS),
+      }
+    }
+  }
   return {
-    send: (turn, done) => raw.send(WRITE_FEATURES, withWriteId(bodies[turn % BATCHES]), done),
-    empty: () => archived(client),
+    online: await contender('online', 'ONLINE'),
+    both: await contender('both', 'BOTH'),
+    histograms,
+    refuseLostRows: () => refuseLostRows(client, lists),
   }
 }
 
-const HEAD = ['writes', 'through', 'p50 ms', 'p99 ms', 'rows/s']
-const COLUMNS = ['p50_ms', 'p99_ms', 'rows_per_s']
+function plots(figures, histograms) {
+  const points = (counts, figure) => counts.map((count) => pointOf(count, figures[figure(`${count}-in-flight`)]))
+  return [
+    {
+      title: 'Rows written a second, by writes in flight',
+      kind: 'lines',
+      x: { label: 'writes of 100 rows in flight', log: true },
+      y: { label: 'rows/s' },
+      series: [
+        { name: 'bare script', points: points(IN_FLIGHT, (of) => `service.${of}.bare_rows_per_s`) },
+        ...Object.entries(SUBJECTS).map(([name, counts]) => ({
+          name,
+          points: points(counts, (of) => `${name}.${of}.rows_per_s`),
+        })),
+      ],
+    },
+    {
+      title: `Latency of writes of 100 rows, ${SHOWN_IN_FLIGHT} in flight`,
+      kind: 'percentiles',
+      series: Object.entries(histograms).map(([name, histogram]) => ({ name, histogram })),
+    },
+  ]
+}
+
+function pointOf(x, { median, min, max }) {
+  return [x, median, min, max]
+}
+
+const HEAD = ['writes', 'through', 'p50 ms', 'p99 ms', 'rows/s', 'client or server CPU µs/row']
