@@ -48,6 +48,7 @@ export interface CacheStatus {
   readonly bytesMax: number
   readonly hits: number
   readonly misses: number
+  readonly invalidations: number
 }
 
 export interface Status {

@@ -20,6 +20,8 @@ export interface ServerStatus {
     readonly bytesMax: number
     readonly hits: number
     readonly misses: number
+    /** Rows it was told of as changed, by writes through it and by what it heard. */
+    readonly invalidations: number
   }
   readonly tables: readonly {
     readonly view: string

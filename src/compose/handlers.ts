@@ -45,8 +45,8 @@ export function buildHandlers(
       syncStates: parts.syncStates,
       parity: parts.parity,
       cache: () => {
-        const { cacheEntries: entries, cacheBytes: bytes, hits, misses } = serving.stats()
-        return { entries, bytes, bytesMax: config['cache-bytes'], hits, misses }
+        const { cacheEntries: entries, cacheBytes: bytes, hits, misses, invalidations } = serving.stats()
+        return { entries, bytes, bytesMax: config['cache-bytes'], hits, misses, invalidations }
       },
       clock,
       version: packageVersion(),

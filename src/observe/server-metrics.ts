@@ -10,6 +10,7 @@ export interface ServerNumbers {
     readonly hits: number
     readonly misses: number
     readonly staleServed: number
+    readonly invalidations: number
     readonly cacheEntries: number
     readonly cacheBytes: number
     readonly batches: number
@@ -55,6 +56,11 @@ export function registerServerMetrics(metrics: Metrics, numbers: ServerNumbers):
     'twinstore_cache_stale_served_total',
     'Expired rows that stood in while the online store did not answer',
     () => serving().staleServed,
+  )
+  counter(
+    'twinstore_cache_invalidations_total',
+    'Rows that the row cache was told of as changed',
+    () => serving().invalidations,
   )
   gauge('twinstore_cache_entries', 'Rows in the row cache, missing ones among them', () => serving().cacheEntries)
   gauge('twinstore_cache_bytes', 'Memory of the row cache', () => serving().cacheBytes)

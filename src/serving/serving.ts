@@ -47,6 +47,8 @@ export interface ServingOptions {
 }
 
 export interface ServingStats extends Readonly<CacheCounts>, Readonly<FetchCounts>, Readonly<LookUpCounts> {
+  /** Rows that L1 was told of as changed. */
+  readonly invalidations: number
   readonly cacheEntries: number
   readonly cacheBytes: number
 }
@@ -81,6 +83,7 @@ export function createServing(options: ServingOptions): Serving {
       : offlineLookUps(options.definitions, clock, options.lookUps, lookUpCounts, onFault, defer)
   const fetched = fetchedRows(options.store, cache, recent, clock, lookUps, options.fetch, fetchCounts, onFault)
   const readRows = cachedRows(cache, clock, cacheCounts, fetched)
+  let invalidations = 0
   const planOf = createPlanCache(options.definitions, {
     bytesMax: options.planCacheBytes,
     featuresMax: limits.featuresMax,
@@ -138,6 +141,7 @@ export function createServing(options: ServingOptions): Serving {
     invalidate(changed) {
       // `all` says that changes may have been missed, not that there were any: it ends L1's entries, not the reading from replicas.
       if (changed !== 'all') {
+        invalidations += changed.length
         const nowMs = clock.monotonicMs()
         for (const key of changed) recent.note(key, nowMs)
       }
@@ -145,7 +149,14 @@ export function createServing(options: ServingOptions): Serving {
     },
     stats() {
       const size = cache.size()
-      return { ...cacheCounts, ...fetchCounts, ...lookUpCounts, cacheEntries: size.entries, cacheBytes: size.bytes }
+      return {
+        ...cacheCounts,
+        ...fetchCounts,
+        ...lookUpCounts,
+        invalidations,
+        cacheEntries: size.entries,
+        cacheBytes: size.bytes,
+      }
     },
   }
 }

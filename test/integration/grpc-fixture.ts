@@ -201,7 +201,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
       syncer: scripted({}),
       parity: scripted<Pick<ParityMonitor, 'compare' | 'status'>>({ status: async () => [] }),
       syncStates: async () => [],
-      cache: () => ({ entries: 1, bytes: 2, bytesMax: 3, hits: 4, misses: 5 }),
+      cache: () => ({ entries: 1, bytes: 2, bytesMax: 3, hits: 4, misses: 5, invalidations: 6 }),
       clock: systemClock,
       version: '1.2.3',
       settings: { outboxRowsMax: 10, outboxBytesMax: 20, progressIntervalMs: 0, upkeep },
