@@ -22,9 +22,10 @@ export function wideRow(index) {
   return { user: userName(index), ...Object.fromEntries(numbers), text: 'x'.repeat(WIDE_TEXT_BYTES) }
 }
 
-export async function writeWideRows(client) {
-  for (let first = 0; first < USERS; first += WRITE_ROWS) {
-    const rows = Array.from({ length: WRITE_ROWS }, (_, offset) => wideRow(first + offset))
+export async function writeWideRows(client, users = USERS) {
+  for (let first = 0; first < users; first += WRITE_ROWS) {
+    const count = Math.min(WRITE_ROWS, users - first)
+    const rows = Array.from({ length: count }, (_, offset) => wideRow(first + offset))
     await client.writeFeatures('wide', rows)
   }
 }

@@ -63,7 +63,7 @@ export async function measure({ quick }) {
       await startInstance(defer, cluster, offline, quick),
     ]
     const [{ client }] = instances
-    await writeWideRows(client)
+    await writeWideRows(client, settings.keys)
     const loads = await prepareLoads(defer, await client.describe(), settings)
     await archived(client)
     const watched = []

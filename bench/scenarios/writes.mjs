@@ -51,7 +51,7 @@ const ROWS = 100
 const BATCHES = 20
 const SETTINGS = {
   full: { rounds: 5, seconds: 0.4, warmSeconds: 0.2, archiveInterval: '250ms' },
-  quick: { rounds: 1, seconds: 0.05, warmSeconds: 0.02, archiveInterval: '50ms' },
+  quick: { rounds: 1, seconds: 0.05, warmSeconds: 0, archiveInterval: '50ms' },
 }
 /** Where the bare client writes. */
 const BARE_PROJECT = 'bare'
@@ -86,7 +86,7 @@ export async function measure({ quick }) {
       const subjects = Object.keys(SUBJECTS).filter((name) => SUBJECTS[name].includes(concurrency))
       const turns = (seconds) =>
         Object.fromEntries(['bare', ...subjects].map((name) => [name, () => contenders[name](concurrency, seconds)]))
-      await takeTurns(turns(settings.warmSeconds), 1)
+      if (settings.warmSeconds > 0) await takeTurns(turns(settings.warmSeconds), 1)
       const rounds = await takeTurns(turns(settings.seconds), settings.rounds)
       for (const name of subjects) {
         const comparison = compare(rounds, name, 'bare')
