@@ -1,7 +1,7 @@
 /**
  * The training set of the flights example against the same joins written by hand in DuckDB SQL, over the same Parquet
  * files, with the same threads and memory. Each run is a process of its own, so that the peak RSS is that run's; the sides
- * take turns, after one run of each that only warms the file cache. What they do is in `flights-training.mjs`.
+ * take turns, over files that were just written and are in the file cache. What they do is in `flights-training.mjs`.
  *
  *     node bench/lib/training-set-run.mjs [--quick] [--runs 3] [--threads 2] [--memory-mib 1024]
  *
@@ -32,12 +32,11 @@ async function compare({ runs, ...options }) {
     await measureAlone(SCRIPT, 'tables', settings)
     await measureAlone(SCRIPT, 'spine', settings)
     const measured = Object.fromEntries(Object.keys(SIDES).map((side) => [side, []]))
-    for (let run = -1; run < runs; run++) {
+    for (let run = 0; run < runs; run++) {
       for (const [side, results] of Object.entries(measured)) {
-        const result = await measureAlone(SCRIPT, side, settings)
-        if (run >= 0) results.push(result)
+        results.push(await measureAlone(SCRIPT, side, settings))
       }
-      if (run < 0) await measureAlone(SCRIPT, 'check', settings)
+      if (run === 0) await measureAlone(SCRIPT, 'check', settings)
     }
     report(options, runs, measured)
   } finally {

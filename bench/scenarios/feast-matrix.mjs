@@ -36,7 +36,7 @@ const CORNERS = ['1x50', '100x50', '1x250']
 const PACE_SHARE = 0.5
 /** `openCallsMin`: a round at a fixed pace is long enough for as many; fewer say nothing of a percentile. */
 const SETTINGS = {
-  full: { items: ITEMS, lists: 10, rounds: 3, seconds: 0.06, cornerSeconds: 0.15, openCallsMin: 20, warmSeconds: 0.5 },
+  full: { items: ITEMS, lists: 10, rounds: 3, seconds: 0.08, cornerSeconds: 0.25, openCallsMin: 20, warmSeconds: 1 },
   /** A peer may take 50 ms for an answer. */
   withPeers: { items: ITEMS, lists: 10, rounds: 3, seconds: 0.2, cornerSeconds: 0.4, openCallsMin: 20, warmSeconds: 2 },
   quick: { items: 100, lists: 2, rounds: 1, seconds: 0.02, cornerSeconds: 0.04, openCallsMin: 1, warmSeconds: 0.02 },

@@ -12,6 +12,8 @@ import { ARTICLES, articleStore, articleView, engineIn, MiB } from '../lib/artic
 import { spread } from '../lib/spread.mjs'
 
 export const title = 'the history of one entity in a table of ten million rows: the share of its bytes that is read'
+/** Most of it is the making of the table. */
+export const suite = 'long'
 export const figureNames = ['bytes_share_percent', 'newest_10_share_percent', 'ms', 'newest_10_ms']
 
 const ROWS = 10_000_000

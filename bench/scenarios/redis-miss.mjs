@@ -41,7 +41,7 @@ const BATCHES = USERS / ROWS
 const CACHE_BYTES = '4MiB'
 const IN_FLIGHT = [1, 4, 16]
 const SETTINGS = {
-  full: { rounds: 5, seconds: 0.8, warmSeconds: 0.5 },
+  full: { rounds: 3, seconds: 0.6, warmSeconds: 0.3 },
   quick: { rounds: 1, seconds: 0.05, warmSeconds: 0.02 },
 }
 

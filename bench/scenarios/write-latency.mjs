@@ -26,7 +26,7 @@ export const figureNames = ['machine', 'process'].flatMap((durability) =>
 )
 const PATH = '/twinstore.v1.Serving/WriteFeatures'
 const SETTINGS = {
-  full: { rounds: 5, seconds: 2, warmSeconds: 1 },
+  full: { rounds: 3, seconds: 0.6, warmSeconds: 0.3 },
   quick: { rounds: 1, seconds: 0.1, warmSeconds: 0.05 },
 }
 /** Rounds wait for the archiver. */
