@@ -1,0 +1,160 @@
+/**
+ * A process whose L1 is filled by requests, as a server's is: keys are cut out of requests, rows are pieces of what a socket read.
+ *
+ *     node --expose-gc filled-cache-run.mjs '{ "rows": 50000, "rowBytes": 2048, "turnovers": 3 }'
+ *
+ * Sends its parent what the cached rows keep alive, resident and in V8's own counting: first when L1 has just been filled, then when
+ * it is at its limit and `turnovers` times as many rows went through it; and the processor time of a row in both. Memory is
+ * counted from a process that has served as many rows through an L1 of a thousand: what V8 and the allocator keep for passing
+ * work, which does not depend on what is cached, is not in it. Answers go into one buffer, as those of the gRPC edge do.
+ */
+import { encodeRow } from '../../dist/domain/row-codec.js'
+import { encodeValue } from '../../dist/domain/value-codec.js'
+import { systemClock } from '../../dist/lib/clock.js'
+import { lengthField } from '../../dist/lib/wire.js'
+import { createServing } from '../../dist/serving/serving.js'
+
+const BATCH_ROWS = 100
+const SMALL_ROWS = 1000
+/** Node reads sockets in pieces of at most this. */
+const READ_BYTES = 64 * 1024
+/** What Redis sends around a row. */
+const REPLY_HEAD_BYTES = 9
+const EVENT_MICROS = Date.UTC(2026, 0, 1) * 1000
+
+const { rows, rowBytes, turnovers } = JSON.parse(process.argv[2])
+const VIEW = {
+  name: 'user_text',
+  version: 1,
+  entities: ['user'],
+  joinKeys: [{ name: 'user', type: 'string' }],
+  features: [{ name: 'text', type: { kind: 'string' } }],
+  schemaId: 1,
+  schemaFeatureCounts: [1],
+  onStale: 'serve',
+  partitionBy: 'day',
+  online: true,
+}
+const row = rowOfBytes(rowBytes)
+
+function rowOfBytes(bytes) {
+  const make = (textBytes) =>
+    encodeRow({
+      schemaId: 1,
+      eventMicros: EVENT_MICROS,
+      createdMicros: EVENT_MICROS,
+      position: 1,
+      values: [encodeValue({ kind: 'string' }, 'x'.repeat(textBytes))],
+    })
+  const more = bytes - make(0).length
+  return make(more - (make(more).length - bytes))
+}
+
+/** The rows as they come off a socket: one after the other in reads, with what the protocol has between them. */
+function readMany(keys) {
+  const perRead = Math.max(1, Math.floor(READ_BYTES / (row.length + REPLY_HEAD_BYTES)))
+  const answers = []
+  let read
+  for (const [index] of keys.entries()) {
+    const place = index % perRead
+    if (place === 0)
+      read = Buffer.allocUnsafeSlow(Math.min(perRead, keys.length - index) * (row.length + REPLY_HEAD_BYTES))
+    const start = place * (row.length + REPLY_HEAD_BYTES) + REPLY_HEAD_BYTES
+    read.set(row, start)
+    answers.push(read.subarray(start, start + row.length))
+  }
+  return Promise.resolve(answers)
+}
+
+function openServing(entriesMax) {
+  return createServing({
+    definitions: {
+      current: {
+        registry: {
+          project: 'bench',
+          fingerprint: '0'.repeat(32),
+          entities: new Map(),
+          views: new Map([[VIEW.name, VIEW]]),
+          onDemandViews: new Map(),
+          services: new Map([
+            [
+              'text',
+              { name: 'text', members: [{ kind: 'view', use: { view: VIEW.name, as: VIEW.name, joinKeyMap: {} } }] },
+            ],
+          ]),
+        },
+        computes: new Map(),
+      },
+    },
+    store: { shardCount: 1, readMany },
+    clock: systemClock,
+    cache: { bytesMax: 2 ** 40, entriesMax, ttlMs: 60_000, staleIfErrorMs: 60_000 },
+    fetch: {
+      batchKeysMax: 1000,
+      pendingKeysMax: 100_000,
+      timeoutMs: 10_000,
+      hedgeAfterMs: 0,
+      hedgeBudgetPercent: 0,
+      readFrom: 'primary',
+      replicaLagMaxMs: 10_000,
+    },
+    limits: {
+      entitiesMax: 1000,
+      featuresMax: 1000,
+      entityKeyBytesMax: 512,
+      requestBytesMax: 2 ** 22,
+      responseBytesMax: 2 ** 26,
+    },
+    planCacheBytes: 2 ** 20,
+    onFault: ({ error }) => {
+      throw error
+    },
+  })
+}
+
+const room = Buffer.allocUnsafeSlow(BATCH_ROWS * (row.length + 64))
+const caller = { signal: undefined, roomFor: (bytes) => room.subarray(0, bytes) }
+
+const text = (field, value) => lengthField(field, Buffer.from(value))
+const service = text(1, 'text')
+
+function request(first, count) {
+  const users = Array.from({ length: count }, (_, index) => text(1, `user-${first + index}`))
+  const strings = lengthField(2, Buffer.concat(users))
+  return Buffer.concat([service, lengthField(3, Buffer.concat([text(1, 'user'), strings]))])
+}
+
+/** Asks for rows that were not asked for before; processor microseconds of a row, and the longest request. */
+async function ask(serving, first, count) {
+  const { user, system } = process.cpuUsage()
+  let longestMs = 0
+  for (let at = 0; at < count; at += BATCH_ROWS) {
+    const beganMs = performance.now()
+    await serving.getFeatures(request(first + at, Math.min(BATCH_ROWS, count - at)), caller)
+    longestMs = Math.max(longestMs, performance.now() - beganMs)
+  }
+  const used = process.cpuUsage({ user, system })
+  return { microsPerRow: (used.user + used.system) / count, longestMs }
+}
+
+function memory() {
+  for (let turn = 0; turn < 3; turn++) gc()
+  const { rss, heapUsed, external } = process.memoryUsage()
+  return { rss, heap: heapUsed, external }
+}
+
+const perRow = (before, after, count) =>
+  Object.fromEntries(Object.keys(before).map((name) => [name, (after[name] - before[name]) / count]))
+
+const small = openServing(SMALL_ROWS)
+await ask(small, 0, rows)
+const before = memory()
+const serving = openServing(rows)
+const filling = await ask(serving, 0, rows)
+const filled = perRow(before, memory(), rows)
+const evicting = await ask(serving, rows, turnovers * rows)
+const turned = perRow(before, memory(), rows)
+if (serving.stats().cacheEntries !== rows) throw new Error(`L1 has ${serving.stats().cacheEntries} rows, not ${rows}`)
+if (small.stats().cacheEntries === 0) throw new Error('the small cache is gone')
+process.send({ rowBytes: row.length, filled, turned, filling, evicting })
+process.disconnect()
