@@ -16,7 +16,7 @@ test('a buffer that was given back is the next one taken of its size', () => {
   expect(buffers.take(256 * KIB)).toBe(first)
 })
 
-test('whatever is taken is large enough, in nobody else’s hands, and what waits is bounded', () => {
+test('what is taken is large enough and in nobody else’s hands; what waits is bounded, and used last first', () => {
   const bytesMax = 512 * KIB
   const sizes = fc.integer({ min: 0, max: 300 * KIB })
   const steps = fc.array(
@@ -32,23 +32,27 @@ test('whatever is taken is large enough, in nobody else’s hands, and what wait
     fc.property(steps, (list) => {
       const buffers = new AnswerBuffers(bytesMax)
       const held: Buffer[] = []
-      const waiting = new Set<Buffer>()
+      /** The model: what waits, the longest first. */
+      let waiting: Buffer[] = []
+      const bytesOf = (list: readonly Buffer[]): number => list.reduce((sum, { length }) => sum + length, 0)
       for (const step of list) {
         if ('take' in step) {
           const buffer = buffers.take(step.take)
+          const fitting = waiting.filter(
+            ({ length }) => length >= step.take && (length < 2 * step.take || length === 4 * KIB),
+          )
           expect(buffer.length).toBeGreaterThanOrEqual(step.take)
           expect(held.includes(buffer)).toBe(false)
-          waiting.delete(buffer)
+          if (fitting.length > 0) expect(buffer).toBe(fitting.at(-1))
+          waiting = waiting.filter((other) => other !== buffer)
           held.push(buffer)
         } else if (held.length > 0) {
           const [buffer] = held.splice(step.giveBack % held.length, 1)
-          const before = buffers.waitingBytes
           buffers.giveBack(buffer!)
-          if (buffers.waitingBytes > before) waiting.add(buffer!)
+          if (buffer!.length <= bytesMax) waiting.push(buffer!)
+          while (bytesOf(waiting) > bytesMax) waiting.shift()
         }
-        const bytes = [...waiting].reduce((sum, { length }) => sum + length, 0)
-        expect(buffers.waitingBytes).toBe(bytes)
-        expect(bytes).toBeLessThanOrEqual(bytesMax)
+        expect(buffers.waitingBytes).toBe(bytesOf(waiting))
       }
     }),
   )
