@@ -9,6 +9,7 @@ import { loadScenarios } from '../../bench/lib/scenarios.mjs'
 
 const RUN = new URL('../../bench/run.mjs', import.meta.url).pathname
 const BUDGET = new URL('../../bench/budget.json', import.meta.url)
+const README = new URL('../../bench/README.md', import.meta.url)
 
 const scenarios = await loadScenarios()
 /** What the budget and README name is among these. */
@@ -63,6 +64,12 @@ test('every bar is for a figure there is', async () => {
   const bars = Object.keys(JSON.parse(await readFile(BUDGET, 'utf8')))
   expect(bars.map((bar) => bar.replace(/_(max|min)$/, '')).filter((figure) => !FIGURES.includes(figure))).toEqual([])
   expect(bars.length).toBeGreaterThan(0)
+})
+
+test('every benchmark has its row in the README, which says of a long one that it is', async () => {
+  const rows = (await readFile(README, 'utf8')).matchAll(/^\| `([\w-]+)`( \(long\))? \|/gm)
+  const listed = [...rows].map(([, name, long]) => `${name} ${long === undefined ? 'short' : 'long'}`)
+  expect(listed.sort()).toEqual([...scenarios].map(([name, { suite }]) => `${name} ${suite}`).sort())
 })
 
 test('a benchmark that does not exist is refused by name', async () => {
