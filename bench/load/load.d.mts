@@ -1,9 +1,9 @@
 import type { Histogram } from 'hdr-histogram-js'
 
 export type Order =
-  | { readonly kind: 'inTurn' }
+  | { readonly kind: 'inTurn'; readonly from?: number }
   | { readonly kind: 'uniform'; readonly seed: number }
-  | { readonly kind: 'zipf'; readonly exponent: number; readonly seed: number }
+  | { readonly kind: 'zipf'; readonly exponent: number; readonly seed: number; readonly drawSeed?: number }
 
 export type Pace =
   | { readonly kind: 'closed'; readonly inFlight: number }

@@ -10,12 +10,12 @@ import { zipf } from './zipf.mjs'
  */
 export function nextIndex(order, count) {
   if (order.kind === 'inTurn') return inTurn(count, order.from)
-  const random = seededRandom(order.seed)
+  const random = seededRandom(order.seed, 'order')
   if (order.kind === 'uniform') return () => Math.floor(random() * count)
   if (order.kind === 'zipf') {
     const rank = zipf(count, order.exponent)
     const places = scrambled(count, random)
-    const draw = order.drawSeed === undefined ? random : seededRandom(order.drawSeed)
+    const draw = order.drawSeed === undefined ? random : seededRandom(order.drawSeed, 'draws')
     return () => places[rank(draw())]
   }
   throw new Error(`no order ${order.kind}; there are inTurn, uniform and zipf`)
@@ -44,7 +44,7 @@ function scrambled(count, random) {
 /** One of the kinds of a mix, each by its share. */
 export function nextKind(kinds, seed) {
   if (kinds.length === 1) return () => kinds[0]
-  const random = seededRandom(seed)
+  const random = seededRandom(seed, 'kinds')
   const sum = kinds.reduce((total, { share }) => total + share, 0)
   return () => {
     let rest = random() * sum

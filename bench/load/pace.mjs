@@ -11,7 +11,7 @@ export function* arrivals({ perSecond, arrivals: kind, seed }) {
     for (let count = 0; ; count++) yield (count * 1000) / perSecond
   }
   if (kind !== 'poisson') throw new Error(`no arrivals ${kind}; there are constant and poisson`)
-  const random = seededRandom(seed)
+  const random = seededRandom(seed, 'arrivals')
   for (let at = 0; ; ) {
     // The logarithm of 0 is not among these: `random` is below 1.
     at -= (Math.log(1 - random()) * 1000) / perSecond

@@ -1,1 +1,1 @@
-export function seededRandom(seed: number): () => number
+export function seededRandom(seed: number, purpose?: string): () => number

@@ -103,6 +103,32 @@ test('Poisson arrivals: gaps with the mean and the deviation of the exponential 
   expect(gaps.filter((gap) => gap > mean * Math.log(10)).length / DRAWS).toBeCloseTo(0.1, 2)
 })
 
+test('one seed for everything: gaps, kinds and requests have nothing to do with each other', () => {
+  const seed = 7
+  const times = arrivals({ perSecond: 1000, arrivals: 'poisson', seed })
+  const list = take(DRAWS, () => times.next().value)
+  const gaps = list.map((time, index) => time - (list[index - 1] ?? 0))
+  const kind = nextKind([{ share: 1 }, { share: 1.0001 }], seed)
+  const chosen = {
+    uniform: take(DRAWS, nextIndex({ kind: 'uniform', seed }, 1000)),
+    zipf: take(DRAWS, nextIndex({ kind: 'zipf', exponent: 0.5, seed, drawSeed: seed }, 1000)),
+    kinds: take(DRAWS, () => kind().share),
+  }
+  for (const [name, values] of Object.entries(chosen)) {
+    // Independent ones are correlated by 1 / sqrt(draws), give or take.
+    expect(Math.abs(correlation(gaps, values)), name).toBeLessThan(SIGMAS / Math.sqrt(DRAWS))
+  }
+  expect(Math.abs(correlation(chosen.uniform, chosen.kinds))).toBeLessThan(SIGMAS / Math.sqrt(DRAWS))
+})
+
+function correlation(xs: readonly number[], ys: readonly number[]): number {
+  const mean = (list: readonly number[]) => list.reduce((sum, each) => sum + each, 0) / list.length
+  const [meanX, meanY] = [mean(xs), mean(ys)]
+  const product = mean(xs.map((x, index) => (x - meanX) * (ys[index]! - meanY)))
+  const deviation = (list: readonly number[], of: number) => Math.sqrt(mean(list.map((each) => (each - of) ** 2)))
+  return product / (deviation(xs, meanX) * deviation(ys, meanY))
+}
+
 test('a pace that is none is refused', () => {
   const pace = { perSecond: 100, arrivals: 'poisson', seed: 1 } as const
   expect(() => arrivals({ ...pace, perSecond: 0 }).next()).toThrow('an open loop of 0 calls')

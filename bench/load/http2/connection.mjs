@@ -70,9 +70,9 @@ export class Connection {
     this.#owner = owner
     this.#nextId = firstStreamId
     this.#reader = new FrameReader({
-      data: (...piece) => this.#data(...piece),
+      data: (streamId, chunk, start, end, isEnd) => this.#data(streamId, chunk, start, end, isEnd),
       dataFrame: (bytes) => this.#returnWindow(bytes),
-      frame: (...whole) => this.#frame(...whole),
+      frame: (type, flags, streamId, payload) => this.#frame(type, flags, streamId, payload),
     })
     const onread = {
       buffer: Buffer.allocUnsafeSlow(READ_BYTES),
