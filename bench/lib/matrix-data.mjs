@@ -4,10 +4,10 @@
  */
 import { seededRandom } from '../load/seeded-random.mjs'
 
-export const FEATURES_PER_VIEW = 10
-export const VIEWS = 25
-export const ROW_COUNTS = [1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
-export const FEATURE_COUNTS = [50, 100, 150, 200, 250]
+const FEATURES_PER_VIEW = 10
+const VIEWS = 25
+const ROW_COUNTS = [1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
+const FEATURE_COUNTS = [50, 100, 150, 200, 250]
 /** What the matrix varies: rows with 50 features, then features of one row. */
 export const CELLS = [
   ...ROW_COUNTS.map((rows) => ({ name: `${rows}x50`, rows, features: 50 })),
@@ -38,6 +38,7 @@ export function matrixRows(count) {
 
 /** `lists` lists of `length` different items each, uniformly of all, the same for the same seed. */
 export function itemLists({ lists, length, items, seed }) {
+  if (length > items) throw new Error(`${length} different items of ${items}`)
   const random = seededRandom(seed)
   return Array.from({ length: lists }, () => {
     const chosen = new Set()

@@ -3,7 +3,7 @@ import { newHistogram } from '../load/tally.mjs'
 import { spread } from './spread.mjs'
 
 /** The figures of a shape of load: one request at a time, eight, and a fixed pace. */
-export const SHAPES = {
+const SHAPES = {
   '': ['p50_ms', 'p99_ms', 'calls_per_s'],
   '8-in-flight.': ['p99_ms', 'calls_per_s'],
   'open.': ['p50_ms', 'p99_ms'],
@@ -38,17 +38,21 @@ export class MatrixResults {
     for (const name of this.#names) {
       const prefix = `${cell.name}.${shape}${name}.`
       for (const figure of SHAPES[shape]) this.#addFigure(rounds, { prefix, name, figure })
+      this.#addRow(cell, { shape, name, prefix })
+      if (shape === '') continue
       const histogram = newHistogram()
       for (const round of rounds) histogram.add(round[name].histogram)
-      if (shape !== '') this.#histograms[prefix.slice(0, -1)] = histogram
-      const label = name === this.#names[0] ? `${cell.rows} x ${cell.features}, ${LABELS[shape]}` : ''
-      const columns = ['p50_ms', 'p99_ms', 'calls_per_s'].map((figure) => this.#figures[`${prefix}${figure}`] ?? '')
-      const compared = shape === '8-in-flight.' ? 'calls_per_s' : 'p50_ms'
-      const ratios = ['ratio', ...OURS.map((our) => `of_${our}`)].map(
-        (of) => this.#figures[`${prefix}${compared}_${of}`] ?? '',
-      )
-      this.#rows.push([label, name, ...columns, ...ratios])
+      this.#histograms[prefix.slice(0, -1)] = histogram
     }
+  }
+
+  /** Compared by median time; where calls wait for each other, by calls per second. */
+  #addRow({ rows, features }, { shape, name, prefix }) {
+    const label = name === BASELINE ? `${rows} x ${features}, ${LABELS[shape]}` : ''
+    const compared = shape === '8-in-flight.' ? 'calls_per_s' : 'p50_ms'
+    const ratios = ['ratio', ...OURS.map((our) => `of_${our}`)].map((of) => `${compared}_${of}`)
+    const columns = ['p50_ms', 'p99_ms', 'calls_per_s', ...ratios]
+    this.#rows.push([label, name, ...columns.map((figure) => this.#figures[`${prefix}${figure}`])])
   }
 
   #addFigure(rounds, { prefix, name, figure }) {
