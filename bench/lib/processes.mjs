@@ -1,4 +1,4 @@
-/** The processes that are measured: a server as an operator starts it, and the bare gRPC server it is compared with. */
+/** The processes that are measured: a server as an operator starts it, and the bare servers it is compared with. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -24,6 +24,11 @@ export function startStaticServer(defer) {
   return startServer(defer, [path('static-server.mjs')])
 }
 
+/** Its address is `httpAddress`. */
+export function startStaticHttpServer(defer) {
+  return startServer(defer, [path('static-http-server.mjs')])
+}
+
 /** Seconds from spawn to exit of a script that must succeed. */
 export async function runScript(script, args) {
   const { child, ended, output, spawnedMs } = spawnNode([path(script), ...args])
@@ -39,7 +44,7 @@ async function startServer(defer, args, environment = {}) {
     await ended
   }
   defer(stop)
-  const { address, metricsAddress } = await Promise.race([
+  const addresses = await Promise.race([
     readyAddresses(child),
     ended.then(() => {
       throw new Error(`node ${args.join(' ')} ended before it was ready:\n${output()}`)
@@ -47,15 +52,7 @@ async function startServer(defer, args, environment = {}) {
   ])
   const readySeconds = (performance.now() - spawnedMs) / 1000
   const { pid } = child
-  return {
-    address,
-    metricsAddress,
-    pid,
-    readySeconds,
-    cpuSeconds: () => cpuSeconds(pid),
-    rssMib: () => rssMib(pid),
-    stop,
-  }
+  return { ...addresses, pid, readySeconds, cpuSeconds: () => cpuSeconds(pid), rssMib: () => rssMib(pid), stop }
 }
 
 function spawnNode(args, environment = {}) {
@@ -75,8 +72,8 @@ function spawnNode(args, environment = {}) {
 
 async function readyAddresses(child) {
   for await (const line of createInterface({ input: child.stdout })) {
-    const ready = /^ready grpc (\S+)(?: http \S+)?(?: metrics (\S+))?/.exec(line)
-    if (ready) return { address: ready[1], metricsAddress: ready[2] }
+    const ready = /^ready(?: grpc (\S+))?(?: http (\S+))?(?: metrics (\S+))?/.exec(line)
+    if (ready) return { address: ready[1], httpAddress: ready[2], metricsAddress: ready[3] }
   }
   return new Promise(() => {})
 }
