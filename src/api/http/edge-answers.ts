@@ -30,7 +30,7 @@ export class EdgeAnswers {
   /** With a line end, for people whose prompt comes after it. */
   json(reply: FastifyReply, text: string, status = 200): void {
     this.beginSending(reply)
-    reply.code(status).header('content-type', JSON_TYPE).send(`${text}\n`)
+    reply.code(status).header('content-type', JSON_TYPE).send(Buffer.from(`${text}\n`))
   }
 
   fault(reply: FastifyReply, fault: HttpFault): void {
