@@ -6,6 +6,7 @@ import type { OnlineStore } from '../../src/online/online-store.ts'
 import type { RedisLocation } from '../../src/online/redis/connect/link-options.ts'
 import { openRedisLink } from '../../src/online/redis/connect/open-link.ts'
 import { shardKeys, valueKey, valuePrefix } from '../../src/online/redis/redis-keys.ts'
+import type { RedisLink } from '../../src/online/redis/redis-link.ts'
 import { openRedisStore, type RedisStoreOptions } from '../../src/online/redis/redis-store.ts'
 import type { RedisProcess } from '../support/redis/redis-process.mjs'
 import type { ContractLimits, MakeStore } from './online-store-fixture.ts'
@@ -20,6 +21,8 @@ export function loopback(kind: RedisLocation['kind'], ports: readonly number[]):
 export async function openStore(
   location: RedisLocation,
   options: Partial<Omit<RedisStoreOptions, 'link'>> = {},
+  /** What stands between the store and its link. */
+  wrap: (link: RedisLink) => RedisLink = (link) => link,
 ): Promise<OnlineStore> {
   const project = options.project ?? 'default'
   const link = await openRedisLink({
@@ -34,7 +37,7 @@ export async function openStore(
   })
   try {
     return await openRedisStore({
-      link,
+      link: wrap(link),
       project,
       shardCount: SHARDS,
       outboxRowsMax: 1_000_000,

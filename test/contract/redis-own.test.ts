@@ -222,3 +222,34 @@ test('a user without rights is told which', async () => {
   )
   expect(await store.readOutbox(SHARD, NO_POSITION, { rows: 1, bytes: 1 })).toEqual([])
 })
+
+test('a large write goes to Redis in pieces, between which others have their turn', async () => {
+  const bytesByTurn: number[] = [0]
+  const store = await openStore(loopback('standalone', [redis.port]), { project, shardCount: 16 }, (link) => ({
+    ...link,
+    send(tag, command, options) {
+      bytesByTurn[bytesByTurn.length - 1]! += command.encoded?.length ?? 0
+      return link.send(tag, command, options)
+    },
+  }))
+  opened.push(store)
+  const value = 'x'.repeat(20_000)
+  const rows = Array.from({ length: 320 }, (_, index) => write(keyOf(`large-${index}`), 1, value))
+  let isWritten = false
+  const written = store.write(rows).finally(() => {
+    isWritten = true
+  })
+  await new Promise<void>((resolve) => {
+    const nextTurn = (): void => {
+      bytesByTurn.push(0)
+      if (isWritten) resolve()
+      else setImmediate(nextTurn)
+    }
+    setImmediate(nextTurn)
+  })
+  expect(await written).toHaveLength(320)
+  const sent = bytesByTurn.reduce((sum, bytes) => sum + bytes, 0)
+  expect(sent).toBeGreaterThan(6 * 1024 * 1024)
+  // Pieces of a MiB: two, where one fell before the mark of its turn and the next one behind it.
+  expect(Math.max(...bytesByTurn)).toBeLessThan(2.5 * 1024 * 1024)
+})

@@ -13,6 +13,7 @@ import { type ErrorCode, TwinstoreError } from '../../domain/errors.ts'
 import type { WriteStatus } from '../../domain/outcome.ts'
 import type { OnlineExtent } from '../../domain/registry.ts'
 import type { Position } from '../../domain/version.ts'
+import { nextTurn } from '../../lib/next-turn.ts'
 import type { RowOutcome, RowWrite, WriteOptions } from '../online-store.ts'
 import { type RedisCalls, script } from './redis-calls.ts'
 import { redisError } from './redis-errors.ts'
@@ -28,6 +29,8 @@ const SEED = script(SEED_SCRIPT)
 const NAME = script(NAME_SCRIPT)
 /** Longer than the link goes on repeating a script, and than a paused Redis may take to run what lies in its sockets. */
 const ATTEMPT_LIFE_MARGIN_MS = 60_000
+/** What goes to Redis in one turn of the event loop: encoding 1 MiB and handing it to the kernel takes 1 to 2 ms. */
+const TURN_BYTES_MAX = 1024 * 1024
 
 export interface WriterParts {
   readonly calls: RedisCalls
@@ -110,23 +113,29 @@ async function writeGroups(
 ): Promise<readonly RowOutcome[]> {
   const outcomes = new Array<RowOutcome>(rows.length)
   const failures: Failure[] = []
-  await Promise.all(
-    groups.map(async ([shard, indexes]) => {
-      try {
-        const { first, letters } = await writeShard(
-          parts,
-          parts.shards[shard]!,
-          indexes.map((index) => rows[index]!),
-          token,
-        )
-        for (const [at, index] of indexes.entries()) {
-          outcomes[index] = { status: statusOf(letters[at]), position: (first + at) as Position }
-        }
-      } catch (error) {
-        failures.push({ shard, rowCount: indexes.length, error: redisError(error) })
+  async function writeGroup(shard: Shard, group: readonly RowWrite[], indexes: readonly number[]): Promise<void> {
+    try {
+      const { first, letters } = await writeShard(parts, parts.shards[shard]!, group, token)
+      for (const [at, index] of indexes.entries()) {
+        outcomes[index] = { status: statusOf(letters[at]), position: (first + at) as Position }
       }
-    }),
-  )
+    } catch (error) {
+      failures.push({ shard, rowCount: indexes.length, error: redisError(error) })
+    }
+  }
+  const writing: Promise<void>[] = []
+  let turnBytes = 0
+  for (const [shard, indexes] of groups) {
+    const group = indexes.map((index) => rows[index]!)
+    const bytes = group.reduce((sum, { row }) => sum + row.length, 0)
+    if (turnBytes > 0 && turnBytes + bytes > TURN_BYTES_MAX) {
+      turnBytes = 0
+      await nextTurn()
+    }
+    turnBytes += bytes
+    writing.push(writeGroup(shard, group, indexes))
+  }
+  await Promise.all(writing)
   if (failures.length === 0) return outcomes
   const isNothingWritten = failures.length === groups.length && failures.every(({ error }) => isRefusal(error.code))
   const error = failureOf(failures, rows.length)
