@@ -2,12 +2,13 @@
 import { type Fault, faultsError } from '../domain/errors.ts'
 import { encodeValue } from '../domain/value-codec.ts'
 import type { ScalarType, ValueType } from '../domain/value-type.ts'
-import { lengthField, WireReader } from '../lib/wire.ts'
+import { lengthField, varintLength, WireReader, writeVarint } from '../lib/wire.ts'
 import { fromPlain } from './plain-value.ts'
 
 /** Field of `Column` for a scalar type whose values need no `Value` around each. */
 const PLAIN_FIELD: Partial<Record<ScalarType, number>> = { string: 2, int64: 3, double: 4, bool: 5 }
 const LIST_FIELD = 6
+const STRING_TAG = 0x0a
 
 /** Serialized `Column` messages. A column whose type nobody knows is sent as what its values look like. */
 export function encodeColumns(
@@ -25,6 +26,10 @@ export function encodeColumns(
 }
 
 function encodeColumn(name: string, type: ValueType, values: readonly unknown[], faults: Fault[]): Buffer {
+  if (type.kind === 'string') {
+    const strings = encodeStrings(values)
+    if (strings !== undefined) return lengthField(PLAIN_FIELD.string!, strings)
+  }
   const plain = PLAIN_FIELD[type.kind as ScalarType]
   if (plain !== undefined && values.every((value) => value !== null && value !== undefined)) {
     const list = encodeValue({ kind: 'list', of: type.kind as ScalarType }, values as string[])
@@ -37,6 +42,27 @@ function encodeColumn(name: string, type: ValueType, values: readonly unknown[],
     return Buffer.alloc(0)
   })
   return lengthField(LIST_FIELD, Buffer.concat(items))
+}
+
+/**
+ * `repeated string val = 1`, in one buffer: keys are mostly strings, and a buffer for each takes twice as long. Undefined if some value is
+ * none, which is then looked at one by one.
+ */
+function encodeStrings(values: readonly unknown[]): Buffer | undefined {
+  let size = 0
+  for (const value of values) {
+    if (typeof value !== 'string' || !value.isWellFormed()) return undefined
+    const length = Buffer.byteLength(value)
+    size += 1 + varintLength(length) + length
+  }
+  const out = Buffer.allocUnsafe(size)
+  let at = 0
+  for (const value of values as readonly string[]) {
+    out[at++] = STRING_TAG
+    at = writeVarint(out, at, Buffer.byteLength(value))
+    at += out.write(value, at)
+  }
+  return out
 }
 
 /** What is inside the list field of a `Value`: a `StringList`, `Int64List`, ... */

@@ -140,6 +140,22 @@ test('a tensor is a Float32Array with a name per column', async () => {
   expect([tensor.rows, tensor.columns, tensor.names]).toEqual([2, 3, ['v__delay', 'v__emb[0]', 'v__emb[1]']])
 })
 
+test('a tensor whose bytes are not those of its rows and columns is refused', async () => {
+  const tensor = { rows: 2, columns: 3, data: Buffer.alloc(20) }
+  await start({ getFeatures: () => getResponse.encode({ layoutId: layout.id, layout, tensor }) })
+  const asked = client.getFeatures({ service: 'predict_delay', entities: [{ origin: 'a' }], format: 'tensor' })
+  await expect(asked).rejects.toMatchObject({ code: 'DATA_LOSS', message: 'a tensor of 2 x 3 came with 20 bytes' })
+})
+
+test('no caller can change the statuses that rows share', async () => {
+  const whole = { ...vector, statuses: Buffer.alloc(0) }
+  await start({ getFeatures: () => getResponse.encode({ layoutId: layout.id, layout, vectors: [whole, whole] }) })
+  const { rows } = await client.getFeatures({ service: 'predict_delay', entities: [{ origin: 'a' }, { origin: 'b' }] })
+  expect(Object.values(rows[0]!.statuses)).toEqual(columns.map(() => 'PRESENT'))
+  expect(rows[0]!.values).not.toBe(rows[1]!.values)
+  expect(() => Object.assign(rows[0]!.statuses, { v__delay: 'NULL' })).toThrow(TypeError)
+})
+
 test('45 is right for a double and for an int64, and every fault is named before anything is sent', async () => {
   const seen: Record<string, unknown>[] = []
   await start({
