@@ -26,8 +26,8 @@ export interface AnswerLayout {
   readonly names: readonly string[]
   readonly types: readonly ValueType[]
   /**
-   * Every column by name, null. A row is a copy of it whose values are then set: the engine copies the shape as a whole, where
-   * an object that grows by one name after the other becomes a hash table, which takes twice as long.
+   * Every column by name, null. A row is a copy of it whose values are then set: the engine copies the shape as a whole (of up to
+   * 1,000 names), where an object that grows by one name after the other becomes a hash table, which takes twice as long.
    */
   readonly blankValues: Readonly<Record<string, null>>
   /** The statuses of all rows that have only values that are PRESENT; frozen, because they share it. */
