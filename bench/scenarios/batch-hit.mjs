@@ -20,7 +20,7 @@ export const figureNames = [
 ]
 const SETTINGS = {
   full: { rounds: 3, warmSeconds: 0.1, latencySeconds: 0.2, capacitySeconds: 0.3 },
-  quick: { rounds: 1, warmSeconds: 0.02, latencySeconds: 0.03, capacitySeconds: 0.05 },
+  quick: { rounds: 1, warmSeconds: 0.01, latencySeconds: 0.02, capacitySeconds: 0.03 },
 }
 /** Enough that the next request is always there; of large answers fewer, which would only fill sockets. */
 const IN_FLIGHT = { few: 4, many: 16 }
