@@ -6,7 +6,10 @@ const prepared = new Map()
 
 const WORKS = {
   prepare({ name, requests }) {
-    prepared.set(name, requests.map(Buffer.from))
+    prepared.set(
+      name,
+      requests.map((bytes) => Buffer.from(bytes)),
+    )
   },
   async run({ settings }) {
     const { byName, ...result } = await runLoad(settings, prepared)

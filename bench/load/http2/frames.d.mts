@@ -1,7 +1,6 @@
-export const TYPE: Readonly<Record<'DATA' | 'HEADERS' | 'SETTINGS' | 'PING' | 'GOAWAY' | 'WINDOW_UPDATE', number>> & {
-  readonly RST_STREAM: number
-  readonly CONTINUATION: number
-}
+type FrameType = 'DATA' | 'HEADERS' | 'RST_STREAM' | 'SETTINGS' | 'PING' | 'GOAWAY' | 'WINDOW_UPDATE' | 'CONTINUATION'
+
+export const TYPE: Readonly<Record<FrameType, number>>
 export const FLAG: Readonly<Record<'ACK' | 'END_STREAM' | 'END_HEADERS' | 'PADDED' | 'PRIORITY', number>>
 export const PREFACE: Buffer
 export const STREAM_ID_MAX: number
