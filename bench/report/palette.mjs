@@ -1,7 +1,7 @@
 /**
  * The colours of plots, as custom properties of the page: `report.css` uses them, and images have them written in.
  *
- * Six series at most. Their colours keep apart for the three kinds of colour blindness, and each series has a dash and a mark of its
+ * Six series at most. Their colours keep apart for the three kinds of colour blindness, and each series has a dash, a mark and a tint of its
  * own, so that a page printed in grey is read as well. A baseline is grey and dashed wherever it stands.
  */
 
@@ -43,14 +43,17 @@ const DARK = {
 
 export const THEMES = { light: LIGHT, dark: DARK }
 
-/** How a series is drawn: the name of its colour, its dash, its mark. */
+/** How a series is drawn: the name of its colour, its dash, its mark, the tint of its areas. */
 export function seriesStyle(series, index) {
   const mark = index % MARKS
-  if (series.baseline) return { color: 'baseline', dash: '5 4', mark }
-  return { color: `series-${index % DASHES.length}`, dash: DASHES[index % DASHES.length], mark }
+  const tint = TINTS[index % TINTS.length]
+  if (series.baseline) return { color: 'baseline', dash: '5 4', mark, tint }
+  return { color: `series-${index % DASHES.length}`, dash: DASHES[index % DASHES.length], mark, tint }
 }
 
 const MARKS = 5
+/** How much of its colour an area has: what a dash is to a line. */
+const TINTS = [1, 0.55, 0.8, 0.35, 0.9, 0.45]
 const DASHES = [undefined, '8 3', '2 3', '10 3 2 3', '6 2', '1 2']
 
 /** The property as a value in a style. */

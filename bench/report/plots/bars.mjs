@@ -21,8 +21,9 @@ export function barsHeight(plot, size) {
 
 export function drawBars(plot, size) {
   const { width, fontSize } = size
-  const { series, labels, key, left, namesAbove, groupHeight, barHeight, top, height } = layout(plot, size)
-  const points = series.flatMap((each) => each.points)
+  const places = layout(plot, size)
+  const { labels, key, left, top, height } = places
+  const points = places.series.flatMap((each) => each.points)
   const axis = valueAxis(
     plot.y,
     points.flatMap(([, ...values]) => values.filter(Number.isFinite)),
@@ -31,31 +32,27 @@ export function drawBars(plot, size) {
   const x = scaleLinear(axis.domain, [left, width - valueWidth - GAP])
   const bottom = height - fontSize * 2.9
   const zero = Math.round(x(0)) + 0.5
-  const groups = labels.map((label, group) => {
-    const begin = top + group * groupHeight
-    const bars = series.map((each, turn) => {
-      const point = each.points.find(([name]) => name === label)
-      const at = begin + (namesAbove ? fontSize * 1.4 : 0) + turn * (barHeight + 2)
-      return point && bar(each, point, { at, barHeight, x, fontSize, unit: plot.y.label })
-    })
-    const labelAt = namesAbove
-      ? { x: left + 4, y: begin + fontSize }
-      : { x: left - GAP, y: begin + (series.length * (barHeight + 2)) / 2 + fontSize * 0.33, 'text-anchor': 'end' }
-    return fragment([textMark(label, labelAt, fontSize, 'ink'), bars])
-  })
-  const style = `stroke:${color('axis')}`
+  const titleAt = { x: (left + x.range()[1]) / 2, y: bottom + fontSize * 2.5, 'text-anchor': 'middle' }
   return fragment([
     key.markup,
     ticks(axis, x, top, bottom, fontSize),
-    groups,
-    element('line', { x1: zero, x2: zero, y1: top - 4, y2: bottom, style }),
-    textMark(
-      axis.title,
-      { x: (left + x.range()[1]) / 2, y: bottom + fontSize * 2.5, 'text-anchor': 'middle' },
-      fontSize,
-      'muted',
-    ),
+    labels.map((label, group) => barsOf(label, top + group * places.groupHeight, places, x, fontSize, plot.y.label)),
+    element('line', { x1: zero, x2: zero, y1: top - 4, y2: bottom, style: `stroke:${color('axis')}` }),
+    textMark(axis.title, titleAt, fontSize, 'muted'),
   ])
+}
+
+/** The bars of one label, one per series, from `begin` down. */
+function barsOf(label, begin, { series, left, namesAbove, barHeight }, x, fontSize, unit) {
+  const bars = series.map((each, turn) => {
+    const point = each.points.find(([name]) => name === label)
+    const at = begin + (namesAbove ? fontSize * 1.4 : 0) + turn * (barHeight + 2)
+    return point && bar(each, point, { at, barHeight, x, fontSize, unit })
+  })
+  const labelAt = namesAbove
+    ? { x: left + 4, y: begin + fontSize }
+    : { x: left - GAP, y: begin + (series.length * (barHeight + 2)) / 2 + fontSize * 0.33, 'text-anchor': 'end' }
+  return fragment([textMark(label, labelAt, fontSize, 'ink'), bars])
 }
 
 function layout(plot, { width, fontSize, top }) {
@@ -104,17 +101,14 @@ function bar({ name, style }, [label, y, low, high], { at, barHeight, x, fontSiz
   const whisker = low !== undefined && low < high
   const range = whisker ? ` (${markNumber(low)} to ${markNumber(high)})` : ''
   const end = x(Math.max(y, whisker ? high : y))
+  const shape = { x: Math.min(x(0), x(y)), y: at, width: Math.abs(x(y) - x(0)), height: barHeight }
   return element(
     'g',
     {},
     element('title', {}, `${name}, ${label}: ${markNumber(y)}${range} (${unit})`),
-    element('rect', {
-      x: Math.min(x(0), x(y)),
-      y: at,
-      width: Math.abs(x(y) - x(0)),
-      height: barHeight,
-      style: `fill:${color(style.color)}`,
-    }),
+    // The page's colour first: rules would be seen through a tint.
+    element('rect', { ...shape, style: `fill:${color('page')}` }),
+    element('rect', { ...shape, style: `fill:${color(style.color)};fill-opacity:${style.tint}` }),
     whisker
       ? element('line', { x1: x(low), x2: x(high), y1: middle, y2: middle, style: `stroke:${color('ink')}` })
       : undefined,

@@ -32,6 +32,7 @@ function stroke(left, middle, { color: name, dash }) {
   return element('line', { x1: left, x2: left + STROKE, y1: middle, y2: middle, style, 'stroke-dasharray': dash })
 }
 
-function box(left, middle, { color: name }) {
-  return element('rect', { x: left, y: middle - 5, width: STROKE, height: 10, style: `fill:${color(name)}` })
+function box(left, middle, { color: name, tint }) {
+  const style = `fill:${color(name)};fill-opacity:${tint}`
+  return element('rect', { x: left, y: middle - 5, width: STROKE, height: 10, style })
 }
