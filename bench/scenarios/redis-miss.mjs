@@ -10,6 +10,8 @@
  * L1 is smaller than the rows, which are asked for in the same order over and over: the least recently used row leaves just
  * before it is asked for again. The run fails if one row came from L1, or was spared by single-flight.
  */
+import { AnswerBuffers } from '../../dist/api/grpc/answer-buffers.js'
+import { AnswerRoom } from '../../dist/api/grpc/framed-answer.js'
 import { connect } from '../../dist/client/index.js'
 import { decodeMessage } from '../../dist/client/protocol.js'
 import { encodeWrite } from '../../dist/client/writes.js'
@@ -27,19 +29,26 @@ import { rawClient } from '../lib/raw-client.mjs'
 import { openRedisSubject } from '../lib/redis-subject.mjs'
 import { temporaryFolder, withResources } from '../lib/resources.mjs'
 import { takeTurns } from '../lib/rounds.mjs'
+import { spread } from '../lib/spread.mjs'
 
 export const title = 'batches of 100 rows of 2 KB over three primaries, none of them in L1'
-export const figureNames = ['store', 'serving', 'grpc'].flatMap((through) =>
-  [1, 4, 16].flatMap((inFlight) =>
-    compared(`${through}.${inFlight}-in-flight.`, 'bare', ['p50_ms', 'p99_ms', 'rows_per_s']),
+export const figureNames = [
+  ...['store', 'serving', 'grpc'].flatMap((through) =>
+    [1, 4, 16].flatMap((inFlight) =>
+      compared(`${through}.${inFlight}-in-flight.`, 'bare', ['p50_ms', 'p99_ms', 'rows_per_s']),
+    ),
   ),
-)
+  'coalesced.reads_per_row',
+]
 const GET_FEATURES = '/twinstore.v1.Serving/GetFeatures'
 const ROWS = 100
 const BATCHES = USERS / ROWS
 /** Half of the rows. */
 const CACHE_BYTES = '4MiB'
 const IN_FLIGHT = [1, 4, 16]
+const CALLERS = 64
+/** The default of option `answer-buffers-bytes`. */
+const ANSWER_BUFFERS_BYTES = 16 * 2 ** 20
 const SETTINGS = {
   full: { rounds: 3, seconds: 0.6, warmSeconds: 0.3 },
   quick: { rounds: 1, seconds: 0.05, warmSeconds: 0.02 },
@@ -77,6 +86,9 @@ export async function measure({ quick }) {
         Object.assign(figures, comparison.figures(`${name}.${concurrency}-in-flight.`))
       }
     }
+    const reads = await readsPerRow(subject.serving)
+    figures['coalesced.reads_per_row'] = spread([reads])
+    rows.push([`${CALLERS} callers at once`, 'reads of each row', reads])
     return { settings, figures, head: HEAD, rows }
   })
 }
@@ -84,6 +96,14 @@ export async function measure({ quick }) {
 async function round(send, concurrency, seconds) {
   const { calls_per_s, p50_ms, p99_ms } = await closedLoop({ send, concurrency, seconds })
   return { p50_ms, p99_ms, rows_per_s: calls_per_s * ROWS }
+}
+
+/** How often each of 100 rows is read when many ask for all of them at once and none is in L1. */
+async function readsPerRow(serving) {
+  serving.invalidate('all')
+  const before = serving.stats().fetchedKeys
+  await Promise.all(Array.from({ length: CALLERS }, () => serving.getFeatures(usersRequest(0, ROWS))))
+  return (serving.stats().fetchedKeys - before) / ROWS
 }
 
 async function fill({ writes, description }) {
@@ -128,9 +148,19 @@ function storeSender(store) {
   }
 }
 
+/** Answers are written where the gRPC edge has them written, and their buffers used again once they are sent: here, at once. */
 async function servingSender(serving) {
   const nextRequest = inTurn(await preparedRequests((request) => serving.getFeatures(request)))
-  return (_turn, done) => void serving.getFeatures(nextRequest()).then((answer) => done(shortAnswer(answer)), done)
+  const buffers = new AnswerBuffers(ANSWER_BUFFERS_BYTES)
+  return (_turn, done) => {
+    const room = new AnswerRoom(buffers)
+    const { signal } = new AbortController()
+    serving.getFeatures(nextRequest(), { signal, roomFor: (bytes) => room.roomFor(bytes) }).then((answer) => {
+      const fault = shortAnswer(answer)
+      room.framed(answer).sent()
+      done(fault)
+    }, done)
+  }
 }
 
 async function openGrpc(defer, cluster, quick) {

@@ -55,6 +55,8 @@ export interface ReadOptions {
    * new as every write that was acknowledged before the call (G3).
    */
   readonly mayLag?: boolean
+  /** The shard of all the keys, where the caller has worked it out already; a wrong one finds nothing. */
+  readonly shard?: Shard
 }
 
 /** One of several instances on the same store. */

@@ -17,7 +17,7 @@
  * comes after its row. They are not hedged.
  */
 import { setMaxListeners } from 'node:events'
-import type { RowKey } from '../domain/entity-key.ts'
+import type { RowKey, Shard } from '../domain/entity-key.ts'
 import { asTwinstoreError, TwinstoreError } from '../domain/errors.ts'
 import type { RowResult } from '../domain/outcome.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -61,6 +61,7 @@ export interface Landing {
 
 interface Batch {
   readonly departure: Departure
+  readonly shard: Shard
   readonly flights: readonly Flight[]
   readonly mayLag: boolean
   isDone: boolean
@@ -104,7 +105,7 @@ export function flightSender(
     }
     departure.timers.push(clock.after(options.timeoutMs, () => timeOut(departure)))
     if (canHedge) departure.timers.push(clock.after(options.hedgeAfterMs, () => hedgeLate(departure)))
-    for (const batch of departure.batches) void ask(batch)
+    for (const batch of departure.batches) ask(batch)
   }
 
   function board(departure: Departure, flights: readonly Flight[], mayLag: boolean): void {
@@ -114,7 +115,7 @@ export function flightSender(
       flight.lagMs = mayLag ? options.replicaLagMaxMs : 0
     }
     for (const part of shardBatches(flights, store.shardCount, options.batchKeysMax)) {
-      departure.batches.push({ departure, flights: part, mayLag, isDone: false, isHedging: false, hasFailed: false })
+      departure.batches.push({ departure, ...part, mayLag, isDone: false, isHedging: false, hasFailed: false })
       departure.flying++
       counts.batches++
       budget.earn()
@@ -122,14 +123,16 @@ export function flightSender(
     counts.fetchedKeys += flights.length
   }
 
-  async function ask(batch: Batch): Promise<void> {
-    const { flights, mayLag, departure } = batch
-    try {
-      const results = await store.readMany(keysOf(flights), { signal: departure.abort.signal, mayLag })
-      if (!batch.isDone) land(batch, results)
-    } catch (error) {
-      if (!batch.isDone) fail(batch, flights.length, asTwinstoreError(error))
-    }
+  function ask(batch: Batch): void {
+    const { flights, shard, mayLag, departure } = batch
+    store
+      .readMany(keysOf(flights), { signal: departure.abort.signal, mayLag, shard })
+      .then((results) => {
+        if (!batch.isDone) land(batch, results)
+      })
+      .catch((error) => {
+        if (!batch.isDone) fail(batch, flights.length, asTwinstoreError(error))
+      })
   }
 
   function land(batch: Batch, results: readonly RowResult[]): void {
@@ -173,7 +176,7 @@ export function flightSender(
   async function askReplica(batch: Batch, flights: readonly Flight[]): Promise<void> {
     try {
       const { signal } = batch.departure.abort
-      const results = await store.readMany(keysOf(flights), { signal, mayLag: true })
+      const results = await store.readMany(keysOf(flights), { signal, mayLag: true, shard: batch.shard })
       if (batch.isDone) return
       for (let index = 0; index < flights.length; index++) {
         const row = results[index]

@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { Command } from 'ioredis'
 import { expect, test } from 'vitest'
-import { type EntityKey, type RowKey, rowKey, shardOfRow } from '../../src/domain/entity-key.ts'
-import { commonShard, encodeMget, shardKeys, valueKey } from '../../src/online/redis/redis-keys.ts'
+import { type EntityKey, rowKey } from '../../src/domain/entity-key.ts'
+import { encodeMget, shardKeys, valueKey } from '../../src/online/redis/redis-keys.ts'
 
 /** Any bytes: int64 keys have all of them, and long string keys make names of several hundred. */
 const keys = fc.array(
@@ -22,14 +22,4 @@ test('the bytes are those of the arguments one by one', () => {
       expect(encodeMget(shard!, rowKeys).equals(Buffer.from(expected as Buffer))).toBe(true)
     }),
   )
-})
-
-test('keys have a common shard if each of them has it', () => {
-  fc.assert(
-    fc.property(keys, fc.integer({ min: 1, max: 3 }), (rowKeys: RowKey[], count) => {
-      const shards = new Set(rowKeys.map((key) => shardOfRow(key, count)))
-      expect(commonShard(rowKeys, count)).toBe(shards.size === 1 ? [...shards][0] : undefined)
-    }),
-  )
-  expect(commonShard([], 4)).toBe(undefined)
 })

@@ -124,16 +124,6 @@ export function rowKeyOf(valueKey: Buffer): RowKey {
   return valueKey.toString('latin1', valueKey.indexOf(0x7d) + 1) as RowKey
 }
 
-/** The shard that all of these keys have; undefined if they have several, or there are none. */
-export function commonShard(keys: readonly RowKey[], shardCount: number): Shard | undefined {
-  if (keys.length === 0) return undefined
-  const shard = shardOfRow(keys[0]!, shardCount)
-  for (let index = 1; index < keys.length; index++) {
-    if (shardOfRow(keys[index]!, shardCount) !== shard) return undefined
-  }
-  return shard
-}
-
 /** The indexes of items by the shard of their key, in the order of the items. */
 export function byShard(keys: readonly RowKey[], shardCount: number): ReadonlyMap<Shard, readonly number[]> {
   const groups = new Map<Shard, number[]>()

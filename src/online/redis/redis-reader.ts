@@ -7,7 +7,7 @@ import { keyName } from '../key-name.ts'
 import type { ReadOptions } from '../online-store.ts'
 import { readAborted } from '../read-aborted.ts'
 import { redisError } from './redis-errors.ts'
-import { byShard, commonShard, encodeMget, type ShardKeys, valueKey } from './redis-keys.ts'
+import { byShard, encodeMget, type ShardKeys, valueKey } from './redis-keys.ts'
 import { type RedisLink, type RedisReply, RedisReplyError, type SendOptions } from './redis-link.ts'
 
 /** Keys of one MGET: half a megabyte of rows of 2 KB, which takes Redis some 0.2 ms, in which it answers nobody else. */
@@ -19,31 +19,20 @@ export interface ReaderParts {
   readonly readTimeoutMs: number
 }
 
-export async function readRows(
-  parts: ReaderParts,
+export function readRows(
+  { link, shards, readTimeoutMs }: ReaderParts,
   keys: readonly RowKey[],
-  { signal, mayLag = false }: ReadOptions,
+  { signal, mayLag = false, shard }: ReadOptions,
 ): Promise<readonly RowResult[]> {
-  if (signal?.aborted) throw readAborted(signal)
+  if (signal?.aborted) return Promise.reject(readAborted(signal))
   const options: SendOptions = {
-    timeoutMs: parts.readTimeoutMs,
+    timeoutMs: readTimeoutMs,
     attempts: 'once',
     mayLag,
     ...(signal === undefined ? {} : { signal }),
   }
-  const results = await readShards(parts, keys, options)
-  if (signal?.aborted) throw readAborted(signal)
-  return results
-}
-
-function readShards(
-  { link, shards }: ReaderParts,
-  keys: readonly RowKey[],
-  options: SendOptions,
-): Promise<readonly RowResult[]> {
-  // As the read path asks: shard by shard, sixteen times for a request, so that a promise less is felt.
-  const only = commonShard(keys, shards.length)
-  return only === undefined ? readSeveral(link, shards, keys, options) : readSound(link, shards[only]!, keys, options)
+  // As the read path asks: shard by shard, sixteen times for a request, so that each promise and each hash is felt.
+  return shard === undefined ? readSeveral(link, shards, keys, options) : readSound(link, shards[shard]!, keys, options)
 }
 
 async function readSeveral(
@@ -62,28 +51,27 @@ async function readSeveral(
   return results
 }
 
-async function readSound(
+/** Rejects only when the signal aborts; any other fault is that of each key. */
+function readSound(
   link: RedisLink,
   shard: ShardKeys,
   keys: readonly RowKey[],
   options: SendOptions,
 ): Promise<readonly RowResult[]> {
-  const found = await readShard(link, shard, keys, options).catch(redisError)
-  const results = new Array<RowResult>(keys.length)
-  for (let at = 0; at < keys.length; at++) {
-    results[at] = found instanceof TwinstoreError ? found : soundRow(keys[at]!, found[at])
-  }
-  return results
-}
-
-function readShard(
-  link: RedisLink,
-  shard: ShardKeys,
-  keys: readonly RowKey[],
-  options: SendOptions,
-): Promise<readonly RedisReply[]> {
+  const { signal } = options
   const read = keys.length <= SLICE_KEYS ? readSlice : readSlices
-  return read(link, shard, keys, options)
+  return read(link, shard, keys, options).then(
+    (found) => {
+      if (signal?.aborted) throw readAborted(signal)
+      const results = new Array<RowResult>(keys.length)
+      for (let at = 0; at < keys.length; at++) results[at] = soundRow(keys[at]!, found[at])
+      return results
+    },
+    (error) => {
+      if (signal?.aborted) throw readAborted(signal)
+      return new Array<RowResult>(keys.length).fill(redisError(error))
+    },
+  )
 }
 
 /** One after another: what is asked for when the signal aborts still has to be taken in. */
@@ -100,22 +88,19 @@ async function readSlices(
   return found
 }
 
-async function readSlice(
+function readSlice(
   link: RedisLink,
   shard: ShardKeys,
   keys: readonly RowKey[],
   options: SendOptions,
 ): Promise<readonly RedisReply[]> {
-  const { tag } = shard
-  try {
-    const command = { name: 'MGET', args: [], encoded: encodeMget(shard, keys) }
-    return (await link.send(tag, command, options)) as readonly RedisReply[]
-  } catch (error) {
+  const command = { name: 'MGET', args: [], encoded: encodeMget(shard, keys) }
+  const reply = link.send(shard.tag, command, options) as Promise<readonly RedisReply[]>
+  return reply.catch((error) => {
     if (!(error instanceof RedisReplyError) || error.code !== 'TRYAGAIN') throw error
     // The slot is being moved, some keys are here and some there: each can be asked for alone.
-    const gets = keys.map((key) => link.send(tag, { name: 'GET', args: [valueKey(shard, key)] }, options))
-    return await Promise.all(gets)
-  }
+    return Promise.all(keys.map((key) => link.send(shard.tag, { name: 'GET', args: [valueKey(shard, key)] }, options)))
+  })
 }
 
 function soundRow(key: RowKey, row: RedisReply | undefined): RowResult {

@@ -38,13 +38,18 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Online
   })
   const { storeId, shardCount, shards } = header
   const writer = { calls, storeId, shards, options }
+  const reader = { link, shards, readTimeoutMs: options.readTimeoutMs }
   const pages = options.replicas.count > 0 ? replicatedPages(calls) : primaryPages(calls)
   const keyScan = new RedisKeyScan(calls, shards, link)
   let pendingBytes = 0
   let closing: Promise<void> | undefined
 
   function checkOpen(): void {
-    if (closing !== undefined) throw new TwinstoreError('UNAVAILABLE', `the online store at ${link.location} is closed`)
+    if (closing !== undefined) throw closed()
+  }
+
+  function closed(): TwinstoreError {
+    return new TwinstoreError('UNAVAILABLE', `the online store at ${link.location} is closed`)
   }
 
   /** Bounds the bytes of writes that wait for Redis. */
@@ -74,10 +79,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Online
     storeId,
     shardCount,
 
-    async readMany(rowKeys, readOptions = {}) {
-      checkOpen()
-      return await readRows({ link, shards, readTimeoutMs: options.readTimeoutMs }, rowKeys, readOptions)
-    },
+    readMany: (rowKeys, readOptions = {}) =>
+      closing === undefined ? readRows(reader, rowKeys, readOptions) : Promise.reject(closed()),
 
     write: (rows, writeOptions = {}) => counted(rows, () => writeRows(writer, rows, writeOptions)),
 

@@ -8,6 +8,7 @@ import calculateSlot from 'cluster-key-slot'
 import { TwinstoreError } from '../../../domain/errors.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { type HashTag, type RedisCommand, type RedisReply, RedisReplyError, type SendOptions } from '../redis-link.ts'
+import { CallLimits, type Ending } from './call-limits.ts'
 import { LinkFault } from './link-fault.ts'
 import type { RedisNode } from './node.ts'
 import { pauseFor } from './pauses.ts'
@@ -33,6 +34,8 @@ interface Call {
   redirections: number
   /** A replica failed: only the primary is asked from then on. */
   primaryOnly: boolean
+  /** Whether the latest attempt went to a replica. */
+  wasReplica: boolean
   /** Where the next attempt goes, and that one only. */
   asking: RedisNode | undefined
   /** Why the latest attempt failed. */
@@ -44,6 +47,7 @@ export class Router {
   readonly #topology: Topology
   readonly #clock: Clock
   readonly #location: string
+  readonly #limits: CallLimits
   #turn = 0
   #isClosed = false
 
@@ -51,6 +55,7 @@ export class Router {
     this.#topology = topology
     this.#clock = clock
     this.#location = location
+    this.#limits = new CallLimits(clock)
   }
 
   send(tag: HashTag, command: RedisCommand, options: SendOptions): Promise<RedisReply> {
@@ -66,24 +71,28 @@ export class Router {
       attempts: 0,
       redirections: 0,
       primaryOnly: options.mayLag !== true,
+      wasReplica: false,
       asking: undefined,
       fault: undefined,
       isFateUnknown: false,
     }
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.after(timeoutMs, () => end(() => reject(this.#timeoutError(call))))
-      const onAbort = (): void => end(() => reject(abortError(signal!, tag)))
-      const end = (settle: () => void): void => {
-        call.isOver = true
-        timer.cancel()
-        signal?.removeEventListener('abort', onAbort)
-        settle()
+      const ending: Ending = {
+        timedOut: () => fail(this.#timeoutError(call)),
+        aborted: (by) => fail(abortError(by, tag)),
       }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#run(call).then(
-        (reply) => end(() => resolve(reply)),
-        (error) => end(() => reject(error)),
-      )
+      const limit = this.#limits.begin(ending, timeoutMs, signal)
+      const fail = (error: unknown): void => {
+        call.isOver = true
+        limit.leave(ending)
+        reject(error as Error)
+      }
+      const succeed = (reply: RedisReply): void => {
+        call.isOver = true
+        limit.leave(ending)
+        resolve(reply)
+      }
+      this.#attempt(call).then(succeed, (error) => this.#again(call, error).then(succeed, fail))
     })
   }
 
@@ -111,29 +120,40 @@ export class Router {
     this.#isClosed = true
   }
 
-  async #run(call: Call): Promise<RedisReply> {
+  /** Nearly every command takes this one step; `#again` is for the others. */
+  #attempt(call: Call): Promise<RedisReply> {
     const { attempts, replicas } = call.options
-    const channel: Channel = attempts === 'repeat' ? 'write' : 'read'
-    for (;;) {
-      const asking = call.asking
-      call.asking = undefined
-      const replica = call.primaryOnly || asking !== undefined ? undefined : this.#replica(call.slot)
-      if (replica === undefined) call.primaryOnly = true
+    const asking = call.asking
+    call.asking = undefined
+    const replica = call.primaryOnly || asking !== undefined ? undefined : this.#replica(call.slot)
+    call.wasReplica = replica !== undefined
+    if (replica === undefined) call.primaryOnly = true
+    const node = asking ?? replica ?? this.#primary(call)
+    if (node === undefined) {
+      const problem = `no node of ${this.#location} holds slot ${call.slot} (of {${call.tag}})`
+      return Promise.reject(new LinkFault('not-ready', problem))
+    }
+    const ownChannel: Channel = attempts === 'repeat' ? 'write' : 'read'
+    return node.send(call.command, {
+      channel: replica === undefined ? ownChannel : 'lagging',
+      asking: asking !== undefined,
+      wait: replicas,
+    })
+  }
+
+  async #again(call: Call, firstError: unknown): Promise<RedisReply> {
+    for (let error = firstError; ; ) {
+      await this.#afterFailure(call, error as Error)
       try {
-        const node = asking ?? replica ?? this.#primary(call)
-        return await node.send(call.command, {
-          channel: replica === undefined ? channel : 'lagging',
-          asking: asking !== undefined,
-          wait: replicas,
-        })
-      } catch (error) {
-        await this.#afterFailure(call, error as Error, replica !== undefined)
+        return await this.#attempt(call)
+      } catch (next) {
+        error = next
       }
     }
   }
 
   /** Returns when another attempt is to be made, else throws what the caller gets. */
-  async #afterFailure(call: Call, error: Error, wasReplica: boolean): Promise<void> {
+  async #afterFailure(call: Call, error: Error): Promise<void> {
     if (this.#isClosed) throw this.#closedError()
     if (call.isOver) throw error
     const isRead = call.options.attempts === 'once'
@@ -143,7 +163,7 @@ export class Router {
     if (error instanceof LinkFault) {
       this.#topology.refreshSoon()
       if (error.kind !== 'not-ready') call.isFateUnknown = true
-      if (wasReplica) return
+      if (call.wasReplica) return
       if (isRead && error.kind !== 'stalled') throw this.#failure(call)
       return this.#pause(call)
     }
@@ -157,7 +177,7 @@ export class Router {
         return this.#pause(call)
       case 'unable':
         this.#topology.refreshSoon()
-        if (wasReplica) return
+        if (call.wasReplica) return
         if (isRead) throw this.#failure(call)
         return this.#pause(call)
       default:
@@ -170,11 +190,9 @@ export class Router {
     }
   }
 
-  #primary({ tag, slot }: Call): RedisNode {
+  #primary({ slot }: Call): RedisNode | undefined {
     const holder = this.#topology.holder(slot)
-    const node = holder === undefined ? undefined : this.#topology.node(holder.primary)
-    if (node !== undefined) return node
-    throw new LinkFault('not-ready', `no node of ${this.#location} holds slot ${slot} (of {${tag}})`)
+    return holder === undefined ? undefined : this.#topology.node(holder.primary)
   }
 
   #replica(slot: number): RedisNode | undefined {
