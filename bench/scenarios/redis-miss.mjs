@@ -86,9 +86,8 @@ export async function measure({ quick }) {
         Object.assign(figures, comparison.figures(`${name}.${concurrency}-in-flight.`))
       }
     }
-    const reads = await readsPerRow(subject.serving)
-    figures['coalesced.reads_per_row'] = spread([reads])
-    rows.push([`${CALLERS} callers at once`, 'reads of each row', reads])
+    figures['coalesced.reads_per_row'] = spread([await readsPerRow(subject.serving)])
+    rows.push([`${CALLERS} callers of the same rows: reads of each`, 'serving', figures['coalesced.reads_per_row']])
     return { settings, figures, head: HEAD, rows }
   })
 }
