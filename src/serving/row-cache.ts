@@ -14,7 +14,7 @@
  * instead of clearing.
  *
  * A row and the fill of its key have one place in one map, because every row that is missed goes through each of these steps:
- * looked for, begun, filled, and evicted at last. With `lru-cache` and a second map of fills these were ten look-ups of a key
+ * looked for, begun, filled, and evicted at last. With `lru-cache` and a second map of fills these were nine look-ups of a key
  * and a sixth of the time of a miss; a place has its links in itself and takes six (docs/decisions/025).
  *
  * Bound: `bytesMax` and `entriesMax`, the least recently used entry leaving first.
