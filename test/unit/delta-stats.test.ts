@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { KeyValue } from '../../src/domain/entity-key.ts'
 import { compareUtf8 } from '../../src/lib/utf8-order.ts'
 import type { AddFile } from '../../src/offline/delta/actions.ts'
-import { addFileOf, blockChecksumsOf, dataFilePath, rowCountOf } from '../../src/offline/delta/data-file.ts'
+import { addFileOf, blockChecksumsOf, dataFilePath, summaryOf } from '../../src/offline/delta/data-file.ts'
 import { statsJson } from '../../src/offline/delta/file-stats.ts'
 import { type FileFilter, pruneFiles } from '../../src/offline/delta/prune-files.ts'
 import type { FileStats } from '../../src/offline/table-jobs.ts'
@@ -134,10 +134,10 @@ describe('statistics', () => {
       stats: '{"numRecords":3,"minValues":{},"maxValues":{},"nullCount":{"airport":0,"a_list":3}}',
       tags: { 'twinstore.crc32': '0badcafe', 'twinstore.crc32.blocks': '40:AQIDBAUGBwg=' },
     })
-    expect(rowCountOf(add)).toBe(3)
+    expect(summaryOf(add).rows).toBe(3)
     expect(blockChecksumsOf(add)).toEqual({ blockBytes: 40, crcs: Buffer.from('0102030405060708', 'hex') })
     expect(blockChecksumsOf({ ...add, size: 81 }), 'checksums of another size').toBeUndefined()
-    expect(rowCountOf(fileAt('x'))).toBeUndefined()
+    expect(summaryOf(fileAt('x'))).toEqual({ rows: undefined, newestEventMicros: undefined })
   })
 })
 
