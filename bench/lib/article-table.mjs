@@ -55,6 +55,7 @@ export function engineIn(dir) {
   return createProcessEngine(
     {
       module: new URL('../../dist/offline/duckdb/job-process.js', import.meta.url),
+      hostModule: new URL('../../dist/offline/duckdb/job-host.js', import.meta.url),
       spillDir: join(dir, 'spill'),
       shortLimits: { ...limits, memoryBytes: 256 * MiB, threads: 1 },
       longLimits: { ...limits, memoryBytes: 1024 * MiB, threads: 2 },

@@ -94,12 +94,12 @@ export function cpuSeconds(pid) {
   return nanos.reduce((sum, each) => sum + Number(each), 0) / 1e9
 }
 
-/** Of this process and its children that run. */
+/** Of this process and of what it started, and what that started, as far as it runs. */
 export function cpuSecondsWithChildren() {
   const { user, system } = process.cpuUsage()
   const own = (user + system) / 1e6
   return process.platform === 'linux'
-    ? childrenOf(process.pid).reduce((sum, pid) => sum + cpuSeconds(pid), own)
+    ? descendantsOf(process.pid).reduce((sum, pid) => sum + cpuSeconds(pid), own)
     : Number.NaN
 }
 
@@ -107,6 +107,10 @@ export function cpuSecondsWithChildren() {
 export function servingPids(pid) {
   if (process.platform !== 'linux') return [pid]
   return [pid, ...childrenOf(pid).filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes(SERVER))]
+}
+
+function descendantsOf(pid) {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)])
 }
 
 function childrenOf(pid) {

@@ -28,6 +28,7 @@ export const title = 'an append of outbox rows against a COPY of the same rows'
 export const figureNames = [...compared('', 'copy', ['seconds', 'cpu_seconds']), 'pause_ms']
 const SETTINGS = { full: { rounds: 3, rows: 1_000_000 }, quick: { rounds: 1, rows: 20_000 } }
 const JOB_PROCESS = new URL('../../dist/offline/duckdb/job-process.js', import.meta.url)
+const JOB_HOST = new URL('../../dist/offline/duckdb/job-host.js', import.meta.url)
 
 export async function measure({ quick }) {
   const settings = quick ? SETTINGS.quick : SETTINGS.full
@@ -36,7 +37,7 @@ export async function measure({ quick }) {
     const config = loadConfig({ flags: {}, environment: {} })
     const batches = await flightBatches(settings.rows)
     const engine = createProcessEngine(
-      { module: JOB_PROCESS, spillDir: join(folder, 'spill'), ...engineSlice(config) },
+      { module: JOB_PROCESS, hostModule: JOB_HOST, spillDir: join(folder, 'spill'), ...engineSlice(config) },
       systemClock,
     )
     defer(() => engine.close())

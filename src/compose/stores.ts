@@ -62,8 +62,9 @@ export function openOffline(
   onClose: (close: () => Promise<unknown>) => void,
 ): OfflineStore {
   const module = new URL('../offline/duckdb/job-process.js', import.meta.url)
+  const hostModule = new URL('../offline/duckdb/job-host.js', import.meta.url)
   const spillDir = join(folders.work, 'spill')
-  const engine = createProcessEngine({ module, spillDir, ...engineSlice(config) }, clock)
+  const engine = createProcessEngine({ module, hostModule, spillDir, ...engineSlice(config) }, clock)
   onClose(() => engine.close())
   const offline = openDeltaOfflineStore({
     objects,

@@ -9,6 +9,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
 import { createProcessEngine, type ProcessEngineSettings } from '../../src/offline/duckdb/process-engine.ts'
 import type { OfflineEngine } from '../../src/offline/engine.ts'
+import { childrenOf, isRunning, treeOf } from '../support/process-tree.ts'
+import { until } from '../support/redis/until.mjs'
 import { type Bench, dataFiles, openBench, rowOf, runAppend, viewOf } from './offline-store-fixtures.ts'
 
 const ROOT = new URL('../../', import.meta.url).pathname
@@ -24,7 +26,7 @@ const engines: OfflineEngine[] = []
 beforeAll(async () => {
   bench = await openBench()
   await build({
-    entryPoints: { 'job-process': join(ROOT, 'src/offline/duckdb/job-process.ts') },
+    entryPoints: ['job-process', 'job-host'].map((name) => join(ROOT, `src/offline/duckdb/${name}.ts`)),
     outdir: BUNDLES,
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -45,6 +47,7 @@ function settings(more: Partial<ProcessEngineSettings> = {}): ProcessEngineSetti
   const { spillDir: _, ...limits } = bench.limits
   return {
     module: pathToFileURL(join(BUNDLES, 'job-process.mjs')),
+    hostModule: pathToFileURL(join(BUNDLES, 'job-host.mjs')),
     spillDir: join(bench.folder, 'engine-spill'),
     shortLimits: limits,
     longLimits: limits,
@@ -64,11 +67,26 @@ function engine(more: Partial<ProcessEngineSettings> = {}): OfflineEngine {
   return opened
 }
 
-/** Process ids of this process's children that run the job entry. */
-function jobPids(parent = process.pid): number[] {
-  const text = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim()
-  const pids = text === '' ? [] : text.split(' ').map(Number)
-  return pids.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('job-process.mjs'))
+/** Process ids of what this process or its children started that runs the entry. */
+function pidsOf(entry: string, root: number): number[] {
+  return treeOf(root).filter((pid) => pid !== root && isRunningEntry(pid, entry))
+}
+
+function isRunningEntry(pid: number, entry: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(entry)
+  } catch {
+    // Gone since it was listed.
+    return false
+  }
+}
+
+function jobPids(root = process.pid): number[] {
+  return pidsOf('job-process.mjs', root)
+}
+
+function hostPids(): number[] {
+  return pidsOf('job-host.mjs', process.pid)
 }
 
 const append = (engine: OfflineEngine, count = 3) => {
@@ -175,6 +193,27 @@ test('a killed process rejects its job by name, and the next job gets a new one'
   expect(jobPids()).not.toContain(resident)
 })
 
+test('the server starts one process, which starts the others; when it is killed, jobs are rejected and the next get another', async () => {
+  const on = engine()
+  await append(on)
+  const [host] = hostPids()
+  expect(childrenOf(process.pid)).not.toEqual(expect.arrayContaining(jobPids()))
+  expect(childrenOf(host!)).toEqual(jobPids())
+  const orphans = jobPids()
+  const { running, result } = endless(on)
+  await running
+  process.kill(host!, 'SIGKILL')
+  await expect(result).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    message: expect.stringContaining('the process that started it ended: SIGKILL'),
+  })
+  await append(on)
+  await until('the jobs of the old host have ended', 10_000, () => !orphans.some(isRunning))
+  expect(hostPids()).not.toContain(host)
+  await on.close()
+  expect([...hostPids(), ...jobPids()]).toEqual([])
+})
+
 test('cancelling stops the query and ends the process; a waiting job then runs', async () => {
   const on = engine()
   const controller = new AbortController()
@@ -230,7 +269,10 @@ test('children end when their server is killed, and the next one sweeps what the
         import { systemClock } from './src/lib/clock.ts'
         import { createProcessEngine } from './src/offline/duckdb/process-engine.ts'
         const { settings, input } = JSON.parse(process.argv[2])
-        const engine = createProcessEngine({ ...settings, module: new URL(settings.module) }, systemClock)
+        const engine = createProcessEngine(
+          { ...settings, module: new URL(settings.module), hostModule: new URL(settings.hostModule) },
+          systemClock,
+        )
         void engine.run('sync', input, { onProgress: () => process.send('running') })`,
       resolveDir: ROOT,
       loader: 'ts',

@@ -1,6 +1,7 @@
 /** Calls whose client gives up: the work stops. A job's process is looked for by the system's own list of the server's children. */
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { treeOf } from '../support/process-tree.ts'
 import type { Fields } from '../support/raw-client.ts'
 import { type BadInputServer, startBadInputServer } from './bad-input-fixture.ts'
 
@@ -22,11 +23,10 @@ function longTrainingSet(): readonly Fields[] {
 }
 
 function children(): readonly string[] {
-  const { pid } = server.process.process
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
+  return treeOf(server.process.process.pid!).map(String)
 }
 
-/** One that has been forked and has not become Node yet is still the server's image, and the server waits for it. */
+/** One that has been forked and has not become Node yet is still the image of who forked it. */
 function isJobProcess(pid: string): boolean {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('job-process')

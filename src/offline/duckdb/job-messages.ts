@@ -19,6 +19,17 @@ export type FromChild =
   | { readonly type: 'done'; readonly id: number; readonly output: Jobs[JobKind]['output'] }
   | { readonly type: 'failed'; readonly id: number; readonly error: ErrorData }
 
+/** What the server says to the host of its job processes, which it numbers. */
+export type ToHost =
+  | { readonly type: 'start'; readonly process: number; readonly module: string; readonly nice: number }
+  | { readonly type: 'post'; readonly process: number; readonly message: ToChild }
+  | { readonly type: 'kill'; readonly process: number }
+
+export type FromHost =
+  | { readonly type: 'started'; readonly process: number; readonly pid: number }
+  | { readonly type: 'heard'; readonly process: number; readonly message: FromChild }
+  | { readonly type: 'ended'; readonly process: number; readonly why: string }
+
 export interface ErrorData {
   readonly code: ErrorCode
   readonly message: string

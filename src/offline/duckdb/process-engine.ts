@@ -4,7 +4,7 @@
  * server with it.
  *
  * Short jobs go to one resident child, so that an append does not wait for a process to start (0.1 s); each long
- * job gets a child of its own. Both kinds have a bounded number running and waiting. Look-ups, for which requests wait, go to the
+ * job gets a child of its own. They are started by a small process (`job-host.ts`), not by the server. Both kinds have a bounded number running and waiting. Look-ups, for which requests wait, go to the
  * resident child beside the short jobs and never behind them.
  */
 import { rm } from 'node:fs/promises'
@@ -13,14 +13,13 @@ import type { Clock } from '../../lib/clock.ts'
 import { createScratchFolder } from '../../lib/scratch-folder.ts'
 import type { JobKind, OfflineEngine } from '../engine.ts'
 import type { JobSettings } from './job.ts'
-import { forkJobChild, type JobChild } from './job-child.ts'
+import { type JobChild, startJobChild } from './job-child.ts'
 import { createJobLane } from './job-lane.ts'
+import { type JobModules, openJobProcesses } from './job-processes.ts'
 
 export type ChildLimits = Omit<JobSettings, 'spillDir'>
 
-export interface ProcessEngineSettings {
-  /** The compiled `job-process.ts`. */
-  readonly module: URL
+export interface ProcessEngineSettings extends JobModules {
   /** Where children put their spill folders. */
   readonly spillDir: string
   /** Of each short job (append, restore, history, latest, look-up, checkpoints). */
@@ -65,6 +64,7 @@ export function createProcessEngine(settings: ProcessEngineSettings, clock: Cloc
   })
   const long = createJobLane({ runningMax: settings.longJobsMax, runningOption: 'offline-jobs-max', ...waiting })
   const scratch = createScratchFolder(settings.spillDir)
+  const processes = openJobProcesses(settings)
   const longChildren = new Set<JobChild>()
   let resident: JobChild | undefined
   let childCount = 0
@@ -72,7 +72,7 @@ export function createProcessEngine(settings: ProcessEngineSettings, clock: Cloc
   const startChild = (limits: ChildLimits, nice: number): JobChild => {
     // A folder per child, which goes with it: a killed one cannot clean up after itself.
     const spillDir = join(scratch.path, `child-${++childCount}`)
-    const child = forkJobChild({ ...settings, job: { ...limits, spillDir }, nice }, clock)
+    const child = startJobChild(processes, { ...settings, job: { ...limits, spillDir }, nice }, clock)
     void child.ended.then(() => rm(spillDir, { recursive: true, force: true }))
     return child
   }
@@ -109,6 +109,7 @@ export function createProcessEngine(settings: ProcessEngineSettings, clock: Cloc
         ...[...longChildren].map((child) => child.end()),
       ])
       await resident?.end()
+      await processes.close()
       await scratch.remove()
     },
   }
