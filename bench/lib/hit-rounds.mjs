@@ -21,7 +21,8 @@ export async function hitRounds(hits, label, requests, settings) {
     const run = (inFlight, seconds) =>
       hits.run(side, { pace: { kind: 'closed', inFlight }, seconds, warmSeconds, answerBytesMin })
     const alone = await run(1, isMeasured ? settings.latencySeconds : warmSeconds)
-    const busy = await run(settings.inFlight, isMeasured ? settings.capacitySeconds : warmSeconds)
+    // As long in the round that does not count: a server that has just started is still compiling.
+    const busy = await run(settings.inFlight, settings.capacitySeconds)
     if (isMeasured) histograms[side].add(alone.intended)
     return {
       p50_ms: alone.intended.getValueAtPercentile(50) / NANOS_PER_MS,

@@ -25,8 +25,8 @@ const SETTINGS = {
 /** Enough that the next request is always there; of large answers fewer, which would only fill sockets. */
 const IN_FLIGHT = { few: 4, many: 16 }
 const LARGE_ROWS = 500
-/** Batches that begin at different rows take turns. */
-const REQUESTS = 40
+/** Batches of different rows take turns: as many as have no row in common. */
+const REQUESTS_MAX = 40
 
 export async function measure({ quick }) {
   const settings = quick ? SETTINGS.quick : SETTINGS.full
@@ -63,8 +63,9 @@ function rowCost({ twinstore }, size) {
 }
 
 function batches(size) {
+  const count = Math.min(REQUESTS_MAX, USERS / size)
   return (knownLayout) =>
-    Array.from({ length: REQUESTS }, (_, index) => usersRequest(index * (USERS / REQUESTS), size, knownLayout))
+    Array.from({ length: count }, (_, index) => usersRequest(index * (USERS / count), size, knownLayout))
 }
 
 function plots(figures) {
