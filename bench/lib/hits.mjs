@@ -33,6 +33,11 @@ export async function openHits(defer, { definitions = 'definitions/serving.ts', 
   const sides = { twinstore: server, static: bare }
 
   return {
+    sides,
+
+    /** Requests whose answers are known to be whole; `requests(knownLayout)` makes them, as for `ask`. */
+    prepared: async (requests) => (await prepared(subject, requests)).list,
+
     /**
      * Has the requests asked for by `run` from now on, and the bare server answer as the real one does. `requests(knownLayout)` makes
      * them: with their layout left out of the answers, as a client does after its first.

@@ -35,6 +35,15 @@ export interface FeatureVectors {
   readonly rows: readonly FeatureRow[]
 }
 
+/** A request as bytes, with what its answer is read by. */
+export interface EncodedRequest {
+  readonly bytes: Buffer
+  /** What it selects. */
+  readonly key: string
+  /** The layout that its answer may leave out. */
+  readonly known: AnswerLayout | undefined
+}
+
 const CONSISTENCY = { CACHED: 1, FRESH: 2 }
 const FORMAT = { values: 1, tensor: 2 }
 /** Layouts of this many selections are remembered; a program that makes up more than that gains nothing from it. */
@@ -51,6 +60,11 @@ export class FeatureReader {
   }
 
   async getFeatures(request: FeatureRequest): Promise<FeatureVectors | FeatureTensor> {
+    const asked = await this.encode(request)
+    return this.read(asked, await this.#transport.unary(methodPath('Serving', 'GetFeatures'), asked.bytes, request))
+  }
+
+  async encode(request: FeatureRequest): Promise<EncodedRequest> {
     const selection = encodeSelection(request)
     const key = selection.toString('latin1')
     const body = Buffer.concat([
@@ -60,8 +74,11 @@ export class FeatureReader {
       varintField(5, FORMAT[request.format ?? 'values']),
     ])
     const known = this.#layouts.get(key)
-    const bytes = known === undefined ? body : Buffer.concat([body, knownLayoutField(known.layout)])
-    const answerBytes = await this.#transport.unary(methodPath('Serving', 'GetFeatures'), bytes, request)
+    return { key, known, bytes: known === undefined ? body : Buffer.concat([body, knownLayoutField(known.layout)]) }
+  }
+
+  /** The answer to a request that `encode` made. */
+  read({ key, known }: EncodedRequest, answerBytes: Buffer): FeatureVectors | FeatureTensor {
     const answer = readingAnswer(() => readAnswer(answerBytes))
     const layout = answer.layout ?? known
     if (layout === undefined || layout.layout.id !== answer.layoutId) {

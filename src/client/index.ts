@@ -16,6 +16,7 @@ import { type Clock, systemClock } from '../lib/clock.ts'
 import { type CompactOptions, type CompactResult, compact } from './compact.ts'
 import { DescriptionCache } from './description.ts'
 import { type DatasetStream, type ExportOptions, exportFeatures } from './export.ts'
+import { streamFeatures } from './feature-stream.ts'
 import { FeatureReader, type FeatureRequest, type FeatureTensor, type FeatureVectors } from './features.ts'
 import { getHistory, type History, type HistoryOptions } from './history.ts'
 import { type IngestOptions, type IngestSummary, ingest } from './ingest.ts'
@@ -24,7 +25,7 @@ import { type StatisticsOptions, statistics, type ViewStatistics } from './stati
 import { getStatus, type ServerStatus } from './status.ts'
 import { type SyncOptions, type SyncResult, sync } from './sync.ts'
 import { type TrainingSetOptions, trainingSet } from './training-set.ts'
-import { Transport, type TransportOptions } from './transport.ts'
+import { type CallOptions, Transport, type TransportOptions } from './transport.ts'
 import { type WriteOptions, type WriteOutcome, type WriteRow, writeFeatures } from './writes.ts'
 
 export type { ColumnSchema, Description, ServiceDescription, ViewDescription } from '../domain/description.ts'
@@ -59,6 +60,11 @@ export interface TwinstoreClient {
   readonly address: string
   getFeatures(request: FeatureRequest & { readonly format?: 'values' }): Promise<FeatureVectors>
   getFeatures(request: FeatureRequest & { readonly format: 'tensor' }): Promise<FeatureTensor>
+  /** Many requests on one call, answered in their order; for who asks again and again the cheapest way. `deadlineMs` is that of the call. */
+  streamFeatures(
+    requests: AsyncIterable<FeatureRequest> | Iterable<FeatureRequest>,
+    options?: CallOptions,
+  ): AsyncIterable<FeatureVectors | FeatureTensor>
   /** All rows or none; retried safely, because every call has a write id. */
   writeFeatures(view: string, rows: readonly WriteRow[], options?: WriteOptions): Promise<readonly WriteOutcome[]>
   /** Writes a stream of rows in batches on one call, at the pace of their acknowledgements. */
@@ -92,6 +98,7 @@ export function connect(address: string, options: ConnectOptions = {}): Twinstor
   return {
     address,
     getFeatures: ((request: FeatureRequest) => reader.getFeatures(request)) as TwinstoreClient['getFeatures'],
+    streamFeatures: (requests, callOptions) => streamFeatures(transport, reader, requests, callOptions),
     writeFeatures: (view, rows, writeOptions) => writeFeatures(transport, descriptions, view, rows, writeOptions),
     ingest: (view, rows, ingestOptions) => ingest(transport, descriptions, view, rows, ingestOptions),
     exportFeatures: (exportOptions) => exportFeatures(transport, descriptions, exportOptions),
