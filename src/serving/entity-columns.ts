@@ -4,14 +4,14 @@ import { typeName } from '../domain/value-type.ts'
 import { didYouMean } from '../lib/nearest-name.ts'
 import { type ColumnForm, readColumnForm } from './column-form.ts'
 import { readFeatureValues } from './feature-column.ts'
-import { readKeyParts } from './key-column.ts'
+import { type KeyColumn, readKeyColumn } from './key-column.ts'
 import type { Plan, RequestColumn } from './plan.ts'
 import type { RequestHead } from './request-head.ts'
 
 export interface EntityColumns {
   readonly rowCount: number
-  /** By index in `Plan.requestColumns`: one key part per entity row, where the column is a join key. */
-  readonly keyParts: readonly (readonly string[] | undefined)[]
+  /** By index in `Plan.requestColumns`, where the column is a join key. */
+  readonly keys: readonly (KeyColumn | undefined)[]
   /** By the same index: one value per entity row, where the column is a request feature and was given. */
   readonly features: readonly (readonly unknown[] | undefined)[]
 }
@@ -20,7 +20,7 @@ export interface EntityColumns {
 export function readEntityColumns(head: RequestHead, plan: Plan, entitiesMax: number): EntityColumns {
   const faults: Fault[] = []
   const forms = columnForms(head, plan, faults)
-  const keyParts = new Array<string[] | undefined>(forms.length).fill(undefined)
+  const keys = new Array<KeyColumn | undefined>(forms.length).fill(undefined)
   const features = new Array<unknown[] | undefined>(forms.length).fill(undefined)
   const lengths: { readonly name: string; readonly count: number }[] = []
   for (let index = 0; index < forms.length; index++) {
@@ -36,16 +36,16 @@ export function readEntityColumns(head: RequestHead, plan: Plan, entitiesMax: nu
       faults.push({ at: row < 0 ? `columns.${column.name}` : `columns.${column.name}[${row}]`, problem })
     }
     // One more than allowed is read, so that the excess is seen without reading all of it.
-    if (column.keyType !== undefined) keyParts[index] = readKeyParts(form, column.keyType, entitiesMax + 1, onFault)
+    if (column.keyType !== undefined) keys[index] = readKeyColumn(form, column.keyType, entitiesMax + 1, onFault)
     if (column.feature !== undefined)
       features[index] = readFeatureValues(form, column.feature, entitiesMax + 1, onFault)
-    const count = (keyParts[index] ?? features[index])?.length ?? 0
+    const count = keys[index]?.count ?? features[index]?.length ?? 0
     if (faults.length === faultsBefore || count > 0) lengths.push({ name: column.name, count })
   }
   const rowCount = commonLength(lengths, entitiesMax, faults)
   if (faults.length > 0)
     throw faultsError('INVALID_ARGUMENT', `the request's columns do not fit its selection:`, faults)
-  return { rowCount, keyParts, features }
+  return { rowCount, keys, features }
 }
 
 /** By index in `Plan.requestColumns`. */

@@ -24,7 +24,7 @@ const DATE_SECONDS_MAX = 8.64e12
 
 type Report = (index: number, problem: string) => void
 
-/** One value per entity row, at most `countMax`; undefined where the value is missing. Faults as for `readKeyParts`. */
+/** One value per entity row, at most `countMax`; undefined where the value is missing. Faults as for `readKeyColumn`. */
 export function readFeatureValues(
   column: ColumnForm,
   feature: RequestFeature,

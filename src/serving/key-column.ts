@@ -1,8 +1,8 @@
 /**
  * A join-key column of a request as parts of row keys, made from the request's bytes without decoding a string.
  *
- * The usual column, `strings` with every string shorter than 128 bytes, is cut out of one latin-1 string: the wire form
- * of a string (`0x0a`, length, bytes) differs from its key part (`S`, length, bytes) in the first byte only.
+ * The usual column, `strings` with every string shorter than 128 bytes, stays where it is: the wire form of a string (`0x0a`, length,
+ * bytes) differs from its key part (`S`, length, bytes) in the first byte only, so that keys are looked up by its bytes.
  */
 import { isUtf8 } from 'node:buffer'
 import { int64KeyPart, type KeyType, type KeyValue, keyPart, stringKeyPart } from '../domain/entity-key.ts'
@@ -13,8 +13,41 @@ import { type ColumnForm, eachItem, valueTypeName } from './column-form.ts'
 
 const FORM_OF: Readonly<Record<KeyType, ColumnForm['form']>> = { string: 'strings', int64: 'int64s' }
 
-/** One part per value, at most `countMax`. `onFault` gets the index of a faulty value, or -1 for the whole column. */
-export function readKeyParts(
+export type KeyColumn = KeyParts | ShortStrings
+
+/** One part per entity row. */
+export interface KeyParts {
+  readonly count: number
+  readonly parts: readonly string[]
+}
+
+export interface ShortStrings {
+  readonly count: number
+  readonly bytes: Buffer
+  /** For each entity row, where the length of its string is in `bytes`; the string follows. */
+  readonly starts: readonly number[]
+}
+
+/** At most `countMax` values. `onFault` gets the index of a faulty value, or -1 for the whole column. */
+export function readKeyColumn(
+  column: ColumnForm,
+  type: KeyType,
+  countMax: number,
+  onFault: (index: number, problem: string) => void,
+): KeyColumn {
+  const short = type === 'string' && column.form === 'strings' ? shortStrings(column, countMax) : undefined
+  if (short !== undefined) return short
+  const parts = readKeyParts(column, type, countMax, onFault)
+  return { count: parts.length, parts }
+}
+
+export function keyParts(column: KeyColumn): readonly string[] {
+  if ('parts' in column) return column.parts
+  const { bytes, starts } = column
+  return starts.map((start) => `S${bytes.toString('latin1', start, start + 1 + bytes[start]!)}`)
+}
+
+function readKeyParts(
   column: ColumnForm,
   type: KeyType,
   countMax: number,
@@ -34,28 +67,26 @@ export function readKeyParts(
       reader.readVarint64()
       parts.push(int64KeyPart(reader.high, reader.low))
     })
-  } else if (!cutShortStrings(column, countMax, parts)) {
-    parts.length = 0
+  } else {
     eachItem(column, countMax, (reader, index) => parts.push(partOfString(reader, index, onFault)))
   }
   return parts
 }
 
-/** False, with `parts` in any state, if the column needs the general way. */
-function cutShortStrings(column: ColumnForm, countMax: number, parts: string[]): boolean {
-  const { bytes, start, end } = column
+/** Undefined if the column needs the general way. */
+function shortStrings({ bytes, start, end }: ColumnForm, countMax: number): ShortStrings | undefined {
   // Around every string are the ASCII bytes of its tag and length, so all are UTF-8 if the whole is.
-  if (!isUtf8(bytes.subarray(start, end))) return false
-  const text = bytes.toString('latin1', start, end)
-  let at = 0
-  while (at < text.length && parts.length < countMax) {
-    const length = text.charCodeAt(at + 1)
-    const next = at + 2 + length
-    if (text.charCodeAt(at) !== 0x0a || !(length < 0x80) || next > text.length) return false
-    parts.push(`S${text.slice(at + 1, next)}`)
-    at = next
+  if (!isUtf8(bytes.subarray(start, end))) return undefined
+  const starts: number[] = []
+  let at = start
+  while (at < end && starts.length < countMax) {
+    if (bytes[at] !== 0x0a || at + 1 >= end) return undefined
+    const length = bytes[at + 1]!
+    if (length >= 0x80 || at + 2 + length > end) return undefined
+    starts.push(at + 1)
+    at += 2 + length
   }
-  return true
+  return { count: starts.length, bytes, starts }
 }
 
 function partOfString(reader: WireReader, index: number, onFault: (index: number, problem: string) => void): string {

@@ -1,28 +1,57 @@
 import type { RowKey } from '../domain/entity-key.ts'
 import { type Fault, faultsError } from '../domain/errors.ts'
 import type { EntityColumns } from './entity-columns.ts'
+import { keyParts } from './key-column.ts'
+import type { KnownKeys } from './known-keys.ts'
 import type { Plan, UsePlan } from './plan.ts'
 
 /** The keys of all rows an answer is made from, by entity row, then use. INVALID_ARGUMENT names entities with too long keys. */
-export function rowKeys(plan: Plan, columns: EntityColumns, entityKeyBytesMax: number): RowKey[] {
+export function rowKeys(
+  plan: Plan,
+  columns: EntityColumns,
+  entityKeyBytesMax: number,
+  known: KnownKeys,
+): readonly RowKey[] {
   const { uses } = plan
-  const { rowCount } = columns
-  const keys = new Array<RowKey>(rowCount * uses.length)
+  const keysOfUses = uses.map((use) => keysOf(use, columns, known))
+  checkLengths(uses, keysOfUses, entityKeyBytesMax)
+  if (uses.length === 1) return keysOfUses[0]!
+  const keys = new Array<RowKey>(columns.rowCount * uses.length)
+  for (let use = 0; use < uses.length; use++) {
+    const keysOfUse = keysOfUses[use]!
+    for (let row = 0, slot = use; row < keysOfUse.length; row++, slot += uses.length) keys[slot] = keysOfUse[row]!
+  }
+  return keys
+}
+
+/** One per entity row. */
+function keysOf({ keyPrefix, keyColumns }: UsePlan, columns: EntityColumns, known: KnownKeys): readonly RowKey[] {
+  const first = columns.keys[keyColumns[0]!]!
+  if (keyColumns.length === 1 && 'starts' in first) return known.of(keyPrefix, first.bytes, first.starts)
+  const [firstParts, ...others] = keyColumns.map((column) => keyParts(columns.keys[column]!))
+  return firstParts!.map((part, row) => {
+    let key = keyPrefix + part
+    for (const parts of others) key += parts[row]!
+    return key as RowKey
+  })
+}
+
+function checkLengths(
+  uses: readonly UsePlan[],
+  keysOfUses: readonly (readonly RowKey[])[],
+  entityKeyBytesMax: number,
+): void {
   const faults: Fault[] = []
   for (let use = 0; use < uses.length; use++) {
-    const { keyPrefix, keyColumns } = uses[use]!
-    const first = columns.keyParts[keyColumns[0]!]!
+    const { keyPrefix } = uses[use]!
+    const keys = keysOfUses[use]!
     const lengthMax = keyPrefix.length + entityKeyBytesMax
-    for (let row = 0, slot = use; row < rowCount; row++, slot += uses.length) {
-      let key = keyPrefix + first[row]!
-      for (let column = 1; column < keyColumns.length; column++) key += columns.keyParts[keyColumns[column]!]![row]!
-      if (key.length > lengthMax)
-        faults.push(tooLong(uses[use]!, row, key.length - keyPrefix.length, entityKeyBytesMax))
-      keys[slot] = key as RowKey
+    for (let row = 0; row < keys.length; row++) {
+      if (keys[row]!.length > lengthMax)
+        faults.push(tooLong(uses[use]!, row, keys[row]!.length - keyPrefix.length, entityKeyBytesMax))
     }
   }
   if (faults.length > 0) throw faultsError('INVALID_ARGUMENT', 'entity keys are too long:', faults)
-  return keys
 }
 
 function tooLong(use: UsePlan, row: number, length: number, entityKeyBytesMax: number): Fault {

@@ -18,6 +18,7 @@ import { type CacheCounts, cachedRows } from './cached-rows.ts'
 import { type EntityColumns, readEntityColumns } from './entity-columns.ts'
 import { endOfTurn, type FetchCounts, type FetchOptions, fetchedRows } from './fetched-rows.ts'
 import type { Flight } from './flight.ts'
+import { KnownKeys } from './known-keys.ts'
 import type { ServingLimits } from './limits.ts'
 import { type LookUpCounts, type LookUpOptions, NO_LOOK_UPS, offlineLookUps } from './look-ups.ts'
 import { onDemandResult } from './on-demand-results.ts'
@@ -89,13 +90,16 @@ export function createServing(options: ServingOptions): Serving {
     featuresMax: limits.featuresMax,
   })
 
+  const knownKeys = new KnownKeys()
+
   function serve(request: Buffer, caller: Caller | undefined): Buffer | Promise<Buffer> {
     const nowMicros = clock.nowMicros()
     const head = readRequestHead(request)
     const plan = planOf(head.selection)
     if (head.isTensor && 'problem' in plan.tensor) throw new TwinstoreError('INVALID_ARGUMENT', plan.tensor.problem)
     const columns = readEntityColumns(head, plan, limits.entitiesMax)
-    const rows = readRows(rowKeys(plan, columns, limits.entityKeyBytesMax), { isFresh: head.isFresh, caller })
+    const keys = rowKeys(plan, columns, limits.entityKeyBytesMax, knownKeys)
+    const rows = readRows(keys, { isFresh: head.isFresh, caller })
     const finish = (rowSet: RowSet): Buffer => assemble(head, plan, columns, rowSet, nowMicros, caller)
     return rows instanceof Promise ? rows.then(finish) : finish(rows)
   }
