@@ -239,6 +239,22 @@ const REFUSED: readonly (readonly [string, string, string | Buffer, number, stri
     'INVALID_ARGUMENT',
     /entities\[0\]\.item: not well-formed Unicode/,
   ],
+  [
+    'an unknown field behind the others',
+    WRITE,
+    '{"view": "stock", "rows": [{"item": "a", "shop": 1}], "wrte_id": "x"}',
+    400,
+    'INVALID_ARGUMENT',
+    'unknown field "wrte_id"; did you mean write_id?',
+  ],
+  [
+    'something behind the body',
+    WRITE,
+    `${stock('{"item": "a", "shop": 1}')}]`,
+    400,
+    'INVALID_ARGUMENT',
+    /line 1, column 53: something follows the end of the JSON text, found "\]"$/,
+  ],
   ['no view', WRITE, '{"rows": []}', 400, 'INVALID_ARGUMENT', 'view: not given; the name of a feature view'],
   [
     'an unknown view',

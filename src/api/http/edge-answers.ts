@@ -30,7 +30,10 @@ export class EdgeAnswers {
   /** With a line end, for people whose prompt comes after it. */
   json(reply: FastifyReply, text: string, status = 200): void {
     this.beginSending(reply)
-    reply.code(status).header('content-type', JSON_TYPE).send(Buffer.from(`${text}\n`))
+    reply
+      .code(status)
+      .header('content-type', JSON_TYPE)
+      .send(Buffer.from(`${text}\n`))
   }
 
   fault(reply: FastifyReply, fault: HttpFault): void {
@@ -50,7 +53,7 @@ export class EdgeAnswers {
 
   log(error: unknown, request: FastifyRequest): void {
     const told = requestError(error)
-    if (isOperatingFault(told)) this.#options.onError(told, routeOf(request))
+    if (isOperatingFault(told)) this.#options.onError(told, request.routeOptions.url ?? UNKNOWN_ROUTE)
   }
 
   /** A reader that takes nothing for a while loses its connection; a draining server keeps none for another request. */
@@ -91,10 +94,8 @@ export function unsupportedBody(message: string): HttpFault {
   return { status: 415, code: 'INVALID_ARGUMENT', message }
 }
 
-/** The path of the route, for logs and metrics: bounded in number, whatever paths are asked for. */
-export function routeOf(request: FastifyRequest): string {
-  return request.routeOptions.url ?? 'unknown'
-}
+/** What logs and metrics have instead of a path that is not there: names are bounded in number, whatever is asked for. */
+export const UNKNOWN_ROUTE = 'unknown'
 
 /** What a connection gets whose bytes are no request, or too many, or too late. */
 export function clientErrorAnswer(

@@ -36,8 +36,10 @@ interface Asked {
   readonly entities: readonly EntityColumn[]
 }
 
-/** `columns` are separated by commas, or given several times. */
-export function exportOfQuery(query: URLSearchParams): ExportCall {
+/** From the query of a URL. `columns` are separated by commas, or given several times. */
+export function exportOfQuery(url: string): ExportCall {
+  const queryAt = url.indexOf('?')
+  const query = new URLSearchParams(queryAt < 0 ? '' : url.slice(queryAt + 1))
   for (const name of new Set(query.keys())) {
     if (!(PARAMETERS as readonly string[]).includes(name)) {
       throw invalid(`unknown query parameter ${quotedName(name)}${knownNames(name, PARAMETERS)}`)
@@ -64,7 +66,7 @@ export function exportOfBody(body: Buffer, registry: Registry): ExportCall {
   const featureService = members.string('feature_service')
   const json = members.at('entities')
   const entities = json === undefined ? [] : readEntities(json, keyColumns(registry, view, featureService ?? ''))
-  return exportCall({
+  const asked = {
     view,
     featureService,
     format: members.choice('format', FORMATS),
@@ -74,7 +76,9 @@ export function exportOfBody(body: Buffer, registry: Registry): ExportCall {
     tableVersion: members.integer('table_version'),
     latestOnly: members.boolean('latest_only'),
     entities: entities.map(({ spec: { name }, values }) => ({ name, values })),
-  })
+  }
+  members.end()
+  return exportCall(asked)
 }
 
 /** The join keys of the view, or those that a request to the service gives. */

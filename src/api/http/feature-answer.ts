@@ -12,8 +12,8 @@ import type { KnownSelection } from './selection.ts'
 import { timestampText } from './timestamp-text.ts'
 import { valueJson } from './value-json.ts'
 
-/** Some 3 ms of work at the measured 80 MB/s. */
-const SLICE_CHARS = 250_000
+/** Some 2 ms of work at the measured 230 MB/s, of which a third is making digits of numbers. */
+const SLICE_CHARS = 500_000
 
 const RESPONSE = { layoutId: 1, layout: 2, vectors: 3 }
 const VECTOR = { values: 1, statuses: 2, eventTimestamps: 3, staleViews: 4, historyViews: 5 }

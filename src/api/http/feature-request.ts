@@ -43,6 +43,7 @@ export function readFeatureRequest(
   }
   const columns = readEntities(entities, selection.columns)
   const consistency = members.choice('consistency', CONSISTENCIES)
+  members.end()
   return {
     selection,
     bytes: Buffer.concat([

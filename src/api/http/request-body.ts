@@ -11,46 +11,69 @@ export function jsonReader(body: Buffer): JsonReader {
 }
 
 /**
- * Where the value of each member begins; the whole body has been read once then. So that members can be read in the order in which they
- * are understood, whatever their order in the body: the view's name before its rows.
+ * Reads the members of a body, in the order in which they are asked for: the name of a view before its rows, wherever they stand.
+ *
+ * A body is gone through as far as what is asked for; members on the way are skipped, and read later from where they are. So a body whose
+ * members come in the order in which they are understood is read once. `end` looks at the rest.
  */
-export function memberPositions<Name extends string>(
-  json: JsonReader,
-  known: readonly Name[],
-): ReadonlyMap<Name, number> {
-  const positions = new Map<Name, number>()
-  json.enterObject()
-  for (let name = json.nextName(); name !== undefined; name = json.nextName()) {
-    if (!(known as readonly string[]).includes(name))
-      throw invalid(`unknown field ${quotedName(name)}${knownNames(name, known)}`)
-    if (positions.has(name as Name)) throw invalid(`field ${name} is given twice`)
-    positions.set(name as Name, json.position)
-    json.skip()
-  }
-  json.end()
-  return positions
-}
-
-/** Reads single members of a body, in any order. */
 export class Members<Name extends string> {
   readonly #json: JsonReader
-  readonly #positions: ReadonlyMap<Name, number>
+  readonly #known: readonly Name[]
+  /** Where the values of those that were met begin. */
+  readonly #positions = new Map<Name, number>()
+  /** Where the search goes on; undefined: where the reader is, once the value that was found last has been read. */
+  #frontier: number | undefined
+  #isAtEnd = false
 
   constructor(json: JsonReader, known: readonly Name[]) {
     this.#json = json
-    this.#positions = memberPositions(json, known)
+    this.#known = known
+    json.enterObject()
   }
 
-  has(name: Name): boolean {
-    return this.#positions.has(name)
-  }
-
-  /** The reader, before the value of the member; undefined if the body does not have it, or it is null. */
+  /** The reader, before the value of the member, which must be read next; undefined if the body does not have it, or it is null. */
   at(name: Name): JsonReader | undefined {
-    const position = this.#positions.get(name)
-    if (position === undefined) return undefined
-    this.#json.position = position
-    return this.#json.kind() === 'null' ? undefined : this.#json
+    const json = this.#json
+    const met = this.#positions.get(name)
+    if (met !== undefined) {
+      this.#frontier ??= json.position
+      json.position = met
+    } else if (!this.#find(name)) return undefined
+    if (json.kind() !== 'null') return json
+    json.null()
+    return undefined
+  }
+
+  /** INVALID_ARGUMENT if there are members that nobody knows, or anything behind the body. */
+  end(): void {
+    this.#find(undefined)
+    this.#json.end()
+  }
+
+  #find(wanted: Name | undefined): boolean {
+    const json = this.#json
+    if (this.#frontier !== undefined) json.position = this.#frontier
+    this.#frontier = undefined
+    for (let name = this.#next(); name !== undefined; name = this.#next()) {
+      this.#positions.set(name, json.position)
+      if (name === wanted) return true
+      json.skip()
+    }
+    return false
+  }
+
+  #next(): Name | undefined {
+    if (this.#isAtEnd) return undefined
+    const name = this.#json.nextName()
+    if (name === undefined) {
+      this.#isAtEnd = true
+      return undefined
+    }
+    if (!(this.#known as readonly string[]).includes(name)) {
+      throw invalid(`unknown field ${quotedName(name)}${knownNames(name, this.#known)}`)
+    }
+    if (this.#positions.has(name as Name)) throw invalid(`field ${name} is given twice`)
+    return name as Name
   }
 
   string(name: Name): string | undefined {

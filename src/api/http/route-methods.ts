@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../../lib/clock.ts'
 import { nearestName } from '../../lib/nearest-name.ts'
 import { type CallScope, openScope, TIMEOUT_HEADER } from './call-scope.ts'
-import { type EdgeAnswers, routeOf, unsupportedBody } from './edge-answers.ts'
+import { type EdgeAnswers, UNKNOWN_ROUTE, unsupportedBody } from './edge-answers.ts'
 import type { Download } from './export-download.ts'
 import type { DownloadRoute, HttpRequest, JsonRoute, Route } from './routes.ts'
 import { requestError } from './status.ts'
@@ -26,27 +26,35 @@ export function addRoutes(
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.setErrorHandler((error, request, reply) => answers.fail(error, request, reply))
-  app.setNotFoundHandler((request, reply) => refuseRoute(routes, request, reply, answers))
-  app.addHook('onRequest', (request, reply, done) => {
-    const beganMs = context.clock.monotonicMs()
-    let finished = false
+  app.setNotFoundHandler({ preValidation: countedAs(UNKNOWN_ROUTE, context) }, (request, reply) =>
+    refuseRoute(routes, request, reply, answers),
+  )
+  for (const route of routes) addRoute(app, route, answers, context)
+}
+
+/** A hook that has a request counted when it ends, under the path of its route. */
+function countedAs(route: string, { clock, onEnded }: RouteContext) {
+  return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    const beganMs = clock.monotonicMs()
+    let isCounted = false
     const ended = (status: number): void => {
-      if (!finished) context.onEnded(routeOf(request), status, context.clock.monotonicMs() - beganMs)
-      finished = true
+      if (!isCounted) onEnded(route, status, clock.monotonicMs() - beganMs)
+      isCounted = true
     }
     // A response whose connection was cut finishes too.
     const { socket } = request.raw
     reply.raw.once('finish', () => ended(socket.destroyed ? CLIENT_CLOSED : reply.raw.statusCode))
     reply.raw.once('close', () => ended(CLIENT_CLOSED))
     done()
-  })
-  for (const route of routes) addRoute(app, route, answers, context)
+  }
 }
 
 function addRoute(app: FastifyInstance, route: Route, answers: EdgeAnswers, context: RouteContext): void {
   const { path: url } = route
+  const onRequest = countedAs(url, context)
   if (route.kind === 'health') {
-    app.route({ method: ['GET', 'HEAD'], url, handler: (_request, reply) => health(route.ready, reply, answers) })
+    const handler = (_request: FastifyRequest, reply: FastifyReply) => health(route.ready, reply, answers)
+    app.route({ method: ['GET', 'HEAD'], url, onRequest, handler })
     return
   }
   // To answer HEAD for an export it would have to be made.
@@ -54,6 +62,7 @@ function addRoute(app: FastifyInstance, route: Route, answers: EdgeAnswers, cont
   app.route({
     method,
     url,
+    onRequest,
     handler: (request, reply) => {
       if (refuse(request, reply, answers)) return
       if (route.kind === 'json') runJson(route, request, reply, answers, context)
@@ -136,10 +145,9 @@ async function* untilAborted(content: AsyncIterable<Buffer>, signal: AbortSignal
 
 function handled(request: FastifyRequest): HttpRequest {
   const { headers, url } = request
-  const queryAt = url.indexOf('?')
   return {
     body: (request.body as Buffer | undefined) ?? Buffer.alloc(0),
-    query: new URLSearchParams(queryAt < 0 ? '' : url.slice(queryAt + 1)),
+    url,
     range: headers.range,
     ifRange: headers['if-range'] as string | undefined,
   }

@@ -17,7 +17,8 @@ import { readWriteRequest, writeAnswerJson } from './write-messages.ts'
 export interface HttpRequest {
   /** Empty without one. */
   readonly body: Buffer
-  readonly query: URLSearchParams
+  /** The path and what follows it. */
+  readonly url: string
   readonly range: string | undefined
   readonly ifRange: string | undefined
 }
@@ -74,7 +75,7 @@ export function httpRoutes(parts: RouteParts): readonly Route[] {
       kind: 'download',
       method: 'GET',
       path: '/v1/export-features',
-      handle: (request, signal) => exportFeatures(parts, exportOfQuery(request.query), request, signal),
+      handle: (request, signal) => exportFeatures(parts, exportOfQuery(request.url), request, signal),
     },
     {
       kind: 'download',

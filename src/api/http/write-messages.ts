@@ -36,6 +36,7 @@ export async function readWriteRequest(body: Buffer, registry: Registry): Promis
   const { columns, rows } = await new RowsReader(json, view).read()
   const ack = members.choice('ack', ACKS)
   const writeId = members.string('write_id')
+  members.end()
   return Buffer.concat([
     lengthField(REQUEST_FIELD.view, Buffer.from(name)),
     ...columns.map((column) => lengthField(REQUEST_FIELD.columns, Buffer.from(column))),
