@@ -138,9 +138,9 @@ async function start(
   hooks.signal.throwIfAborted()
   const metricsAddress = await serveMetrics(config, parts, metrics, onClose)
   const address = await server.start()
-  onClose(() => server.drain(config['drain-timeout']))
+  const edges = [server, httpServer]
+  onClose(() => Promise.all(edges.map((edge) => edge?.drain(config['drain-timeout']))))
   const httpAddress = await httpServer?.start()
-  onClose(() => httpServer?.drain(config['drain-timeout']))
   const schedule = buildSchedule(config, scheduledTasks(config, parts), parts)
   schedule.start()
   onClose(() => schedule.stop())

@@ -253,7 +253,7 @@ const REFUSED: readonly (readonly [string, string, string | Buffer, number, stri
     `${stock('{"item": "a", "shop": 1}')}]`,
     400,
     'INVALID_ARGUMENT',
-    /line 1, column 53: something follows the end of the JSON text, found "\]"$/,
+    /line 1, column 54: something follows the end of the JSON text, found "\]"$/,
   ],
   ['no view', WRITE, '{"rows": []}', 400, 'INVALID_ARGUMENT', 'view: not given; the name of a feature view'],
   [
