@@ -6,6 +6,9 @@
  * generator of its own, so that every write is news to the other instance, which has the row in its cache. The baseline is the same without
  * the writes: the same processes, the same reads, in turn. The archiver works beside the writes at its usual pace.
  *
+ * `beside_large` are the reads alone again while a write of 1,000 rows after the other comes in, a fifth of a second apart, of rows that nobody
+ * reads: what is left is how long they hold up the event loop, and what Redis and the archiver take of the machine.
+ *
  * Whether answers are right is watched meanwhile: rows of their own are written through one instance and read through both, in turn. A
  * read that is older than the guarantees allow (`lib/coherence-check.mjs`) fails the run, and so does, once all is quiet, any row that a cache
  * has otherwise than the store.
@@ -31,6 +34,7 @@ export const title =
 const FIGURES = ['reads_per_s', 'calls_per_s', 'read_p50_ms', 'read_p99_ms', 'server_cpu_us_per_call']
 export const figureNames = [
   ...compared('', 'read_only', FIGURES),
+  ...compared('beside_large.', 'read_only', FIGURES),
   'write_p50_ms',
   'write_p99_ms',
   'hit_percent',
@@ -41,14 +45,34 @@ export const figureNames = [
 /** A row may be seen elsewhere before its acknowledgement is here. */
 export const figuresOfAnySign = /^seen_elsewhere_p99_ms$/
 const SETTINGS = {
-  full: { rounds: 4, seconds: 2.5, warmSeconds: 0.5, writePercent: 5, exponent: 1, inFlight: 32, keys: USERS },
-  quick: { rounds: 1, seconds: 0.1, warmSeconds: 0.05, writePercent: 5, exponent: 1, inFlight: 4, keys: 200 },
+  full: {
+    rounds: 4,
+    seconds: 2,
+    largeRows: 1000,
+    warmSeconds: 0.5,
+    writePercent: 5,
+    exponent: 1,
+    inFlight: 32,
+    keys: USERS,
+  },
+  // So many writes that some are measured, however busy the machine is.
+  quick: {
+    rounds: 1,
+    seconds: 0.3,
+    largeRows: 50,
+    warmSeconds: 0,
+    writePercent: 30,
+    exponent: 1,
+    inFlight: 4,
+    keys: 200,
+  },
 }
 const GET_FEATURES = '/twinstore.v1.Serving/GetFeatures'
 const WRITE_FEATURES = '/twinstore.v1.Serving/WriteFeatures'
 /** A row of 2 KB is in the answer. */
 const ANSWER_BYTES_MIN = 1900
 const NANOS_PER_MS = 1e6
+const LARGE_PAUSE_MS = 200
 /** The keys that are read most are written most: the same law and the same seed. */
 const KEY_SEED = 7
 
@@ -67,12 +91,23 @@ export async function measure({ quick }) {
     const loads = await prepareLoads(defer, await client.describe(), settings)
     await archived(client)
     const watched = []
-    const histograms = { 'reads only': newHistogram(), 'reads beside writes': newHistogram(), writes: newHistogram() }
+    const series = ['reads only', 'reads beside writes', 'reads beside large writes', 'writes']
+    const histograms = Object.fromEntries(series.map((name) => [name, newHistogram()]))
     const contenders = {
-      read_only: () => round(instances, loads, settings, 0, histograms),
+      read_only: () => round(instances, loads, settings, 0, { reads: histograms['reads only'] }),
+      beside_large: async () => {
+        const stop = startLargeWrites(client, settings.largeRows)
+        const figures = await round(instances, loads, settings, 0, { reads: histograms['reads beside large writes'] })
+        await stop()
+        await archived(client)
+        return figures
+      },
       mixed: async () => {
         const watch = watchCoherence(instances.map((instance) => instance.client))
-        const figures = await round(instances, loads, settings, settings.writePercent, histograms)
+        const figures = await round(instances, loads, settings, settings.writePercent, {
+          reads: histograms['reads beside writes'],
+          writes: histograms.writes,
+        })
         const { writes, ...seen } = await watch.stop()
         watched.push(seen)
         figures.writes += writes
@@ -125,9 +160,8 @@ async function round(instances, loads, settings, writePercent, histograms) {
   const after = await Promise.all(instances.map(observed))
   const [reads, writes] = ['reads', 'writes'].map((name) => together(results, name))
   const grown = (of) => after.reduce((sum, each, index) => sum + each[of] - before[index][of], 0)
-  const isMixed = writePercent > 0
-  histograms[isMixed ? 'reads beside writes' : 'reads only'].add(reads.histogram)
-  if (isMixed) histograms.writes.add(writes.histogram)
+  histograms.reads.add(reads.histogram)
+  histograms.writes?.add(writes.histogram)
   const callsPerSecond = results.reduce((sum, { perSecond }) => sum + perSecond, 0)
   const calls = results.reduce((sum, result) => sum + result.calls, 0)
   return {
@@ -159,6 +193,25 @@ function runOf({ server }, { seconds, warmSeconds, exponent, inFlight }, writePe
   }
 }
 
+/** Writes of so many rows that nobody reads, one after the other, until the function that is returned is called. */
+function startLargeWrites(client, rowCount) {
+  const rows = Array.from({ length: rowCount }, (_, index) => ({ ...wideRow(index), user: `large-${index}` }))
+  let running = true
+  async function run() {
+    while (running) {
+      await client.writeFeatures('wide', rows)
+      await new Promise((resolve) => setTimeout(resolve, LARGE_PAUSE_MS))
+    }
+  }
+  const ran = run()
+  // The function is where it is heard of.
+  ran.catch(() => {})
+  return async () => {
+    running = false
+    await ran
+  }
+}
+
 async function observed({ server, client }) {
   const { hits, misses, invalidations } = (await client.status()).cache
   return { hits, misses, invalidations, cpuSeconds: server.cpuSeconds() }
@@ -176,13 +229,17 @@ function together(results, name) {
 }
 
 function report(settings, rounds, watched, histograms) {
-  const measured = rounds.map(({ mixed, read_only }) => ({ mixed: shown(mixed), read_only: shown(read_only) }))
+  const measured = rounds.map((round) =>
+    Object.fromEntries(Object.keys(round).map((name) => [name, shown(round[name])])),
+  )
   const comparison = compare(measured, 'mixed', 'read_only')
+  const besideLarge = compare(measured, 'beside_large', 'read_only')
   const ofMixed = (of) => spread(rounds.map(({ mixed }) => of(mixed)))
   const writes = (percent) => single(histograms.writes.getValueAtPercentile(percent) / NANOS_PER_MS)
   const delays = watched.flatMap((each) => each.delaysMs).sort((a, b) => a - b)
   const figures = {
     ...comparison.figures(''),
+    ...besideLarge.figures('beside_large.'),
     write_p50_ms: writes(50),
     write_p99_ms: writes(99),
     hit_percent: ofMixed(({ hit_percent }) => hit_percent),
@@ -191,13 +248,14 @@ function report(settings, rounds, watched, histograms) {
     reads_checked: single(watched.reduce((sum, { reads }) => sum + reads, 0)),
   }
   const rows = [
-    ...comparison.rows('', FIGURES),
+    ...comparison.rows('1 row', FIGURES),
+    ...besideLarge.rows(`${settings.largeRows} rows`, FIGURES),
     ['writes', 'p50 and p99 ms', figures.write_p50_ms, figures.write_p99_ms],
     ['caches', 'hits %, invalidations a write', figures.hit_percent, figures.invalidations_per_write],
     ['checked', 'reads, seen elsewhere p99 ms', figures.reads_checked, figures.seen_elsewhere_p99_ms],
   ]
   const series = Object.entries(histograms).map(([name, histogram]) => ({ name, histogram }))
-  const plots = [{ title: 'Latency of reads, alone and beside writes', kind: 'percentiles', series }]
+  const plots = [{ title: 'Latency of reads, alone and beside writes, and of the writes', kind: 'percentiles', series }]
   return { settings, figures, head: HEAD, rows, histograms, plots }
 }
 
@@ -205,4 +263,4 @@ function shown(figures) {
   return Object.fromEntries(FIGURES.map((name) => [name, figures[name]]))
 }
 
-const HEAD = ['', 'load', 'reads/s', 'calls/s', 'read p50 ms', 'read p99 ms', 'servers CPU µs/call']
+const HEAD = ['a write', 'load', 'reads/s', 'calls/s', 'read p50 ms', 'read p99 ms', 'servers CPU µs/call']
