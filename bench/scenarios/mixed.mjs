@@ -4,7 +4,7 @@
  *
  * A call reads or writes one row of 2 KB. Keys come by Zipf's law, and the keys that are read most are written most. Each instance has a load
  * generator of its own, so that every write is news to the other instance, which has the row in its cache. The baseline is the same without
- * the writes: the same processes, the same reads, in turn. The archiver works beside the writes at its usual pace.
+ * the writes: the same processes, the same reads, in turn. The archiver works beside the writes.
  *
  * `beside_large` are the reads alone again while a write of 1,000 rows after the other comes in, a fifth of a second apart, of rows that nobody
  * reads: what is left is how long they hold up the event loop, and what Redis and the archiver take of the machine.
@@ -22,6 +22,7 @@ import { compare } from '../lib/comparison.mjs'
 import { USERS, usersRequest, wideRow, writeWideRows } from '../lib/feature-data.mjs'
 import { compared } from '../lib/figure-names.mjs'
 import { startTwinstore } from '../lib/processes.mjs'
+import { rawClient } from '../lib/raw-client.mjs'
 import { temporaryFolder, withResources } from '../lib/resources.mjs'
 import { takeTurns } from '../lib/rounds.mjs'
 import { single } from '../lib/single-figure.mjs'
@@ -46,13 +47,14 @@ export const figureNames = [
 export const figuresOfAnySign = /^seen_elsewhere_p99_ms$/
 const SETTINGS = {
   full: {
-    rounds: 4,
-    seconds: 2,
+    rounds: 3,
+    seconds: 1.2,
     largeRows: 1000,
-    warmSeconds: 0.5,
+    warmSeconds: 0.3,
     writePercent: 5,
     exponent: 1,
-    inFlight: 32,
+    // At each instance: enough that both are busy all the time, without and with the writes.
+    inFlight: 64,
     keys: USERS,
   },
   // So many writes that some are measured, however busy the machine is.
@@ -88,7 +90,9 @@ export async function measure({ quick }) {
     ]
     const [{ client }] = instances
     await writeWideRows(client, settings.keys)
-    const loads = await prepareLoads(defer, await client.describe(), settings)
+    const description = await client.describe()
+    const loads = await prepareLoads(defer, description, settings)
+    const raw = rawClient(defer, instances[0].server.address)
     await archived(client)
     const watched = []
     const series = ['reads only', 'reads beside writes', 'reads beside large writes', 'writes']
@@ -96,7 +100,7 @@ export async function measure({ quick }) {
     const contenders = {
       read_only: () => round(instances, loads, settings, 0, { reads: histograms['reads only'] }),
       beside_large: async () => {
-        const stop = startLargeWrites(client, settings.largeRows)
+        const stop = startLargeWrites(raw, description, settings.largeRows)
         const figures = await round(instances, loads, settings, 0, { reads: histograms['reads beside large writes'] })
         await stop()
         await archived(client)
@@ -130,7 +134,8 @@ async function startInstance(defer, cluster, offline, quick) {
     dataDir: temporaryFolder(defer),
     flags: [
       ...['--online', cluster.url, '--offline', `file:${offline}`, '--sync-on-start', 'never'],
-      ...(quick ? ['--archive-interval', '50ms'] : []),
+      // A round waits until its rows are archived.
+      ...['--archive-interval', quick ? '50ms' : '500ms'],
     ],
   })
   const client = connect(server.address)
@@ -194,12 +199,14 @@ function runOf({ server }, { seconds, warmSeconds, exponent, inFlight }, writePe
 }
 
 /** Writes of so many rows that nobody reads, one after the other, until the function that is returned is called. */
-function startLargeWrites(client, rowCount) {
+function startLargeWrites({ call }, { views }, rowCount) {
+  const view = views.find(({ name }) => name === 'wide')
   const rows = Array.from({ length: rowCount }, (_, index) => ({ ...wideRow(index), user: `large-${index}` }))
+  const request = encodeWrite(view, rows, { writeId: '' })
   let running = true
   async function run() {
     while (running) {
-      await client.writeFeatures('wide', rows)
+      await call(WRITE_FEATURES, request)
       await new Promise((resolve) => setTimeout(resolve, LARGE_PAUSE_MS))
     }
   }

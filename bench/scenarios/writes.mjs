@@ -50,7 +50,7 @@ const ROWS = 100
 /** Different batches that take turns: with 16 in flight no two have rows in common. */
 const BATCHES = 20
 const SETTINGS = {
-  full: { rounds: 5, seconds: 0.4, warmSeconds: 0.2, archiveInterval: '250ms' },
+  full: { rounds: 4, seconds: 0.3, warmSeconds: 0.15, archiveInterval: '250ms' },
   quick: { rounds: 1, seconds: 0.05, warmSeconds: 0, archiveInterval: '50ms' },
 }
 /** Where the bare client writes. */
