@@ -1,0 +1,128 @@
+/**
+ * A gRPC server on sockets: plain, TLS, or connections that another process accepted.
+ *
+ * Every connection is a `Http2Connection` with a shell around its socket; one timer for all of them lets time pass. A drain tells
+ * every client to go elsewhere, waits for the calls under way and ends those that are left by force.
+ */
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
+import type { ConnectionLimits, Http2Connection } from '../http2/connection.ts'
+import { SlabPool } from '../http2/output.ts'
+import { type SocketShell, serveSocket } from '../http2/socket-shell.ts'
+import { type CallSurroundings, createGrpcConnection } from './grpc-connection.ts'
+import type { Method } from './method.ts'
+
+export interface GrpcServerParts {
+  readonly methods: ReadonlyMap<string, Method>
+  readonly limits: ConnectionLimits
+  readonly calls: CallSurroundings
+  /** Certificates and keys; undefined for plain sockets. */
+  readonly tls?: TlsOptions | undefined
+  /** Connections at once; more are closed as they come. */
+  readonly connectionsMax: number
+  /** A connection ended for a fault of its peer. */
+  readonly onFault: (problem: string) => void
+}
+
+export interface LeanServer {
+  /** Resolves to the port. Rejects with the socket's error. */
+  listen(host: string, port: number): Promise<number>
+  /** Serves a connection that was accepted elsewhere. */
+  accept(socket: Duplex): void
+  /** Takes no new calls; resolves to whether those under way ended within `deadlineMs`. */
+  drain(deadlineMs: number): Promise<boolean>
+  close(): void
+}
+
+/** Time is measured in these steps, so each limit may be exceeded by one. */
+const TICK_MS = 500
+/** Slabs of 64 KB that are kept for the next answers: what some busy connections use at once. */
+const SLABS_KEPT = 64
+
+interface Served {
+  readonly connection: Http2Connection
+  readonly shell: SocketShell
+  readonly socket: Duplex
+}
+
+export function createLeanServer(parts: GrpcServerParts): LeanServer {
+  const pool = new SlabPool(SLABS_KEPT)
+  const served = new Set<Served>()
+  const { nowMs } = parts.calls
+  let ticking: NodeJS.Timeout | undefined
+  let onEmpty = (): void => undefined
+  let isDraining = false
+
+  const accept = (socket: Duplex): void => {
+    if (isDraining || served.size >= parts.connectionsMax) {
+      socket.destroy()
+      return
+    }
+    const connection: Http2Connection = createGrpcConnection({
+      methods: parts.methods,
+      limits: parts.limits,
+      pool,
+      calls: parts.calls,
+      flushSoon: () => shell.flushSoon(),
+    })
+    const onClosed = (): void => {
+      served.delete(entry)
+      if (connection.fault !== undefined) parts.onFault(connection.fault.message)
+      if (served.size === 0) onEmpty()
+    }
+    const shell = serveSocket(socket, connection, { now: nowMs, onClosed })
+    const entry = { connection, shell, socket }
+    served.add(entry)
+    ticking ??= setInterval(() => {
+      for (const each of served) each.shell.tick()
+    }, TICK_MS).unref()
+  }
+
+  const server = listener(parts.tls, accept)
+  const closeAll = (): void => {
+    server.close()
+    clearInterval(ticking)
+    for (const { socket } of served) socket.destroy()
+  }
+
+  return {
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject)
+        server.listen({ host, port }, () => resolve((server.address() as AddressInfo).port))
+      }),
+    accept,
+    drain(deadlineMs) {
+      isDraining = true
+      server.close()
+      return new Promise((resolve) => {
+        const timer = parts.calls.after(deadlineMs, () => {
+          closeAll()
+          resolve(false)
+        })
+        onEmpty = () => {
+          timer.cancel()
+          clearInterval(ticking)
+          resolve(true)
+        }
+        for (const { connection, shell } of served) {
+          connection.drain(nowMs())
+          shell.flushSoon()
+        }
+        if (served.size === 0) onEmpty()
+      })
+    },
+    close: closeAll,
+  }
+}
+
+function listener(tls: TlsOptions | undefined, accept: (socket: Socket) => void): Server {
+  // Answers are small and wait for nothing: without Nagle's algorithm they leave at once.
+  if (tls === undefined) return createServer({ noDelay: true }, accept)
+  return createTlsServer({ ...tls, ALPNProtocols: ['h2'], noDelay: true } as TlsOptions, (socket) => {
+    // RFC 9113, section 3.2: over TLS a client has to ask for h2.
+    if (socket.alpnProtocol === 'h2') accept(socket)
+    else socket.destroy()
+  }).on('tlsClientError', () => undefined)
+}

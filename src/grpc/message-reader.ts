@@ -1,0 +1,93 @@
+/**
+ * Cuts the DATA of a call into messages, each behind a flag and its length, whatever the frames.
+ * Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, "Length-Prefixed-Message".
+ */
+export const PREFIX_BYTES = 5
+const FIRST_BYTES = 16 * 1024
+
+export interface MessageSink {
+  message(bytes: Buffer, isCompressed: boolean): void
+  /** The message that begins has more bytes than allowed, and is not read. */
+  tooLarge(bytes: number): void
+}
+
+export class MessageReader {
+  readonly #messageBytesMax: number
+  readonly #prefix = Buffer.alloc(PREFIX_BYTES)
+  #prefixBytes = 0
+  #message: Buffer | undefined
+  #messageBytes = 0
+  #isStopped = false
+
+  constructor(messageBytesMax: number) {
+    this.#messageBytesMax = messageBytesMax
+  }
+
+  get isWithinMessage(): boolean {
+    return this.#prefixBytes > 0
+  }
+
+  /** Messages that lie whole in `bytes` are handed over in place. */
+  receive(bytes: Buffer, from: number, to: number, sink: MessageSink): void {
+    let at = from
+    while (at < to && !this.#isStopped) {
+      if (this.#prefixBytes === 0 && to - at >= PREFIX_BYTES) {
+        const length = bytes.readUInt32BE(at + 1)
+        const end = at + PREFIX_BYTES + length
+        if (end <= to && length <= this.#messageBytesMax) {
+          sink.message(bytes.subarray(at + PREFIX_BYTES, end), bytes[at] === 1)
+          at = end
+          continue
+        }
+      }
+      at = this.#goOn(bytes, at, to, sink)
+    }
+  }
+
+  #goOn(bytes: Buffer, from: number, to: number, sink: MessageSink): number {
+    let at = from
+    if (this.#message === undefined) {
+      const missing = Math.min(PREFIX_BYTES - this.#prefixBytes, to - at)
+      bytes.copy(this.#prefix, this.#prefixBytes, at, at + missing)
+      this.#prefixBytes += missing
+      at += missing
+      if (this.#prefixBytes < PREFIX_BYTES) return at
+      const length = this.#prefix.readUInt32BE(1)
+      if (length > this.#messageBytesMax) {
+        this.#isStopped = true
+        sink.tooLarge(length)
+        return at
+      }
+      this.#message = Buffer.allocUnsafe(Math.min(length, FIRST_BYTES))
+      this.#messageBytes = 0
+    }
+    const length = this.#prefix.readUInt32BE(1)
+    const missing = Math.min(length - this.#messageBytes, to - at)
+    const message = this.#withRoom(this.#message, missing, length)
+    bytes.copy(message, this.#messageBytes, at, at + missing)
+    this.#messageBytes += missing
+    if (this.#messageBytes === length) {
+      this.#message = undefined
+      this.#prefixBytes = 0
+      sink.message(message.subarray(0, length), this.#prefix[0] === 1)
+    }
+    return at + missing
+  }
+
+  /** Grows with what has come: a length alone must not cost memory. */
+  #withRoom(message: Buffer, missing: number, length: number): Buffer {
+    const needed = this.#messageBytes + missing
+    if (needed <= message.length) return message
+    const grown = Buffer.allocUnsafe(Math.min(length, Math.max(needed, message.length * 2)))
+    message.copy(grown, 0, 0, this.#messageBytes)
+    this.#message = grown
+    return grown
+  }
+}
+
+export function messagePrefix(bytes: number, isCompressed: boolean): Buffer {
+  const prefix = Buffer.allocUnsafe(PREFIX_BYTES)
+  prefix[0] = isCompressed ? 1 : 0
+  prefix.writeUInt32BE(bytes, 1)
+  return prefix
+}

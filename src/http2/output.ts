@@ -1,0 +1,109 @@
+/**
+ * What a connection has to send, in the order it was put here.
+ *
+ * Small pieces are copied one behind the other into slabs, so that all the answers of one turn leave in one write; large ones
+ * are passed on as they are. Slabs come from a pool that all connections share and go back when their bytes have left: an idle
+ * connection holds none.
+ */
+
+/** Copying this much costs less than one more piece in a gathered write (measured: 4 KB copy in 0.2 us, a piece costs 0.4 us). */
+const COPIED_BYTES_MAX = 4096
+const SLAB_BYTES = 64 * 1024
+
+/** Slabs that nobody uses; at most `slabsMax` are kept. */
+export class SlabPool {
+  readonly #free: Buffer[] = []
+  readonly #slabsMax: number
+
+  constructor(slabsMax: number) {
+    this.#slabsMax = slabsMax
+  }
+
+  take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES)
+  }
+
+  giveBack(slab: Buffer): void {
+    if (this.#free.length < this.#slabsMax) this.#free.push(slab)
+  }
+}
+
+export class Output {
+  readonly #pool: SlabPool
+  #chunks: Buffer[] = []
+  #bytes = 0
+  #slab: Buffer | undefined
+  /** Of the slab, what is in no chunk yet is `[#from, #at)`. */
+  #from = 0
+  #at = 0
+  /** Slabs with bytes that have not left. */
+  #used: Buffer[] = []
+
+  constructor(pool: SlabPool) {
+    this.#pool = pool
+  }
+
+  /** Bytes that wait to be taken. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /**
+   * Room for `bytes`, at most a slab, in one piece: the caller must write all of it at once, at `position` of the buffer it
+   * gets.
+   */
+  reserve(bytes: number): Buffer {
+    if (this.#slab === undefined || this.#at + bytes > SLAB_BYTES) this.#nextSlab()
+    this.position = this.#at
+    this.#at += bytes
+    this.#bytes += bytes
+    return this.#slab!
+  }
+
+  /** Where the room that was reserved last begins. */
+  position = 0
+
+  /** `bytes[from, to)`; a large piece must not be changed until it has left. */
+  append(bytes: Buffer, from: number, to: number): void {
+    const length = to - from
+    if (length <= COPIED_BYTES_MAX) {
+      const slab = this.reserve(length)
+      bytes.copy(slab, this.position, from, to)
+      return
+    }
+    this.#closeChunk()
+    this.#chunks.push(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to))
+    this.#bytes += length
+  }
+
+  /** Everything that waits; nothing waits then. `left` is to be called when all that was ever taken has left. */
+  take(): Buffer[] {
+    this.#closeChunk()
+    const chunks = this.#chunks
+    this.#chunks = []
+    this.#bytes = 0
+    return chunks
+  }
+
+  left(): void {
+    for (const slab of this.#used) this.#pool.giveBack(slab)
+    this.#used.length = 0
+    if (this.#slab !== undefined && this.#bytes === 0) {
+      this.#pool.giveBack(this.#slab)
+      this.#slab = undefined
+    }
+  }
+
+  #closeChunk(): void {
+    if (this.#at > this.#from) this.#chunks.push(this.#slab!.subarray(this.#from, this.#at))
+    this.#from = this.#at
+  }
+
+  #nextSlab(): void {
+    this.#closeChunk()
+    if (this.#slab !== undefined) this.#used.push(this.#slab)
+    this.#slab = this.#pool.take()
+    this.#from = 0
+    this.#at = 0
+  }
+}

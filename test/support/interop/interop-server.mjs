@@ -1,0 +1,59 @@
+/** The interoperability test service on a port of its own, as it is built from `dist/`. */
+import { createLeanServer } from '../../../dist/grpc/grpc-server.js'
+import { interopMethods } from './interop-service.mjs'
+
+const LIMITS = {
+  resetsBurst: 5000,
+  resetsPerSecond: 1000,
+  emptyFramesBurst: 5000,
+  emptyFramesPerSecond: 1000,
+  blockBytesMax: 65_536,
+  continuationsMax: 16,
+  streamsMax: 1000,
+  headerListBytesMax: 16_384,
+  streamWindowBytes: 262_144,
+  connectionWindowBytes: 4_194_304,
+  outputBytesMax: 262_144,
+  queuedBytesMax: 64 * 2 ** 20,
+  times: {
+    handshakeMs: 10_000,
+    frameMs: 10_000,
+    stallMs: 60_000,
+    keepaliveMs: 60_000,
+    keepaliveTimeoutMs: 20_000,
+    idleMs: Number.POSITIVE_INFINITY,
+    ageMs: Number.POSITIVE_INFINITY,
+    graceMs: 10_000,
+  },
+}
+
+export async function startInteropServer(port = 0, { tls, limits = {} } = {}) {
+  const ended = []
+  const faults = []
+  const server = createLeanServer({
+    methods: interopMethods(),
+    limits: { ...LIMITS, ...limits, times: { ...LIMITS.times, ...limits.times } },
+    tls,
+    connectionsMax: 20_000,
+    calls: {
+      messageBytesMax: 4 * 2 ** 20,
+      writeAheadBytesMax: 2 ** 20,
+      nowMs: () => performance.now(),
+      after(delayMs, callback) {
+        const timer = setTimeout(callback, delayMs).unref()
+        return { cancel: () => clearTimeout(timer) }
+      },
+      statusOf: (error) => ({ code: error.code ?? 13, details: error.message }),
+      abortReason: (kind) => Object.assign(new Error(kind), { code: kind === 'deadline' ? 4 : 1 }),
+      onEnded: (path, code) => ended.push({ path, code }),
+    },
+    onFault: (problem) => faults.push(problem),
+  })
+  return {
+    port: await server.listen('127.0.0.1', port),
+    ended,
+    faults,
+    drain: (deadlineMs) => server.drain(deadlineMs),
+    close: () => server.close(),
+  }
+}
