@@ -2,6 +2,7 @@
  * Every option of the server, once: the table makes the flags, the environment variables, the YAML keys, `--help` and
  * docs/options.md. Numbers that bound something are here and nowhere else.
  */
+import { HTTP2_OPTIONS } from './http2-options.ts'
 import type { OptionSpec } from './option-value.ts'
 
 const KiB = 2 ** 10
@@ -1256,6 +1257,7 @@ export const OPTIONS = {
     max: DAY,
     description: 'How long the reader of an HTTP answer may take nothing of it before the connection is closed.',
   },
+  ...HTTP2_OPTIONS,
 } as const satisfies Readonly<Record<string, OptionSpec>>
 
 export type OptionName = keyof typeof OPTIONS

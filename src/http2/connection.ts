@@ -10,11 +10,22 @@
  * `queuedBytesMax` of unsent ones, one header block under way, one frame under way, and what `FloodGuard` lets pass.
  */
 import { FloodGuard, type FloodLimits } from './flood-guard.ts'
+import {
+  expectBytes,
+  expectNoStream,
+  frameSizeFault,
+  headerFragment,
+  PRIORITY_BYTES,
+  refuseSelfDependency,
+  unpadded,
+  violation,
+} from './frame-faults.ts'
 import { FrameReader } from './frame-reader.ts'
 import { writeGoaway, writePing, writeRstStream, writeSettings, writeSettingsAck, writeWindowUpdate } from './frames.ts'
 import { HeaderBlockGatherer, type HeaderBlockLimits } from './header-block.ts'
 import { HeaderDecoder } from './hpack/header-decoder.ts'
 import type { HeaderList } from './hpack/header-list.ts'
+import { type ConnectionTimes, Liveness } from './liveness.ts'
 import { Output, type SlabPool } from './output.ts'
 import { readSettings } from './peer-settings.ts'
 import {
@@ -29,10 +40,10 @@ import {
   UINT31_MAX,
   WINDOW_DEFAULT,
 } from './protocol.ts'
-import { RecentStreams } from './recent-streams.ts'
-import { contentLength, requestFault, trailersFault } from './request-rules.ts'
+import { requestRules, trailersFault } from './request-rules.ts'
 import { Sender } from './sender.ts'
 import { Http2Stream } from './stream.ts'
+import { StreamTable } from './stream-table.ts'
 
 export interface ConnectionLimits extends FloodLimits, HeaderBlockLimits {
   /** Streams at once: SETTINGS_MAX_CONCURRENT_STREAMS. */
@@ -50,24 +61,6 @@ export interface ConnectionLimits extends FloodLimits, HeaderBlockLimits {
   readonly times: ConnectionTimes
 }
 
-/** Milliseconds; infinite where there is no limit. */
-export interface ConnectionTimes {
-  /** From the beginning until the client's preface and SETTINGS have come. */
-  readonly handshakeMs: number
-  /** From the first byte of a frame, or of a header block, to its last. */
-  readonly frameMs: number
-  /** How long a stream, or the socket, may take nothing of what waits for it. */
-  readonly stallMs: number
-  /** Silence after which the peer is pinged, and how long its answer may take. */
-  readonly keepaliveMs: number
-  readonly keepaliveTimeoutMs: number
-  /** Without a stream for so long, the connection is ended. */
-  readonly idleMs: number
-  /** After so long the connection is ended, streams under way having `graceMs` to finish. */
-  readonly ageMs: number
-  readonly graceMs: number
-}
-
 /** Called from within `receive`, `tick` and the calls that send; they may call back into the connection. */
 export interface ConnectionEvents {
   /** A request: its headers, and whether nothing follows. The list may be too large: `isTooLarge`. */
@@ -82,17 +75,15 @@ export interface ConnectionEvents {
   drained(stream: Http2Stream): void
 }
 
-/** Calls whose stream is gone, but not their work, count too: resets must not be a way around `streamsMax`. */
-const WORK_PER_STREAM = 2
-const LENGTH_OF_PING = 8
-/** Opaque; an acknowledgement has to bring it back. */
+/** SETTINGS_HEADER_TABLE_SIZE as it is without being set. */
+const TABLE_BYTES = 4096
+/** Opaque; an acknowledgement has to bring them back. */
 const KEEPALIVE_PING = Buffer.from('twinkeep', 'latin1')
 const DRAIN_PING = Buffer.from('twindrop', 'latin1')
 
 export class Http2Connection {
   readonly output: Output
   readonly sender: Sender
-  readonly streams = new Map<number, Http2Stream>()
   /** Nothing more is read, and the socket is to be closed when the output has left. */
   isOver = false
   /** Why, if the peer or a limit made it end; undefined after a graceful end. */
@@ -103,34 +94,21 @@ export class Http2Connection {
   readonly #decoder: HeaderDecoder
   readonly #block: HeaderBlockGatherer
   readonly #guard: FloodGuard
-  readonly #recentlyReset = new RecentStreams()
+  readonly #liveness: Liveness
+  readonly #table: StreamTable
   #prefaceBytes = 0
   #hasSettings = false
-  #lastStream = 0
-  /** Calls whose work has not ended, with or without a stream. */
-  #working = 0
-  /** The peer is over its part of the window by so much less; given back when half of it is used. */
+  /** Of the connection's window, what the peer has used and was not given back. */
   #receivedBytes = 0
-  /** Streams above this one came after our GOAWAY and are ignored. */
-  #goawayStream = UINT31_MAX
-  #isDraining = false
-  #nowMs: number
-  readonly #beganMs: number
-  #heardMs: number
-  #idleSinceMs: number
-  #frameBeganMs: number | undefined
-  #pingSentMs: number | undefined
   #drainBeganMs: number | undefined
-  /** Since when bytes that were taken from the output have not left. */
-  #outputStuckMs: number | undefined
+  #nowMs: number
 
   constructor(limits: ConnectionLimits, events: ConnectionEvents, pool: SlabPool, nowMs: number) {
     this.#limits = limits
     this.#events = events
     this.#nowMs = nowMs
-    this.#beganMs = nowMs
-    this.#heardMs = nowMs
-    this.#idleSinceMs = nowMs
+    this.#liveness = new Liveness(limits.times, nowMs)
+    this.#table = new StreamTable(limits.streamsMax)
     this.output = new Output(pool)
     this.sender = new Sender(this.output, limits.outputBytesMax, {
       sent: (stream) => this.#sentAll(stream),
@@ -154,16 +132,20 @@ export class Http2Connection {
     }
   }
 
-  /** It ended because the peer reads nothing of what is sent to it. */
+  get streams(): ReadonlyMap<number, Http2Stream> {
+    return this.#table.open
+  }
+
+  /** The peer reads nothing of what is sent to it: what is left of the output will not leave. */
   get isStuck(): boolean {
-    return this.#outputStuckMs !== undefined && this.#nowMs - this.#outputStuckMs > this.#limits.times.stallMs
+    return this.#liveness.isStuck(this.#nowMs)
   }
 
   /** What came from the peer. Events get parts of `chunk`, which must stay as it is. */
   receive(chunk: Buffer, nowMs: number): void {
     if (this.isOver) return
     this.#setTime(nowMs)
-    this.#heardMs = nowMs
+    this.#liveness.heard(nowMs)
     try {
       const from = this.#prefaceBytes < PREFACE.length ? this.#receivePreface(chunk) : 0
       if (from < chunk.length) this.#reader.receive(chunk, from)
@@ -171,7 +153,7 @@ export class Http2Connection {
       this.#fail(error)
       return
     }
-    this.#frameBeganMs = this.#reader.isWithinFrame ? (this.#frameBeganMs ?? nowMs) : undefined
+    this.#liveness.unfinished(this.#reader.isWithinFrame, this.#block.stream !== 0, nowMs)
     this.sender.flush()
     this.#endIfDrained()
   }
@@ -180,18 +162,17 @@ export class Http2Connection {
   tick(nowMs: number): void {
     if (this.isOver) return
     this.#setTime(nowMs)
-    const { times } = this.#limits
+    const { stallMs, graceMs } = this.#limits.times
     try {
-      this.#checkSlowPeer(nowMs, times)
+      if (this.#liveness.check(nowMs)) writePing(this.output, 0, KEEPALIVE_PING, 0)
+      this.#resetStalled(nowMs - stallMs)
     } catch (error) {
       this.#fail(error)
       return
     }
-    this.#resetStalled(nowMs - times.stallMs)
-    const isIdle = this.streams.size === 0 && nowMs - this.#idleSinceMs > times.idleMs
-    if (isIdle || nowMs - this.#beganMs > times.ageMs) this.drain(nowMs)
-    if (this.#drainBeganMs !== undefined && nowMs - this.#drainBeganMs > times.graceMs) {
-      this.#end(undefined, ERROR.noError, 'the time for a graceful end is over')
+    if (this.#liveness.isDue(nowMs)) this.drain(nowMs)
+    if (this.#drainBeganMs !== undefined && nowMs - this.#drainBeganMs > graceMs) {
+      this.#end(undefined, ERROR.noError, 'the time for a graceful end is over (grpc-connection-age-grace)')
     }
     this.sender.flush()
     this.#endIfDrained()
@@ -200,7 +181,7 @@ export class Http2Connection {
   /** All that `output.take` gave has left. */
   sent(nowMs: number): void {
     this.#setTime(nowMs)
-    this.#outputStuckMs = undefined
+    this.#liveness.sent()
     this.output.left()
     if (this.isOver) return
     this.sender.flush()
@@ -209,7 +190,7 @@ export class Http2Connection {
 
   /** What is taken from the output is on its way. */
   sending(nowMs: number): void {
-    this.#outputStuckMs ??= nowMs
+    this.#liveness.sending(nowMs)
   }
 
   /** The peer is gone: every stream is aborted. */
@@ -222,9 +203,8 @@ export class Http2Connection {
    * has answered a PING and so has seen it, one that does.
    */
   drain(nowMs: number): void {
-    if (this.#isDraining || this.isOver) return
+    if (this.#drainBeganMs !== undefined || this.isOver) return
     this.#setTime(nowMs)
-    this.#isDraining = true
     this.#drainBeganMs = nowMs
     writeGoaway(this.output, UINT31_MAX, ERROR.noError, 'the server takes no new calls on this connection')
     writePing(this.output, 0, DRAIN_PING, 0)
@@ -242,16 +222,14 @@ export class Http2Connection {
 
   /** The work for the stream has ended; it may have been closed long before. */
   workEnded(stream: Http2Stream): void {
-    if (!stream.isWorking) return
-    stream.isWorking = false
-    this.#working--
+    this.#table.workEnded(stream)
   }
 
   /** Ends a stream at once, whatever it had to send. The layer above hears nothing of it. */
   reset(stream: Http2Stream, code: ErrorNumber): void {
     if (stream.isClosed) return
     writeRstStream(this.output, stream.id, code)
-    this.#recentlyReset.add(stream.id)
+    this.#table.wasReset(stream.id)
     this.#close(stream)
   }
 
@@ -318,7 +296,7 @@ export class Http2Connection {
   }
 
   #onData(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    const stream = this.#known(id, 'DATA')
+    const stream = this.#table.get(id, 'DATA')
     // Section 6.9: padding counts too.
     this.#receivedConnectionBytes(to - from)
     if (to === from && (flags & FLAG.endStream) === 0) this.#guard.emptyFrame(this.#nowMs)
@@ -328,10 +306,11 @@ export class Http2Connection {
       return
     }
     stream.receiveWindow -= to - from
-    const { begin, end } = unpadded(flags, bytes, from, to)
+    const content = unpadded(flags, bytes, from, to)
+    const contentBytes = content.to - content.from
     const isEnd = (flags & FLAG.endStream) !== 0
     if (stream.promisedBytes !== undefined) {
-      stream.promisedBytes -= end - begin
+      stream.promisedBytes -= contentBytes
       const isWrong = stream.promisedBytes < 0 || (isEnd && stream.promisedBytes !== 0)
       if (isWrong) {
         this.#resetByFault(stream, ERROR.protocolError)
@@ -339,31 +318,30 @@ export class Http2Connection {
       }
     }
     if (isEnd) stream.isRemoteEnded = true
-    if (end > begin) this.#events.data(stream, bytes, begin, end)
+    if (contentBytes > 0) this.#events.data(stream, bytes, content.from, content.to)
     // What was padding is taken as it came.
-    const padding = to - from - (end - begin)
+    const padding = to - from - contentBytes
     if (padding > 0) this.take(stream, padding)
     if (isEnd && !stream.isClosed) this.#events.ended(stream, undefined)
   }
 
   #onHeaders(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
     if (id === 0) throw violation('HEADERS on stream 0 (section 6.2)')
-    let { begin, end } = unpadded(flags, bytes, from, to)
-    if ((flags & FLAG.priority) !== 0) {
-      if (end - begin < PRIORITY_BYTES) throw frameSize('HEADERS is too short for its priority (section 6.2)')
-      this.#refuseSelfDependency(id, bytes, begin)
-      begin += PRIORITY_BYTES
-    }
+    const fragment = headerFragment(flags, id, bytes, from, to)
+    const fragmentBytes = fragment.to - fragment.from
     const endsStream = (flags & FLAG.endStream) !== 0
     if ((flags & FLAG.endHeaders) !== 0) {
-      if (end - begin > this.#limits.blockBytesMax) {
-        throw new ConnectionFault(ERROR.enhanceYourCalm, `a header block of ${end - begin} bytes`)
+      if (fragmentBytes > this.#limits.blockBytesMax) {
+        throw new ConnectionFault(
+          ERROR.enhanceYourCalm,
+          `a header block of ${fragmentBytes} bytes (http2-header-block-bytes-max)`,
+        )
       }
-      this.#onBlock(id, endsStream, bytes, begin, end)
+      this.#onBlock(id, endsStream, bytes, fragment.from, fragment.to)
       return
     }
-    if (end === begin) this.#guard.emptyFrame(this.#nowMs)
-    this.#block.begin(id, endsStream, bytes.subarray(begin, end), this.#nowMs)
+    if (fragmentBytes === 0) this.#guard.emptyFrame(this.#nowMs)
+    this.#block.begin(id, endsStream, bytes.subarray(fragment.from, fragment.to))
   }
 
   #onContinuation(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
@@ -374,45 +352,36 @@ export class Http2Connection {
   }
 
   #onBlock(id: number, endsStream: boolean, bytes: Buffer, from: number, to: number): void {
+    const isNew = this.#table.isNew(id)
     // Every block is decoded, even one that is ignored: the decoder's table follows the peer's.
-    const stream = this.streams.get(id)
-    if (stream === undefined && id <= this.#lastStream && !this.#recentlyReset.has(id)) {
-      throw new ConnectionFault(ERROR.streamClosed, `HEADERS on stream ${id}, which is closed (section 5.1)`)
-    }
-    if (id % 2 === 0) throw violation(`HEADERS on stream ${id}: a client's streams have odd numbers (section 5.1.1)`)
     const headers = this.#decoder.decode(bytes, from, to)
+    const stream = this.#table.open.get(id)
     if (stream !== undefined) this.#onTrailers(stream, headers, endsStream)
-    else if (id > this.#lastStream) this.#open(id, headers, endsStream)
+    else if (isNew) this.#open(id, headers, endsStream)
   }
 
   #open(id: number, headers: HeaderList, isEnded: boolean): void {
-    this.#lastStream = id
-    if (id > this.#goawayStream) return
-    if (this.#isRefused()) {
+    this.#table.last = id
+    if (id > this.#table.lastServed) return
+    if (this.#table.isFull || this.sender.queuedBytes > this.#limits.queuedBytesMax) {
       this.#guard.reset(this.#nowMs)
-      this.#recentlyReset.add(id)
+      this.#table.wasReset(id)
       writeRstStream(this.output, id, ERROR.refusedStream)
       return
     }
-    const stream = new Http2Stream(id, this.sender.initialWindow, this.#limits.streamWindowBytes)
-    this.streams.set(id, stream)
-    this.#working++
-    stream.isRemoteEnded = isEnded
-    const rules = rulesOf(headers)
-    stream.promisedBytes = rules.contentLength
+    const rules = requestRules(headers)
     if (rules.fault !== undefined || (isEnded && (rules.contentLength ?? 0) !== 0)) {
-      this.workEnded(stream)
       this.#guard.reset(this.#nowMs)
-      this.reset(stream, ERROR.protocolError)
+      this.#table.wasReset(id)
+      writeRstStream(this.output, id, ERROR.protocolError)
       return
     }
+    const stream = new Http2Stream(id, this.sender.initialWindow, this.#limits.streamWindowBytes)
+    stream.isRemoteEnded = isEnded
+    stream.promisedBytes = rules.contentLength
+    this.#table.add(stream)
+    this.#liveness.busy()
     this.#events.opened(stream, headers, isEnded)
-  }
-
-  #isRefused(): boolean {
-    const { streamsMax, queuedBytesMax } = this.#limits
-    const isFull = this.streams.size >= streamsMax || this.#working >= streamsMax * WORK_PER_STREAM
-    return isFull || this.sender.queuedBytes > queuedBytesMax
   }
 
   #onTrailers(stream: Http2Stream, headers: HeaderList, endsStream: boolean): void {
@@ -432,24 +401,18 @@ export class Http2Connection {
   #onPriority(id: number, bytes: Buffer, from: number, to: number): void {
     if (id === 0) throw violation('PRIORITY on stream 0 (section 6.3)')
     this.#guard.emptyFrame(this.#nowMs)
-    if (to - from !== PRIORITY_BYTES) {
-      const stream = this.streams.get(id)
-      if (stream === undefined) throw frameSize('PRIORITY does not have five bytes (section 6.3)')
+    const stream = this.#table.open.get(id)
+    if (to - from !== PRIORITY_BYTES && stream !== undefined) {
       this.#resetByFault(stream, ERROR.frameSizeError)
       return
     }
-    this.#refuseSelfDependency(id, bytes, from)
-  }
-
-  #refuseSelfDependency(id: number, bytes: Buffer, at: number): void {
-    if ((bytes.readUInt32BE(at) & UINT31_MAX) === id) {
-      throw violation(`stream ${id} depends on itself (RFC 7540, section 5.3.1)`)
-    }
+    expectBytes('PRIORITY', to - from, PRIORITY_BYTES, '6.3')
+    refuseSelfDependency(id, bytes, from)
   }
 
   #onRstStream(id: number, bytes: Buffer, from: number, to: number): void {
-    if (to - from !== 4) throw frameSize('RST_STREAM does not have four bytes (section 6.4)')
-    const stream = this.#known(id, 'RST_STREAM', true)
+    expectBytes('RST_STREAM', to - from, 4, '6.4')
+    const stream = this.#table.get(id, 'RST_STREAM', true)
     this.#guard.reset(this.#nowMs)
     if (stream === undefined) return
     this.#close(stream)
@@ -457,13 +420,14 @@ export class Http2Connection {
   }
 
   #onSettings(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    if (id !== 0) throw violation(`SETTINGS on stream ${id} (section 6.5)`)
+    expectNoStream('SETTINGS', id, '6.5')
     this.#guard.emptyFrame(this.#nowMs)
     if ((flags & FLAG.ack) !== 0) {
-      if (to !== from) throw frameSize('an acknowledgement of SETTINGS has content (section 6.5)')
+      expectBytes('an acknowledgement of SETTINGS', to - from, 0, '6.5')
       return
     }
     this.#hasSettings = true
+    this.#liveness.greeted()
     readSettings(bytes, from, to, (setting, value) => this.#applySetting(setting, value))
     writeSettingsAck(this.output)
   }
@@ -494,29 +458,29 @@ export class Http2Connection {
   }
 
   #onPing(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
-    if (id !== 0) throw violation(`PING on stream ${id} (section 6.7)`)
-    if (to - from !== LENGTH_OF_PING) throw frameSize('PING does not have eight bytes (section 6.7)')
+    expectNoStream('PING', id, '6.7')
+    expectBytes('PING', to - from, 8, '6.7')
     if ((flags & FLAG.ack) === 0) {
       this.#guard.emptyFrame(this.#nowMs)
       writePing(this.output, FLAG.ack, bytes, from)
       return
     }
-    this.#pingSentMs = undefined
-    if (this.#isDraining && this.#goawayStream === UINT31_MAX && DRAIN_PING.compare(bytes, from, to) === 0) {
-      this.#goawayStream = this.#lastStream
-      writeGoaway(this.output, this.#lastStream, ERROR.noError, 'the server takes no new calls on this connection')
-    }
+    this.#liveness.pingAnswered()
+    const isOfDrain = this.#drainBeganMs !== undefined && DRAIN_PING.compare(bytes, from, to) === 0
+    if (!isOfDrain || this.#table.lastServed !== UINT31_MAX) return
+    this.#table.lastServed = this.#table.last
+    writeGoaway(this.output, this.#table.last, ERROR.noError, 'the server takes no new calls on this connection')
   }
 
   #onGoaway(id: number, from: number, to: number): void {
-    if (id !== 0) throw violation(`GOAWAY on stream ${id} (section 6.8)`)
-    if (to - from < 8) throw frameSize('GOAWAY has less than eight bytes (section 6.8)')
+    expectNoStream('GOAWAY', id, '6.8')
+    if (to - from < 8) throw frameSizeFault('GOAWAY has less than eight bytes (section 6.8)')
     // It opens no more streams, and we never do: nothing changes.
     this.#guard.emptyFrame(this.#nowMs)
   }
 
   #onWindowUpdate(id: number, bytes: Buffer, from: number, to: number): void {
-    if (to - from !== 4) throw frameSize('WINDOW_UPDATE does not have four bytes (section 6.9)')
+    expectBytes('WINDOW_UPDATE', to - from, 4, '6.9')
     const increment = bytes.readUInt32BE(from) & UINT31_MAX
     if (id === 0) {
       if (increment === 0) throw violation('WINDOW_UPDATE of 0 bytes (section 6.9)')
@@ -525,20 +489,10 @@ export class Http2Connection {
       }
       return
     }
-    const stream = this.#known(id, 'WINDOW_UPDATE', true)
+    const stream = this.#table.get(id, 'WINDOW_UPDATE', true)
     if (stream === undefined) this.#guard.emptyFrame(this.#nowMs)
     else if (increment === 0) this.#resetByFault(stream, ERROR.protocolError)
     else if (!this.sender.openStreamWindow(stream, increment)) this.#resetByFault(stream, ERROR.flowControlError)
-  }
-
-  /** The open stream; undefined if frames of it are to be ignored. A `ConnectionFault` if there must be none. */
-  #known(id: number, frame: string, isAllowedOnClosed = false): Http2Stream | undefined {
-    const stream = this.streams.get(id)
-    if (stream !== undefined) return stream
-    if (id === 0) throw violation(`${frame} on stream 0 (section 6)`)
-    if (id > this.#lastStream || id % 2 === 0) throw violation(`${frame} on stream ${id}, which is idle (section 5.1)`)
-    if (isAllowedOnClosed || id > this.#goawayStream || this.#recentlyReset.has(id)) return undefined
-    throw new ConnectionFault(ERROR.streamClosed, `${frame} on stream ${id}, which is closed (section 5.1)`)
   }
 
   /** The connection's window is given back as bytes come: what is bounded are the streams' windows. */
@@ -563,51 +517,26 @@ export class Http2Connection {
     // The answer is whole before the request was: what the peer still sends is not wanted (section 8.1).
     if (!stream.isRemoteEnded) {
       writeRstStream(this.output, stream.id, ERROR.noError)
-      this.#recentlyReset.add(stream.id)
+      this.#table.wasReset(stream.id)
     }
     this.#close(stream)
   }
 
   #close(stream: Http2Stream): void {
-    stream.isClosed = true
+    this.#table.close(stream)
     this.sender.drop(stream)
-    this.streams.delete(stream.id)
-    if (this.streams.size === 0) this.#idleSinceMs = this.#nowMs
-  }
-
-  #checkSlowPeer(nowMs: number, times: ConnectionTimes): void {
-    if (!this.#hasSettings && nowMs - this.#beganMs > times.handshakeMs) {
-      throw new ConnectionFault(ERROR.settingsTimeout, 'preface and SETTINGS did not come in time')
-    }
-    if (this.#frameBeganMs !== undefined && nowMs - this.#frameBeganMs > times.frameMs) {
-      throw new ConnectionFault(ERROR.enhanceYourCalm, 'a frame did not come to its end in time')
-    }
-    if (this.#block.stream !== 0 && nowMs - this.#block.beganMs > times.frameMs) {
-      throw new ConnectionFault(ERROR.enhanceYourCalm, 'a header block did not come to its end in time')
-    }
-    if (this.isStuck) {
-      throw new ConnectionFault(ERROR.enhanceYourCalm, 'the peer reads nothing of what is sent to it')
-    }
-    if (this.#pingSentMs === undefined) {
-      if (nowMs - this.#heardMs < times.keepaliveMs) return
-      this.#pingSentMs = nowMs
-      writePing(this.output, 0, KEEPALIVE_PING, 0)
-    } else if (this.#heardMs > this.#pingSentMs) this.#pingSentMs = undefined
-    else if (nowMs - this.#pingSentMs > times.keepaliveTimeoutMs) {
-      throw new ConnectionFault(ERROR.noError, 'a keepalive ping was not answered')
-    }
+    if (this.streams.size === 0) this.#liveness.idle(this.#nowMs)
   }
 
   #resetStalled(beforeMs: number): void {
     for (const stream of this.streams.values()) {
       if (stream.queuedBytes === 0 || stream.movedMs > beforeMs) continue
-      this.reset(stream, ERROR.enhanceYourCalm)
-      this.#events.aborted(stream, ERROR.enhanceYourCalm)
+      this.#resetByFault(stream, ERROR.enhanceYourCalm)
     }
   }
 
   #endIfDrained(): void {
-    const isDrained = this.#isDraining && this.#goawayStream !== UINT31_MAX && this.streams.size === 0
+    const isDrained = this.#table.lastServed !== UINT31_MAX && this.streams.size === 0
     if (isDrained && !this.isOver) this.#end(undefined, ERROR.noError, undefined)
   }
 
@@ -620,49 +549,9 @@ export class Http2Connection {
     this.isOver = true
     this.fault = fault
     this.#reader.stop()
-    if (words !== undefined) writeGoaway(this.output, this.#lastStream, code, words)
+    if (words !== undefined) writeGoaway(this.output, this.#table.last, code, words)
     const streams = [...this.streams.values()]
     for (const stream of streams) this.#close(stream)
     for (const stream of streams) this.#events.aborted(stream, code)
   }
-}
-
-/** SETTINGS_HEADER_TABLE_SIZE as it is without being set. */
-const TABLE_BYTES = 4096
-const PRIORITY_BYTES = 5
-
-interface Rules {
-  readonly fault: string | undefined
-  readonly contentLength: number | undefined
-}
-
-const rulesByList = new WeakMap<HeaderList, Rules>()
-
-/** Checked once for all the calls whose headers are the same bytes. */
-function rulesOf(headers: HeaderList): Rules {
-  let rules = rulesByList.get(headers)
-  if (rules === undefined) {
-    const length = contentLength(headers)
-    const fault = headers.isTooLarge ? undefined : requestFault(headers)
-    rules = { fault: Number.isNaN(length) ? 'content-length is no number' : fault, contentLength: length }
-    rulesByList.set(headers, rules)
-  }
-  return rules
-}
-
-/** Section 6.1 and 6.2. */
-function unpadded(flags: number, bytes: Buffer, from: number, to: number): { begin: number; end: number } {
-  if ((flags & FLAG.padded) === 0) return { begin: from, end: to }
-  if (to === from) throw frameSize('a padded frame is empty')
-  const padding = bytes[from]!
-  if (padding >= to - from) throw violation('padding is as long as its frame (section 6.1)')
-  return { begin: from + 1, end: to - padding }
-}
-
-function violation(problem: string): ConnectionFault {
-  return new ConnectionFault(ERROR.protocolError, problem)
-}
-
-function frameSize(problem: string): ConnectionFault {
-  return new ConnectionFault(ERROR.frameSizeError, problem)
 }

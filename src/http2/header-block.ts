@@ -23,8 +23,6 @@ export class HeaderBlockGatherer {
   #endsStream = false
   #parts: Buffer[] = []
   #bytes = 0
-  /** When the block began. */
-  beganMs = 0
 
   constructor(limits: HeaderBlockLimits) {
     this.#limits = limits
@@ -35,10 +33,9 @@ export class HeaderBlockGatherer {
     return this.#stream
   }
 
-  begin(stream: number, endsStream: boolean, part: Buffer, nowMs: number): void {
+  begin(stream: number, endsStream: boolean, part: Buffer): void {
     this.#stream = stream
     this.#endsStream = endsStream
-    this.beganMs = nowMs
     this.#add(part)
   }
 

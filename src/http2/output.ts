@@ -53,15 +53,24 @@ export class Output {
    * gets.
    */
   reserve(bytes: number): Buffer {
-    if (this.#slab === undefined || this.#at + bytes > SLAB_BYTES) this.#nextSlab()
-    this.position = this.#at
+    const slab = this.peek(bytes)
     this.#at += bytes
     this.#bytes += bytes
-    return this.#slab!
+    return slab
   }
 
-  /** Where the room that was reserved last begins. */
+  /** Where the room that was reserved, or looked at, last begins. */
   position = 0
+
+  /**
+   * Where what is reserved next would be, if it has at most `bytes`: somebody may write there before it is known whether it will be
+   * sent at all. It is lost with the next call of anything else here.
+   */
+  peek(bytes: number): Buffer {
+    if (this.#slab === undefined || this.#at + bytes > SLAB_BYTES) this.#nextSlab()
+    this.position = this.#at
+    return this.#slab!
+  }
 
   /** `bytes[from, to)`; a large piece must not be changed until it has left. */
   append(bytes: Buffer, from: number, to: number): void {

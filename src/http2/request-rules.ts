@@ -12,8 +12,28 @@ const CONNECTION_SPECIFIC = new Set(['connection', 'keep-alive', 'proxy-connecti
 const NAME = /^:?[!#$%&'*+\-.^_`|~0-9a-z]+$/
 const BAD_VALUE = /[\0\r\n]|^[ \t]|[ \t]$/
 
-/** What is wrong with the list as the headers of a request; undefined if nothing is. */
-export function requestFault({ fields }: HeaderList): string | undefined {
+export interface RequestRules {
+  /** What is wrong with the list as the headers of a request; undefined if nothing is. */
+  readonly fault: string | undefined
+  /** The value of content-length; undefined without one. */
+  readonly contentLength: number | undefined
+}
+
+const rulesByList = new WeakMap<HeaderList, RequestRules>()
+
+/** Checked once for all the requests whose headers are the same bytes. */
+export function requestRules(headers: HeaderList): RequestRules {
+  let rules = rulesByList.get(headers)
+  if (rules === undefined) {
+    const length = contentLength(headers)
+    const fault = headers.isTooLarge ? undefined : requestFault(headers)
+    rules = { fault: Number.isNaN(length) ? 'content-length is no number' : fault, contentLength: length }
+    rulesByList.set(headers, rules)
+  }
+  return rules
+}
+
+function requestFault({ fields }: HeaderList): string | undefined {
   const seen = new Set<string>()
   let arePseudoOver = false
   for (let index = 0; index < fields.length; index += 2) {
@@ -43,8 +63,8 @@ export function trailersFault({ fields }: HeaderList): string | undefined {
   return undefined
 }
 
-/** The value of content-length; undefined without one, NaN if it is no number. */
-export function contentLength({ fields }: HeaderList): number | undefined {
+/** NaN if it is no number. */
+function contentLength({ fields }: HeaderList): number | undefined {
   for (let index = 0; index < fields.length; index += 2) {
     if (fields[index] === 'content-length')
       return /^\d{1,15}$/.test(fields[index + 1]!) ? Number(fields[index + 1]) : NaN

@@ -5,10 +5,10 @@
  * answer does not stand before a small one. There is room as long as less than `outputBytesMax` waits for the socket: more
  * would only wait there instead, where nothing can overtake it.
  */
-import { writeFrameHead, writeHeaderBlock } from './frames.ts'
+import { putHead, writeFrameHead, writeHeaderBlock } from './frames.ts'
 import { TABLE_SIZE_ZERO } from './hpack/header-encoder.ts'
 import type { Output } from './output.ts'
-import { FLAG, FRAME, FRAME_BYTES_DEFAULT, UINT31_MAX, WINDOW_DEFAULT } from './protocol.ts'
+import { FLAG, FRAME, FRAME_BYTES_DEFAULT, FRAME_HEAD_BYTES, UINT31_MAX, WINDOW_DEFAULT } from './protocol.ts'
 import type { Http2Stream } from './stream.ts'
 
 export interface SenderEvents {
@@ -46,29 +46,44 @@ export class Sender {
   }
 
   /**
+   * Room for the message of a `reply` with `head` and a prefix of `prefixBytes`, in the output itself: an answer that is written there
+   * is not copied. It holds until anything else is sent; undefined where the answer cannot leave at once, or is large.
+   */
+  replyRoom(stream: Http2Stream, head: Buffer, prefixBytes: number, bytes: number): Buffer | undefined {
+    if (!this.#isDirect(stream, prefixBytes + bytes)) return undefined
+    const before = replyStart(head, prefixBytes)
+    const slab = this.#output.peek(before + bytes + TRAILERS_ROOM)
+    const from = this.#output.position + before
+    return slab.subarray(from, from + bytes)
+  }
+
+  /**
    * A whole answer: headers, DATA of `prefix` and `message`, trailers. `message` must not be changed afterwards.
-   * Where everything fits one frame and one slab it is copied once, and nothing is queued.
+   * Where everything fits one frame and one slab it is copied once at most, and nothing is queued.
    */
   reply(stream: Http2Stream, head: Buffer, prefix: Buffer, message: Buffer, trailers: Buffer): void {
     const bytes = prefix.length + message.length
-    const isDirect =
-      bytes <= DIRECT_BYTES_MAX &&
-      bytes <= this.#window &&
-      bytes <= stream.sendWindow &&
-      this.#output.bytes < this.#outputBytesMax
-    this.headers(stream, head, false)
-    if (isDirect) {
-      this.#window -= bytes
-      stream.sendWindow -= bytes
-      writeFrameHead(this.#output, bytes, FRAME.data, 0, stream.id)
-      this.#output.append(prefix, 0, prefix.length)
-      this.#output.append(message, 0, message.length)
-      this.headers(stream, trailers, true)
+    if (!this.#isDirect(stream, bytes) || trailers.length > TRAILERS_ROOM - FRAME_HEAD_BYTES) {
+      this.headers(stream, head, false)
+      this.data(stream, prefix)
+      this.data(stream, message)
+      this.end(stream, trailers)
       return
     }
-    this.data(stream, prefix)
-    this.data(stream, message)
-    this.end(stream, trailers)
+    this.#window -= bytes
+    stream.sendWindow -= bytes
+    const length = replyStart(head, prefix.length) + message.length + FRAME_HEAD_BYTES + trailers.length
+    const into = this.#output.reserve(length)
+    let at = putHead(into, this.#output.position, head.length, FRAME.headers, FLAG.endHeaders, stream.id)
+    at = put(head, into, at)
+    at = putHead(into, at, bytes, FRAME.data, 0, stream.id)
+    at = put(prefix, into, at)
+    // Written into its room, it is where it belongs already.
+    const isInPlace = message.buffer === into.buffer && message.byteOffset === into.byteOffset + at
+    if (!isInPlace) into.set(message, at)
+    at = putHead(into, at + message.length, trailers.length, FRAME.headers, FLAG.endHeaders | FLAG.endStream, stream.id)
+    put(trailers, into, at)
+    this.#events.sent(stream)
   }
 
   /** `piece` must not be changed afterwards. It leaves when windows and turns allow: `flush`. */
@@ -139,6 +154,16 @@ export class Sender {
     for (const stream of waiting ?? []) this.#enter(stream)
   }
 
+  #isDirect(stream: Http2Stream, bytes: number): boolean {
+    return (
+      bytes <= DIRECT_BYTES_MAX &&
+      bytes <= this.#window &&
+      bytes <= stream.sendWindow &&
+      this.#output.bytes < this.#outputBytesMax &&
+      !this.owesTableSize
+    )
+  }
+
   #enter(stream: Http2Stream): void {
     if (stream.isInRound || stream.isClosed) return
     stream.isInRound = true
@@ -192,3 +217,16 @@ export class Sender {
 
 /** What every peer takes as one frame, so that `reply` need not ask. */
 const DIRECT_BYTES_MAX = FRAME_BYTES_DEFAULT
+/** For the frame of the trailers behind a message that is in its room. */
+const TRAILERS_ROOM = 64
+
+/** Bytes of a reply before its message. */
+function replyStart(head: Buffer, prefixBytes: number): number {
+  return FRAME_HEAD_BYTES + head.length + FRAME_HEAD_BYTES + prefixBytes
+}
+
+/** A few bytes: a loop is quicker than a call of `set`. */
+function put(bytes: Buffer, into: Buffer, position: number): number {
+  for (let index = 0; index < bytes.length; index++) into[position + index] = bytes[index]!
+  return position + bytes.length
+}

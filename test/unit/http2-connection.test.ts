@@ -32,7 +32,16 @@ const LIMITS: ConnectionLimits = {
     graceMs: 3000,
   },
 }
-const REQUEST = encodeHeaders([':method', 'POST', ':scheme', 'http', ':path', '/a/B', 'content-type', 'application/grpc'])
+const REQUEST = encodeHeaders([
+  ':method',
+  'POST',
+  ':scheme',
+  'http',
+  ':path',
+  '/a/B',
+  'content-type',
+  'application/grpc',
+])
 const HEAD = encodeHeaders([':status', '200'])
 const TRAILERS = encodeHeaders(['grpc-status', '0'])
 
@@ -133,37 +142,41 @@ describe('chunks', () => {
 
   test('however the bytes are cut, the events and the answers are the same', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 30 }), fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }), (steps, cuts) => {
-        let last = -1
-        let isOpen = false
-        const frames = steps.flatMap((each) => {
-          if (each.kind === 'open') {
-            last += 2
+      fc.property(
+        fc.array(step, { maxLength: 30 }),
+        fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }),
+        (steps, cuts) => {
+          let last = -1
+          let isOpen = false
+          const frames = steps.flatMap((each) => {
+            if (each.kind === 'open') {
+              last += 2
+              isOpen = !each.isEnded
+              return [request(last, each.isEnded)]
+            }
+            if (each.kind === 'ping') return [frame(FRAME.ping, 0, 0, Buffer.alloc(8, 7))]
+            if (!isOpen) return []
+            if (each.kind === 'window') return [windowUpdate(last, each.bytes)]
+            if (each.kind === 'reset') {
+              isOpen = false
+              return [frame(FRAME.rstStream, 0, last, uint32(8))]
+            }
             isOpen = !each.isEnded
-            return [request(last, each.isEnded)]
+            return [frame(FRAME.data, each.isEnded ? FLAG.endStream : 0, last, each.bytes)]
+          })
+          const bytes = Buffer.concat([HELLO, ...frames])
+          const whole = bench({}, Buffer.alloc(0))
+          whole.connection.receive(bytes, 0)
+          const cut = bench({}, Buffer.alloc(0))
+          for (let at = 0, turn = 0; at < bytes.length; turn++) {
+            const end = at + cuts[turn % cuts.length]!
+            cut.connection.receive(Buffer.from(bytes.subarray(at, end)), 0)
+            at = end
           }
-          if (each.kind === 'ping') return [frame(FRAME.ping, 0, 0, Buffer.alloc(8, 7))]
-          if (!isOpen) return []
-          if (each.kind === 'window') return [windowUpdate(last, each.bytes)]
-          if (each.kind === 'reset') {
-            isOpen = false
-            return [frame(FRAME.rstStream, 0, last, uint32(8))]
-          }
-          isOpen = !each.isEnded
-          return [frame(FRAME.data, each.isEnded ? FLAG.endStream : 0, last, each.bytes)]
-        })
-        const bytes = Buffer.concat([HELLO, ...frames])
-        const whole = bench({}, Buffer.alloc(0))
-        whole.connection.receive(bytes, 0)
-        const cut = bench({}, Buffer.alloc(0))
-        for (let at = 0, turn = 0; at < bytes.length; turn++) {
-          const end = at + cuts[turn % cuts.length]!
-          cut.connection.receive(Buffer.from(bytes.subarray(at, end)), 0)
-          at = end
-        }
-        expect(cut.events).toEqual(whole.events)
-        expect(cut.frames()).toEqual(whole.frames())
-      }),
+          expect(cut.events).toEqual(whole.events)
+          expect(cut.frames()).toEqual(whole.frames())
+        },
+      ),
     )
   })
 })
@@ -229,7 +242,12 @@ describe('the sender', () => {
 
   test('a small answer does not wait for a large one', () => {
     const { connection, streams, receive, frames } = bench()
-    receive(settings(setting(SETTING.initialWindowSize, 10_000_000)), windowUpdate(0, 10_000_000), request(1), request(3))
+    receive(
+      settings(setting(SETTING.initialWindowSize, 10_000_000)),
+      windowUpdate(0, 10_000_000),
+      request(1),
+      request(3),
+    )
     frames()
     connection.sender.headers(streams[0]!, HEAD, false)
     connection.sender.data(streams[0]!, Buffer.alloc(1_000_000))
@@ -277,7 +295,8 @@ describe('limits', () => {
     [
       'streams that are opened and reset at once',
       ({ receive }) => {
-        for (let stream = 1; stream < 300; stream += 2) receive(request(stream), frame(FRAME.rstStream, 0, stream, uint32(8)))
+        for (let stream = 1; stream < 300; stream += 2)
+          receive(request(stream), frame(FRAME.rstStream, 0, stream, uint32(8)))
       },
       CALM,
       'http2-resets-per-second',
@@ -346,12 +365,7 @@ describe('limits', () => {
       6,
       'SETTINGS_MAX_FRAME_SIZE',
     ],
-    [
-      'windows that overflow',
-      ({ receive }) => receive(windowUpdate(0, 0x7fffffff)),
-      3,
-      'passes 2^31-1',
-    ],
+    ['windows that overflow', ({ receive }) => receive(windowUpdate(0, 0x7fffffff)), 3, 'passes 2^31-1'],
     ['something that is not HTTP/2', () => undefined, 1, 'preface'],
     ['a preface that does not come', ({ connection }) => connection.tick(2000), 4, 'did not come in time'],
     [

@@ -12,7 +12,6 @@ import { SlabPool } from '../../src/http2/output.ts'
 import { FLAG, FRAME, PREFACE } from '../../src/http2/protocol.ts'
 
 const FRAMES = 1_000_000
-/** The wall time after which it stops, having done as much as it could; the number of frames is checked. */
 const FRAMES_A_CONNECTION = 60
 const SEED = Number(process.env['TWINSTORE_FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
@@ -35,7 +34,7 @@ const stream: Method = {
     for await (const request of requests) yield request
   },
 }
-const METHODS = new Map([
+const METHODS = new Map<string, Method>([
   ['/a.B/Echo', echo],
   ['/a.B/Later', later],
   ['/a.B/Stream', stream],
@@ -83,7 +82,18 @@ function openConnection(): Http2Connection {
 }
 
 const blocks = ['/a.B/Echo', '/a.B/Later', '/a.B/Stream', '/a.B/None'].map((path) =>
-  encodeHeaders([':method', 'POST', ':scheme', 'http', ':path', path, 'content-type', 'application/grpc', 'te', 'trailers']),
+  encodeHeaders([
+    ':method',
+    'POST',
+    ':scheme',
+    'http',
+    ':path',
+    path,
+    'content-type',
+    'application/grpc',
+    'te',
+    'trailers',
+  ]),
 )
 
 function makeFrame(random: (below: number) => number, lastStream: number): Buffer {
@@ -97,7 +107,8 @@ function makeFrame(random: (below: number) => number, lastStream: number): Buffe
   bytes[4] = random(4) === 0 ? random(256) : FLAG.endHeaders | (random(2) === 0 ? FLAG.endStream : 0)
   bytes.writeUInt32BE(random(20) === 0 ? random(100) : streamOf(type, random, lastStream), 5)
   payload.copy(bytes, 9)
-  for (let mutations = random(8) === 0 ? random(4) : 0; mutations > 0; mutations--) bytes[random(bytes.length)] = random(256)
+  for (let mutations = random(8) === 0 ? random(4) : 0; mutations > 0; mutations--)
+    bytes[random(bytes.length)] = random(256)
   return bytes
 }
 
@@ -181,7 +192,8 @@ test(`a million frames of garbage end connections, and nothing else (seed ${SEED
 /** `expect` would take longer than what is tested. */
 function expectSmall({ streams, sender, output }: Http2Connection): void {
   const isSmall = streams.size <= 100 && sender.queuedBytes < 8 << 20 && output.bytes < 1 << 20
-  if (!isSmall) throw new Error(`${streams.size} streams, ${sender.queuedBytes} bytes queued, ${output.bytes} to be sent`)
+  if (!isSmall)
+    throw new Error(`${streams.size} streams, ${sender.queuedBytes} bytes queued, ${output.bytes} to be sent`)
 }
 
 function expectOver(connection: Http2Connection): void {

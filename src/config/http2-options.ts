@@ -1,0 +1,188 @@
+/** The options of the lean transport, a part of the one table: what a connection may use, and what a hostile peer may do before it is told off. */
+import type { OptionSpec } from './option-value.ts'
+
+const KiB = 2 ** 10
+const MiB = 2 ** 20
+const GiB = 2 ** 30
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+export const HTTP2_OPTIONS = {
+  transport: {
+    group: 'Transport',
+    kind: 'choice',
+    default: 'grpc-js',
+    choices: ['lean', 'grpc-js'],
+    description:
+      'What carries gRPC: the HTTP/2 of this project, or that of grpc-js and Node. The options below are of lean.',
+  },
+  'grpc-tls-cert': {
+    group: 'Transport',
+    kind: 'text',
+    default: '',
+    placeholder: 'file',
+    description: 'Certificate chain of the server, PEM. Empty: no TLS.',
+  },
+  'grpc-tls-key': {
+    group: 'Transport',
+    kind: 'text',
+    default: '',
+    placeholder: 'file',
+    description: 'Private key of the certificate, PEM.',
+  },
+  'grpc-tls-client-ca': {
+    group: 'Transport',
+    kind: 'text',
+    default: '',
+    placeholder: 'file',
+    description: 'Authorities of client certificates, PEM: a client must then show one. Empty: clients need none.',
+  },
+  'grpc-connections-max': {
+    group: 'Transport',
+    kind: 'count',
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    description: 'Most connections at once; more are closed as they come.',
+  },
+  'grpc-idle-timeout': {
+    group: 'Transport',
+    kind: 'duration',
+    default: 30 * MINUTE,
+    min: SECOND,
+    max: 365 * DAY,
+    description: 'How long a connection may have no call before it is ended.',
+  },
+  'grpc-connection-age': {
+    group: 'Transport',
+    kind: 'duration',
+    default: 365 * DAY,
+    min: SECOND,
+    max: 365 * DAY,
+    description:
+      'How old a connection may be before it is ended, so that clients spread over the servers there are now.',
+  },
+  'grpc-connection-age-grace': {
+    group: 'Transport',
+    kind: 'duration',
+    default: 5 * MINUTE,
+    min: SECOND,
+    max: DAY,
+    description: 'How long calls on a connection that is being ended may go on.',
+  },
+  'http2-stream-window-bytes': {
+    group: 'Transport',
+    kind: 'bytes',
+    default: 256 * KiB,
+    min: 64 * KiB,
+    max: GiB,
+    description: 'How much of a request a client may send before it is read.',
+  },
+  'http2-connection-window-bytes': {
+    group: 'Transport',
+    kind: 'bytes',
+    default: 4 * MiB,
+    min: 64 * KiB,
+    max: GiB,
+    description: 'The same for all requests of a connection together.',
+  },
+  'http2-output-bytes-max': {
+    group: 'Transport',
+    kind: 'bytes',
+    default: 256 * KiB,
+    min: 16 * KiB,
+    max: 64 * MiB,
+    description: 'How much waits for the socket of a connection before answers wait for their turn.',
+  },
+  'http2-queued-bytes-max': {
+    group: 'Transport',
+    kind: 'bytes',
+    default: 64 * MiB,
+    min: MiB,
+    max: 4 * GiB,
+    description: 'How much may wait for the client of a connection to read before its new calls are refused.',
+  },
+  'http2-header-list-bytes-max': {
+    group: 'Transport',
+    kind: 'bytes',
+    default: 16 * KiB,
+    min: KiB,
+    max: MiB,
+    description: 'Most headers of a call, 32 bytes being counted for each beside its own.',
+  },
+  'http2-header-block-bytes-max': {
+    group: 'Transport',
+    kind: 'bytes',
+    default: 64 * KiB,
+    min: 16 * KiB,
+    max: MiB,
+    description: 'Most bytes of the headers of a call as they come.',
+  },
+  'http2-continuations-max': {
+    group: 'Transport',
+    kind: 'count',
+    default: 16,
+    min: 1,
+    max: 1000,
+    description: 'Most CONTINUATION frames of the headers of a call.',
+  },
+  'http2-resets-burst': {
+    group: 'Transport',
+    kind: 'count',
+    default: 5000,
+    min: 10,
+    max: 1_000_000,
+    description:
+      'Most streams of a connection that may be reset at once; cancelled calls and passed deadlines are among them.',
+  },
+  'http2-resets-per-second': {
+    group: 'Transport',
+    kind: 'count',
+    default: 1000,
+    min: 1,
+    max: 1_000_000,
+    description: 'Most streams of a connection that may be reset in a second from then on.',
+  },
+  'http2-empty-frames-burst': {
+    group: 'Transport',
+    kind: 'count',
+    default: 5000,
+    min: 10,
+    max: 1_000_000,
+    description: 'Most PING, SETTINGS, PRIORITY, unknown and empty frames of a connection at once.',
+  },
+  'http2-empty-frames-per-second': {
+    group: 'Transport',
+    kind: 'count',
+    default: 1000,
+    min: 1,
+    max: 1_000_000,
+    description: 'Most such frames in a second from then on.',
+  },
+  'http2-handshake-timeout': {
+    group: 'Transport',
+    kind: 'duration',
+    default: 10 * SECOND,
+    min: 100,
+    max: HOUR,
+    description: 'How long a new connection may take to say that it speaks HTTP/2.',
+  },
+  'http2-frame-timeout': {
+    group: 'Transport',
+    kind: 'duration',
+    default: 10 * SECOND,
+    min: 100,
+    max: HOUR,
+    description: 'How long a frame, or the headers of a call, may take from the first byte to the last.',
+  },
+  'http2-stall-timeout': {
+    group: 'Transport',
+    kind: 'duration',
+    default: 5 * MINUTE,
+    min: SECOND,
+    max: DAY,
+    description: 'How long a client may read nothing of an answer that waits for it.',
+  },
+} as const satisfies Readonly<Record<string, OptionSpec>>
