@@ -48,8 +48,9 @@ export class StreamTable {
   /** Its frames that are under way are to be ignored. Only so many are remembered: of an older one they are a fault. */
   wasReset(id: number): void {
     this.#recentlyReset.add(id)
-    if (this.#recentlyReset.size > RESETS_REMEMBERED)
-      for (const oldest of this.#recentlyReset) return this.#forget(oldest)
+    if (this.#recentlyReset.size <= RESETS_REMEMBERED) return
+    const [oldest] = this.#recentlyReset
+    this.#recentlyReset.delete(oldest!)
   }
 
   /** Whether HEADERS open the stream; if not, they are trailers or to be ignored. A `ConnectionFault` on a closed stream. */
