@@ -30,7 +30,7 @@ export class Liveness {
   #blockBeganMs: number | undefined
   /** Since when bytes that were taken from the output have not left. */
   #sendingMs: number | undefined
-  #idleSinceMs: number | undefined
+  #idleSinceMs: number
 
   constructor(times: ConnectionTimes, nowMs: number) {
     this.#times = times
@@ -43,14 +43,11 @@ export class Liveness {
     this.#hasGreeted = true
   }
 
-  heard(nowMs: number): void {
-    this.#heardMs = nowMs
-  }
-
   /** After each chunk: what of it is not whole. */
-  unfinished(isFrame: boolean, isBlock: boolean, nowMs: number): void {
-    this.#frameBeganMs = isFrame ? (this.#frameBeganMs ?? nowMs) : undefined
-    this.#blockBeganMs = isBlock ? (this.#blockBeganMs ?? nowMs) : undefined
+  received(isWithinFrame: boolean, isWithinBlock: boolean, nowMs: number): void {
+    this.#heardMs = nowMs
+    this.#frameBeganMs = isWithinFrame ? (this.#frameBeganMs ?? nowMs) : undefined
+    this.#blockBeganMs = isWithinBlock ? (this.#blockBeganMs ?? nowMs) : undefined
   }
 
   pingAnswered(): void {
@@ -65,21 +62,14 @@ export class Liveness {
     this.#sendingMs = undefined
   }
 
-  busy(): void {
-    this.#idleSinceMs = undefined
-  }
-
-  idle(nowMs: number): void {
-    this.#idleSinceMs = nowMs
-  }
-
   /** The peer reads nothing of what is sent to it. */
   isStuck(nowMs: number): boolean {
     return isOver(this.#sendingMs, this.#times.stallMs, nowMs)
   }
 
-  /** It has lived long enough, or has had nothing to do for long enough. */
-  isDue(nowMs: number): boolean {
+  /** It has lived long enough, or has had no stream for long enough. */
+  isDue(hasStreams: boolean, nowMs: number): boolean {
+    if (hasStreams) this.#idleSinceMs = nowMs
     return isOver(this.#beganMs, this.#times.ageMs, nowMs) || isOver(this.#idleSinceMs, this.#times.idleMs, nowMs)
   }
 

@@ -4,12 +4,21 @@
  * Client streams have odd, rising numbers: one above the last is idle, one below that is not here is closed. Frames on a stream that
  * we reset may still be on their way and are ignored, so those are remembered for a while.
  */
-import { ConnectionFault, ERROR, UINT31_MAX } from './protocol.ts'
+import { writeRstStream, writeWindowUpdate } from './frames.ts'
+import type { Output } from './output.ts'
+import { ConnectionFault, ERROR, type ErrorNumber, UINT31_MAX } from './protocol.ts'
 import type { Http2Stream } from './stream.ts'
 
 const RESETS_REMEMBERED = 1024
 /** Calls whose stream is gone, but not their work, count too: resets must not be a way around the limit. */
 const WORK_PER_STREAM = 2
+
+export interface StreamLimits {
+  /** Streams at once. */
+  readonly streamsMax: number
+  /** Bytes that the peer may send on each before the layer above takes them. */
+  readonly streamWindowBytes: number
+}
 
 export class StreamTable {
   readonly open = new Map<number, Http2Stream>()
@@ -18,11 +27,18 @@ export class StreamTable {
   /** Streams above it came after our GOAWAY and are ignored. */
   lastServed = UINT31_MAX
   readonly #streamsMax: number
+  readonly #streamWindowBytes: number
+  readonly #output: Output
+  readonly #onClosed: (stream: Http2Stream) => void
   readonly #recentlyReset = new Set<number>()
   #working = 0
 
-  constructor(streamsMax: number) {
-    this.#streamsMax = streamsMax
+  /** `onClosed` is told of every stream that leaves the table. */
+  constructor(limits: StreamLimits, output: Output, onClosed: (stream: Http2Stream) => void) {
+    this.#streamsMax = limits.streamsMax
+    this.#streamWindowBytes = limits.streamWindowBytes
+    this.#output = output
+    this.#onClosed = onClosed
   }
 
   get isFull(): boolean {
@@ -43,14 +59,40 @@ export class StreamTable {
   close(stream: Http2Stream): void {
     stream.isClosed = true
     this.open.delete(stream.id)
+    this.#onClosed(stream)
   }
 
-  /** Its frames that are under way are to be ignored. Only so many are remembered: of an older one they are a fault. */
-  wasReset(id: number): void {
+  /** END_STREAM has left. */
+  answered(stream: Http2Stream): void {
+    // The answer is whole before the request was: what the peer still sends is not wanted (section 8.1).
+    if (stream.isRemoteEnded) this.close(stream)
+    else this.reset(stream, ERROR.noError)
+  }
+
+  /** Ends a stream at once, whatever it had to send. */
+  reset(stream: Http2Stream, code: ErrorNumber): void {
+    if (stream.isClosed) return
+    this.refuse(stream.id, code)
+    this.close(stream)
+  }
+
+  /** Resets a stream that was not opened here. Only so many are remembered: frames on an older one are a fault. */
+  refuse(id: number, code: ErrorNumber): void {
+    writeRstStream(this.#output, id, code)
     this.#recentlyReset.add(id)
     if (this.#recentlyReset.size <= RESETS_REMEMBERED) return
     const [oldest] = this.#recentlyReset
     this.#recentlyReset.delete(oldest!)
+  }
+
+  /** The layer above is done with so many bytes; the peer may send as many more. */
+  take(stream: Http2Stream, bytes: number): void {
+    if (stream.isClosed || stream.isRemoteEnded) return
+    stream.takenBytes += bytes
+    if (stream.takenBytes * 2 < this.#streamWindowBytes) return
+    stream.receiveWindow += stream.takenBytes
+    writeWindowUpdate(this.#output, stream.id, stream.takenBytes)
+    stream.takenBytes = 0
   }
 
   /** Whether HEADERS open the stream; if not, they are trailers or to be ignored. A `ConnectionFault` on a closed stream. */

@@ -42,6 +42,8 @@ const REQUEST = encodeHeaders([
   'content-type',
   'application/grpc',
 ])
+/** It promises bytes that do not come. */
+const CUT_SHORT = Buffer.concat([REQUEST, encodeHeaders(['content-length', '5'])])
 const HEAD = encodeHeaders([':status', '200'])
 const TRAILERS = encodeHeaders(['grpc-status', '0'])
 
@@ -200,7 +202,7 @@ describe('the sender', () => {
       fc.property(
         fc.integer({ min: 0, max: 100_000 }),
         fc.array(fc.integer({ min: 1, max: 40_000 }), { minLength: 1, maxLength: 12 }),
-        fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1, maxLength: 5 }),
+        fc.array(fc.integer({ min: 64, max: 70_000 }), { minLength: 1, maxLength: 5 }),
         (initial, pieces, updates) => {
           const { connection, streams, receive, frames } = bench()
           receive(settings(setting(SETTING.initialWindowSize, initial)), request(1))
@@ -304,10 +306,21 @@ describe('limits', () => {
     [
       'frames that make the server reset streams',
       ({ receive }) => {
-        for (let stream = 1; stream < 300; stream += 2) receive(request(stream, false), windowUpdate(stream, 0))
+        for (let stream = 1; stream < 300; stream += 2) {
+          receive(frame(FRAME.headers, FLAG.endHeaders, stream, CUT_SHORT), frame(FRAME.data, FLAG.endStream, stream))
+        }
       },
       CALM,
       'http2-resets-per-second',
+    ],
+    [
+      'windows that open byte by byte',
+      ({ receive }) => {
+        receive(request(1))
+        for (let turn = 0; turn < 200; turn++) receive(windowUpdate(1, 1))
+      },
+      CALM,
+      'http2-empty-frames-per-second',
     ],
     [
       'streams beyond the limit, for ever',

@@ -1,0 +1,37 @@
+/** What a connection may use, and whom it tells what happens. */
+import type { FloodLimits } from './flood-guard.ts'
+import type { HeaderBlockLimits } from './header-block.ts'
+import type { HeaderList } from './hpack/header-list.ts'
+import type { ConnectionTimes } from './liveness.ts'
+import type { ErrorNumber } from './protocol.ts'
+import type { Http2Stream } from './stream.ts'
+
+export interface ConnectionLimits extends FloodLimits, HeaderBlockLimits {
+  /** Streams at once: SETTINGS_MAX_CONCURRENT_STREAMS. */
+  readonly streamsMax: number
+  /** Bytes of one call's headers, by the measure of SETTINGS_MAX_HEADER_LIST_SIZE. */
+  readonly headerListBytesMax: number
+  /** Bytes that a peer may send on a stream before the layer above takes them: SETTINGS_INITIAL_WINDOW_SIZE. */
+  readonly streamWindowBytes: number
+  /** The same for the whole connection. */
+  readonly connectionWindowBytes: number
+  /** Bytes that wait for the socket before streams have to wait. */
+  readonly outputBytesMax: number
+  /** Bytes that wait in streams for the peer to read before new calls are refused. */
+  readonly queuedBytesMax: number
+  readonly times: ConnectionTimes
+}
+
+/** Called from within `receive`, `tick` and the calls that send; they may call back into the connection. */
+export interface ConnectionEvents {
+  /** A request: its headers, and whether nothing follows. The list may be too large: `isTooLarge`. */
+  opened(stream: Http2Stream, headers: HeaderList, isEnded: boolean): void
+  /** `bytes[from, to)` stays as it is; `take` gives the peer its window back. */
+  data(stream: Http2Stream, bytes: Buffer, from: number, to: number): void
+  /** END_STREAM has come after the headers, with the trailers if there were any. */
+  ended(stream: Http2Stream, trailers: HeaderList | undefined): void
+  /** The stream ended before its answer did: by the peer, by a fault of it, or with the connection. */
+  aborted(stream: Http2Stream, code: ErrorNumber): void
+  /** What was queued has become little; see `wantsDrain`. */
+  drained(stream: Http2Stream): void
+}
