@@ -10,6 +10,11 @@ export interface CallContext {
   remainingMs(): number
   /** Aborts when the client cancels or disconnects and when the deadline passes, with the reason. Made when it is asked for. */
   readonly signal: AbortSignal
+  /**
+   * A buffer of so many bytes for the answer of a unary method, which may be all of it or a part: what is written there is not copied
+   * if `handle` returns it at once.
+   */
+  roomFor(bytes: number): Buffer
   /** Metadata before the first message and with the status. */
   answerMetadata: Metadata
   answerTrailers: Metadata

@@ -10,7 +10,7 @@ import type { Http2Stream } from '../http2/stream.ts'
 import type { CallHead } from './call-head.ts'
 import { compressed, decompressed, isCompression, MessageTooLarge } from './compression.ts'
 import { messagesOf, writeAll } from './message-queue.ts'
-import { MessageReader, type MessageSink, messagePrefix } from './message-reader.ts'
+import { MessageReader, type MessageSink, messagePrefix, PREFIX_BYTES } from './message-reader.ts'
 import { type Metadata, NO_METADATA } from './metadata.ts'
 import type { CallContext, MessageStream, Method } from './method.ts'
 import {
@@ -72,6 +72,8 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
   #isHeadSent = false
   #isStatusSent = false
   #isStarted = false
+  /** A unary method runs, and nothing else is sent meanwhile. */
+  #isAnswering = false
   /** Messages are decompressed and compressed in their order. */
   #incoming: Promise<void> | undefined
   #outgoing: Promise<void> | undefined
@@ -102,6 +104,14 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
 
   remainingMs(): number {
     return this.#head.timeoutMs - (this.#host.nowMs() - this.#beganMs)
+  }
+
+  /** An answer that is made before `handle` returns may be written where it is sent from. */
+  roomFor(bytes: number): Buffer {
+    const room = this.#isAnswering
+      ? this.#host.connection.sender.replyRoom(this.#stream, RESPONSE_HEAD, PREFIX_BYTES, bytes)
+      : undefined
+    return room ?? Buffer.allocUnsafe(bytes)
   }
 
   /** The headers have come. */
@@ -177,7 +187,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
-    while (this.#held.length > 0 && !this.#isPaused) this.onMessage(this.#held.shift()!)
+    while (this.#held.length > 0 && !this.#isPaused) this.#handOn(this.#held.shift()!)
     if (this.#held.length === 0 && this.#heldBytes > 0) {
       this.#host.connection.take(this.#stream, this.#heldBytes)
       this.#heldBytes = 0
@@ -205,7 +215,16 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
         this.#fail({ code: STATUS.unimplemented, details: `${this.path} takes one message` })
       this.#request = message
     } else if (this.#isPaused || this.#held.length > 0) this.#held.push(message)
-    else this.onMessage(message)
+    else this.#handOn(message)
+  }
+
+  /** What a method does with a message must not get at the connection. */
+  #handOn(message: Buffer): void {
+    try {
+      this.onMessage(message)
+    } catch (error) {
+      this.#fail(this.#host.statusOf(error, this))
+    }
   }
 
   #endRequest(): void {
@@ -225,7 +244,11 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
   #tellEnd(): void {
     if (!this.#isRequestEnded || this.#held.length > 0 || this.#isEndTold) return
     this.#isEndTold = true
-    this.onEnd()
+    try {
+      this.onEnd()
+    } catch (error) {
+      this.#fail(this.#host.statusOf(error, this))
+    }
   }
 
   #start(): void {
@@ -233,13 +256,16 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
     const method = this.#method
     try {
       if (method.kind === 'unary') {
+        this.#isAnswering = true
         const answer = method.handle(this.#request!, this)
+        this.#isAnswering = false
         if (Buffer.isBuffer(answer)) this.#reply(answer)
         else this.#follow(answer.then((message) => this.#reply(message)))
         return
       }
       this.#follow(this.#run(method))
     } catch (error) {
+      this.#isAnswering = false
       this.#finish(this.#host.statusOf(error, this))
       this.#host.connection.workEnded(this.#stream)
     }
