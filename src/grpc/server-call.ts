@@ -307,7 +307,8 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
     const encoding = this.#answerEncoding()
     const isPlain = this.answerMetadata.size === 0 && this.answerTrailers.size === 0 && encoding === undefined
     if (!isPlain) {
-      this.write(message)
+      // What was written into its room would not stay there.
+      this.write(Buffer.from(message))
       if (this.#outgoing !== undefined) return this.#outgoing.then(() => this.#finish(OK))
       this.#finish(OK)
     } else {

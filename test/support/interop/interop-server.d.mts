@@ -1,0 +1,14 @@
+import type { TlsOptions } from 'node:tls'
+
+export interface InteropServer {
+  readonly port: number
+  readonly ended: { readonly path: string; readonly code: number }[]
+  readonly faults: string[]
+  drain(deadlineMs: number): Promise<boolean>
+  close(): void
+}
+
+export function startInteropServer(
+  port?: number,
+  options?: { readonly tls?: TlsOptions; readonly limits?: object },
+): Promise<InteropServer>
