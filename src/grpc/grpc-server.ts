@@ -21,6 +21,8 @@ export interface GrpcServerParts {
   readonly tls?: TlsOptions | undefined
   /** Connections at once; more are closed as they come. */
   readonly connectionsMax: number
+  /** Bytes of buffers that are kept for the next answers. */
+  readonly poolBytesMax: number
   /** A connection ended for a fault of its peer. */
   readonly onFault: (problem: string) => void
 }
@@ -37,8 +39,6 @@ export interface LeanServer {
 
 /** Time is measured in these steps, so each limit may be exceeded by one. */
 const TICK_MS = 500
-/** Slabs of 64 KB that are kept for the next answers: what some busy connections use at once. */
-const SLABS_KEPT = 64
 
 interface Served {
   readonly connection: Http2Connection
@@ -47,7 +47,7 @@ interface Served {
 }
 
 export function createLeanServer(parts: GrpcServerParts): LeanServer {
-  const pool = new SlabPool(SLABS_KEPT)
+  const pool = new SlabPool(parts.poolBytesMax)
   const served = new Set<Served>()
   const { nowMs } = parts.calls
   let ticking: NodeJS.Timeout | undefined

@@ -63,6 +63,8 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
   #abortReason: unknown
   #timer: { cancel(): void } | undefined
   #request: Buffer | undefined
+  /** Where the answer was written, if that is a buffer of the pool. */
+  #room: Buffer | undefined
   /** Messages that came while paused; their bytes are not given back before they are handed on. */
   #held: Buffer[] = []
   #heldBytes = 0
@@ -108,10 +110,11 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
 
   /** An answer that is made before `handle` returns may be written where it is sent from. */
   roomFor(bytes: number): Buffer {
-    const room = this.#isAnswering
-      ? this.#host.connection.sender.replyRoom(this.#stream, RESPONSE_HEAD, PREFIX_BYTES, bytes)
-      : undefined
-    return room ?? Buffer.allocUnsafe(bytes)
+    const { sender, pool } = this.#host.connection
+    const room = this.#isAnswering ? sender.replyRoom(this.#stream, RESPONSE_HEAD, PREFIX_BYTES, bytes) : undefined
+    if (room !== undefined) return room
+    this.#room = pool.takeRoom(bytes)
+    return this.#room.subarray(0, bytes)
   }
 
   /** The headers have come. */
@@ -314,7 +317,15 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
     } else {
       this.#isStatusSent = true
       const { connection } = this.#host
-      connection.sender.reply(this.#stream, RESPONSE_HEAD, messagePrefix(message.length, false), message, OK_TRAILERS)
+      const room = message.buffer === this.#room?.buffer ? this.#room : undefined
+      connection.sender.reply(
+        this.#stream,
+        RESPONSE_HEAD,
+        messagePrefix(message.length, false),
+        message,
+        OK_TRAILERS,
+        room,
+      )
       this.#ended(STATUS.ok)
     }
     this.#host.connection.workEnded(this.#stream)

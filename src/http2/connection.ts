@@ -38,6 +38,7 @@ const DRAIN_PING = Buffer.from('twindrop', 'latin1')
 
 export class Http2Connection {
   readonly output: Output
+  readonly pool: SlabPool
   readonly sender: Sender
   /** Nothing more is read, and the socket is to be closed when the output has left. */
   isOver = false
@@ -58,6 +59,7 @@ export class Http2Connection {
     this.#limits = limits
     this.#events = events
     this.#nowMs = nowMs
+    this.pool = pool
     this.output = new Output(pool)
     this.sender = new Sender(this.output, limits.outputBytesMax, {
       sent: (stream) => this.#table.answered(stream),

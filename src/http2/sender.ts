@@ -61,12 +61,12 @@ export class Sender {
    * A whole answer: headers, DATA of `prefix` and `message`, trailers. `message` must not be changed afterwards.
    * Where everything fits one frame and one slab it is copied once at most, and nothing is queued.
    */
-  reply(stream: Http2Stream, head: Buffer, prefix: Buffer, message: Buffer, trailers: Buffer): void {
+  reply(stream: Http2Stream, head: Buffer, prefix: Buffer, message: Buffer, trailers: Buffer, borrowed?: Buffer): void {
     const bytes = prefix.length + message.length
     if (!this.#isDirect(stream, bytes) || trailers.length > TRAILERS_ROOM - FRAME_HEAD_BYTES) {
       this.headers(stream, head, false)
       this.data(stream, prefix)
-      this.data(stream, message)
+      this.data(stream, message, borrowed)
       this.end(stream, trailers)
       return
     }
@@ -86,13 +86,16 @@ export class Sender {
     this.#events.sent(stream)
   }
 
-  /** `piece` must not be changed afterwards. It leaves when windows and turns allow: `flush`. */
-  data(stream: Http2Stream, piece: Buffer): void {
-    if (piece.length === 0) return
+  /**
+   * `bytes` must not be changed afterwards. They leave when windows and turns allow: `flush`. `borrowed` is the buffer of the output's
+   * pool that they are in, if they are: it goes back there when they have left.
+   */
+  data(stream: Http2Stream, bytes: Buffer, borrowed?: Buffer): void {
+    if (bytes.length === 0) return
     if (stream.queuedBytes === 0) stream.movedMs = this.nowMs
-    stream.queue.push(piece)
-    stream.queuedBytes += piece.length
-    this.queuedBytes += piece.length
+    stream.queue.push({ bytes, borrowed })
+    stream.queuedBytes += bytes.length
+    this.queuedBytes += bytes.length
     this.#enter(stream)
   }
 
@@ -176,12 +179,13 @@ export class Sender {
     writeFrameHead(this.#output, bytes, FRAME.data, isLast ? FLAG.endStream : 0, stream.id)
     let left = bytes
     while (left > 0) {
-      const piece = stream.queue[0]!
+      const { bytes: piece, borrowed } = stream.queue[0]!
       const take = Math.min(left, piece.length - stream.queueFrom)
       this.#output.append(piece, stream.queueFrom, stream.queueFrom + take)
       left -= take
       stream.queueFrom += take
       if (stream.queueFrom === piece.length) {
+        if (borrowed !== undefined) this.#output.giveBackWhenLeft(borrowed)
         stream.queue.shift()
         stream.queueFrom = 0
       }

@@ -1,3 +1,9 @@
+/** Bytes to send, and the buffer to give back when they have left, if it is borrowed. */
+export interface Piece {
+  readonly bytes: Buffer
+  readonly borrowed: Buffer | undefined
+}
+
 /**
  * One stream of a connection (RFC 9113, section 5.1), as a server sees it.
  *
@@ -24,7 +30,7 @@ export class Http2Stream {
   /** The layer above still works for it, though it may be closed. */
   isWorking = true
   /** DATA that waits for a window or for its turn; of the first piece, `[queueFrom, ...)`. */
-  readonly queue: Buffer[] = []
+  readonly queue: Piece[] = []
   queueFrom = 0
   queuedBytes = 0
   /** Nothing follows the queue but these trailers, if any. */

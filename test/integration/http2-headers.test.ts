@@ -59,7 +59,7 @@ const server = createServer((socket) => {
       aborted: () => undefined,
       drained: () => undefined,
     },
-    new SlabPool(4),
+    new SlabPool(2 ** 20),
     performance.now(),
   )
   serveSocket(socket, connection, { now: () => performance.now(), onClosed: () => undefined })

@@ -105,7 +105,7 @@ function bench(limits: Partial<ConnectionLimits> = {}, start: Buffer = HELLO): B
       },
       drained: (stream) => events.push(`drained ${stream.id}`),
     },
-    new SlabPool(4),
+    new SlabPool(2 ** 20),
     0,
   )
   const made: Bench = {

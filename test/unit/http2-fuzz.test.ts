@@ -67,7 +67,7 @@ function openConnection(): Http2Connection {
         graceMs: 3000,
       },
     },
-    pool: new SlabPool(4),
+    pool: new SlabPool(2 ** 20),
     calls: {
       messageBytesMax: 1 << 20,
       writeAheadBytesMax: 1 << 18,

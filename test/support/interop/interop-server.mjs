@@ -35,6 +35,7 @@ export async function startInteropServer(port = 0, { tls, limits = {} } = {}) {
     limits: { ...LIMITS, ...limits, times: { ...LIMITS.times, ...limits.times } },
     tls,
     connectionsMax: 20_000,
+    poolBytesMax: 16 * 2 ** 20,
     calls: {
       messageBytesMax: 4 * 2 ** 20,
       writeAheadBytesMax: 2 ** 20,
