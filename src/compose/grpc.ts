@@ -9,6 +9,7 @@ import type { ServerParts } from './parts.ts'
 export function buildGrpcServer(config: Config, handlers: Handlers, parts: ServerParts): GrpcServer {
   const { serving, writes, worker, calls, log } = parts
   return createGrpcServer({
+    transport: config.transport,
     address: config.grpc,
     connections: worker && ((accept) => worker.connections('grpc', accept)),
     clock,
@@ -17,6 +18,7 @@ export function buildGrpcServer(config: Config, handlers: Handlers, parts: Serve
     ...handlers,
     limits: grpcLimits(config),
     onError: (error) => log.error('a call failed', { error }),
+    onConnectionFault: (problem) => log.info('a gRPC connection was ended', { problem }),
     onEnded: (method, code, durationMs) => calls.grpc.ended(method, code, durationMs),
   })
 }

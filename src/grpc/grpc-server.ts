@@ -50,10 +50,14 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
   const pool = new SlabPool(parts.poolBytesMax)
   const served = new Set<Served>()
   const { nowMs } = parts.calls
-  let ticking: NodeJS.Timeout | undefined
+  let ticking: { cancel(): void } | undefined
   let onEmpty = (): void => undefined
   let isDraining = false
 
+  const tick = (): void => {
+    for (const each of served) each.shell.tick()
+    ticking = served.size > 0 ? parts.calls.after(TICK_MS, tick) : undefined
+  }
   const accept = (socket: Duplex): void => {
     if (isDraining || served.size >= parts.connectionsMax) {
       socket.destroy()
@@ -74,15 +78,13 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
     const shell = serveSocket(socket, connection, { now: nowMs, onClosed })
     const entry = { connection, shell, socket }
     served.add(entry)
-    ticking ??= setInterval(() => {
-      for (const each of served) each.shell.tick()
-    }, TICK_MS).unref()
+    ticking ??= parts.calls.after(TICK_MS, tick)
   }
 
   const server = listener(parts.tls, accept)
   const closeAll = (): void => {
     server.close()
-    clearInterval(ticking)
+    ticking?.cancel()
     for (const { socket } of served) socket.destroy()
   }
 
@@ -103,7 +105,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
         })
         onEmpty = () => {
           timer.cancel()
-          clearInterval(ticking)
+          ticking?.cancel()
           resolve(true)
         }
         for (const { connection, shell } of served) {

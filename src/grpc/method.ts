@@ -1,25 +1,33 @@
-/** What a service offers to a transport: methods by path, in bytes. */
+/** What a service offers to a transport: methods in bytes. */
 import type { Metadata } from './metadata.ts'
 
-/** What a method may know of its call, and say beside its messages. */
-export interface CallContext {
+/** Where one answer may be made. */
+export interface AnswerRoom {
+  /**
+   * A buffer of so many bytes, which the answer may be all of or a part: written there it need not be copied to be sent. Asked for once
+   * for an answer.
+   */
+  roomFor(bytes: number): Buffer
+}
+
+/** What every transport tells a method of its call. */
+export interface MethodCall extends AnswerRoom {
+  /** Aborts when the client cancels or disconnects and when the deadline passes, with the reason. Made when it is asked for. */
+  readonly signal: AbortSignal
+}
+
+/** What the lean transport tells beside that, and takes with the answer. */
+export interface CallContext extends MethodCall {
   /** `/package.Service/Method`. */
   readonly path: string
   readonly metadata: Metadata
   /** Milliseconds until the deadline; infinite without one. */
   remainingMs(): number
-  /** Aborts when the client cancels or disconnects and when the deadline passes, with the reason. Made when it is asked for. */
-  readonly signal: AbortSignal
-  /**
-   * A buffer of so many bytes for the answer of a unary method, which may be all of it or a part: what is written there is not copied
-   * if `handle` returns it at once.
-   */
-  roomFor(bytes: number): Buffer
+  /** Of the request's last message. */
+  readonly lastMessageWasCompressed: boolean
   /** Metadata before the first message and with the status. */
   answerMetadata: Metadata
   answerTrailers: Metadata
-  /** Of the request's last message. */
-  readonly lastMessageWasCompressed: boolean
   /** Messages from now on are compressed if the client says that it can read that. */
   compressesAnswers: boolean
 }
@@ -34,22 +42,26 @@ export interface MessageStream {
   onDrain: () => void
   pause(): void
   resume(): void
+  /** For one answer, to be given to `write` with it. */
+  answerRoom(): AnswerRoom
   /** False if the reader is behind: then wait for `onDrain`. */
-  write(message: Buffer): boolean
+  write(message: Buffer, room?: AnswerRoom): boolean
 }
 
-export type Method =
-  | { readonly kind: 'unary'; readonly handle: (request: Buffer, call: CallContext) => Buffer | Promise<Buffer> }
-  | {
-      readonly kind: 'serverStream'
-      readonly handle: (request: Buffer, call: CallContext) => AsyncIterable<Buffer>
-    }
-  | {
-      readonly kind: 'clientStream'
-      readonly handle: (requests: AsyncIterable<Buffer>, call: CallContext) => Promise<Buffer>
-    }
-  | {
-      readonly kind: 'bidi'
-      readonly handle: (requests: AsyncIterable<Buffer>, call: CallContext) => AsyncIterable<Buffer>
-    }
-  | { readonly kind: 'push'; readonly handle: (stream: MessageStream, call: CallContext) => Promise<void> }
+export interface UnaryMethod<Call> {
+  readonly kind: 'unary'
+  /** An answer that is no promise is replied with at once. */
+  readonly handle: (request: Buffer, call: Call) => Buffer | Promise<Buffer>
+  /** The client has to hear how far the work was when its deadline passes: the signal aborts a little before. */
+  readonly leavesTimeToAnswer?: boolean
+}
+
+export type Method<Call = CallContext> =
+  | UnaryMethod<Call>
+  | { readonly kind: 'serverStream'; readonly handle: (request: Buffer, call: Call) => AsyncIterable<Buffer> }
+  | { readonly kind: 'clientStream'; readonly handle: (requests: AsyncIterable<Buffer>, call: Call) => Promise<Buffer> }
+  | { readonly kind: 'bidi'; readonly handle: (requests: AsyncIterable<Buffer>, call: Call) => AsyncIterable<Buffer> }
+  | { readonly kind: 'push'; readonly handle: (stream: MessageStream, call: Call) => Promise<void> }
+
+/** What any transport can carry, by the name of the method. */
+export type ServiceMethods = Readonly<Record<string, Exclude<Method<MethodCall>, { kind: 'clientStream' }>>>

@@ -12,7 +12,8 @@ import { compressed, decompressed, isCompression, MessageTooLarge } from './comp
 import { messagesOf, writeAll } from './message-queue.ts'
 import { MessageReader, type MessageSink, messagePrefix, PREFIX_BYTES } from './message-reader.ts'
 import { type Metadata, NO_METADATA } from './metadata.ts'
-import type { CallContext, MessageStream, Method } from './method.ts'
+import type { AnswerRoom, CallContext, MessageStream, Method } from './method.ts'
+import { PooledRoom } from './pooled-room.ts'
 import {
   type CallStatus,
   OK,
@@ -28,19 +29,22 @@ export interface CallHost {
   readonly connection: Http2Connection
   /** The largest message of a request, bytes, after decompression. */
   readonly messageBytesMax: number
-  /** What a method may write ahead of its reader, bytes. */
-  readonly writeAheadBytesMax: number
   /** Monotonic, milliseconds. */
   nowMs(): number
   after(delayMs: number, callback: () => void): { cancel(): void }
-  /** The status for what a method threw or rejected with. */
-  statusOf(error: unknown, call: CallContext): CallStatus
+  /** The status for what a method threw or rejected with; `abortReason` is undefined if the call was not aborted. */
+  statusOf(error: unknown, path: string, abortReason: unknown): CallStatus
+  /** How long before its deadline a method gives up that leaves time to answer. */
+  answerMarginMs(leftMs: number): number
   /** Why calls are aborted, as the methods and `statusOf` see it. */
   abortReason(kind: 'cancelled' | 'deadline'): unknown
   onEnded(path: string, code: number, durationMs: number): void
   /** There is output, made outside of `receive`. */
   flushSoon(): void
 }
+
+/** A client that gives up so shortly before the deadline does so because of it: its time began when it sent the call. */
+const DEADLINE_SLACK_MS = 5
 
 /** The longest delay timers take; a later deadline needs none. */
 const TIMER_MS_MAX = 0x7fffffff
@@ -64,7 +68,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
   #timer: { cancel(): void } | undefined
   #request: Buffer | undefined
   /** Where the answer was written, if that is a buffer of the pool. */
-  #room: Buffer | undefined
+  #room: PooledRoom | undefined
   /** Messages that came while paused; their bytes are not given back before they are handed on. */
   #held: Buffer[] = []
   #heldBytes = 0
@@ -113,8 +117,12 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
     const { sender, pool } = this.#host.connection
     const room = this.#isAnswering ? sender.replyRoom(this.#stream, RESPONSE_HEAD, PREFIX_BYTES, bytes) : undefined
     if (room !== undefined) return room
-    this.#room = pool.takeRoom(bytes)
-    return this.#room.subarray(0, bytes)
+    this.#room = new PooledRoom(pool)
+    return this.#room.roomFor(bytes)
+  }
+
+  answerRoom(): AnswerRoom {
+    return new PooledRoom(this.#host.connection.pool)
   }
 
   /** The headers have come. */
@@ -179,8 +187,9 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
   aborted(): void {
     if (this.#isStatusSent) return
     this.#isStatusSent = true
-    this.#ended(STATUS.cancelled)
-    this.#abortWork('cancelled')
+    const isLate = this.remainingMs() <= DEADLINE_SLACK_MS
+    this.#ended(isLate ? STATUS.deadlineExceeded : STATUS.cancelled)
+    this.#abortWork(isLate ? 'deadline' : 'cancelled')
   }
 
   pause(): void {
@@ -199,13 +208,14 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
     this.#tellEnd()
   }
 
-  write(message: Buffer): boolean {
+  write(message: Buffer, room?: AnswerRoom): boolean {
     if (this.#isStatusSent) return true
     const encoding = this.#answerEncoding()
-    if (encoding === undefined && this.#outgoing === undefined) this.#send(message, false)
+    const borrowed = room instanceof PooledRoom ? room.bufferOf(message) : undefined
+    if (encoding === undefined && this.#outgoing === undefined) this.#send(message, false, borrowed)
     else this.#sendLater(message, encoding)
-    const { writeAheadBytesMax } = this.#host
-    if (this.#stream.queuedBytes < writeAheadBytesMax) return true
+    // What waits here has not been taken by the peer: a method that is told so has not ended before its last bytes are as good as sent.
+    if (this.#stream.queuedBytes === 0) return true
     this.#stream.wantsDrain = true
     return false
   }
@@ -226,7 +236,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
     try {
       this.onMessage(message)
     } catch (error) {
-      this.#fail(this.#host.statusOf(error, this))
+      this.#fail(this.#statusOf(error))
     }
   }
 
@@ -250,7 +260,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
     try {
       this.onEnd()
     } catch (error) {
-      this.#fail(this.#host.statusOf(error, this))
+      this.#fail(this.#statusOf(error))
     }
   }
 
@@ -269,7 +279,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
       this.#follow(this.#run(method))
     } catch (error) {
       this.#isAnswering = false
-      this.#finish(this.#host.statusOf(error, this))
+      this.#finish(this.#statusOf(error))
       this.#host.connection.workEnded(this.#stream)
     }
   }
@@ -294,15 +304,29 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
 
   /** The work takes longer than this turn: its deadline needs a timer now. */
   #follow(work: Promise<void>): void {
-    const leftMs = this.remainingMs()
-    if (leftMs <= TIMER_MS_MAX) this.#timer = this.#host.after(Math.max(0, leftMs), () => this.#abort('deadline'))
+    this.#watchDeadline()
     work
-      .catch((error: unknown) => this.#finish(this.#host.statusOf(error, this)))
+      .catch((error: unknown) => this.#finish(this.#statusOf(error)))
       .finally(() => {
         this.#timer?.cancel()
         this.#host.connection.workEnded(this.#stream)
         this.#host.flushSoon()
       })
+  }
+
+  #watchDeadline(): void {
+    const leftMs = this.remainingMs()
+    if (leftMs > TIMER_MS_MAX) return
+    const method = this.#method
+    if (method.kind !== 'unary' || method.leavesTimeToAnswer !== true) {
+      this.#timer = this.#host.after(Math.max(0, leftMs), () => this.#abort('deadline'))
+      return
+    }
+    const marginMs = this.#host.answerMarginMs(Math.max(0, leftMs))
+    this.#timer = this.#host.after(Math.max(0, leftMs - marginMs), () => {
+      this.#abortWork('deadline')
+      this.#timer = this.#host.after(marginMs, () => this.#abort('deadline'))
+    })
   }
 
   #reply(message: Buffer): void | Promise<void> {
@@ -317,7 +341,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
     } else {
       this.#isStatusSent = true
       const { connection } = this.#host
-      const room = message.buffer === this.#room?.buffer ? this.#room : undefined
+      const room = this.#room?.bufferOf(message)
       connection.sender.reply(
         this.#stream,
         RESPONSE_HEAD,
@@ -329,6 +353,10 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
       this.#ended(STATUS.ok)
     }
     this.#host.connection.workEnded(this.#stream)
+  }
+
+  #statusOf(error: unknown): CallStatus {
+    return this.#host.statusOf(error, this.path, this.#abortReason)
   }
 
   #answerEncoding(): 'gzip' | undefined {
@@ -343,7 +371,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
     })
   }
 
-  #send(message: Buffer, isCompressed: boolean): void {
+  #send(message: Buffer, isCompressed: boolean, borrowed?: Buffer): void {
     const { sender } = this.#host.connection
     if (!this.#isHeadSent) {
       this.#isHeadSent = true
@@ -352,7 +380,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
       sender.headers(this.#stream, isPlain ? RESPONSE_HEAD : responseHead(this.answerMetadata, encoding), false)
     }
     sender.data(this.#stream, messagePrefix(message.length, isCompressed))
-    sender.data(this.#stream, message)
+    sender.data(this.#stream, message, borrowed)
     sender.flush()
     this.#host.flushSoon()
   }
@@ -360,7 +388,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
   #abort(kind: 'cancelled' | 'deadline'): void {
     if (this.#isStatusSent) return
     this.#abortWork(kind)
-    this.#fail(this.#host.statusOf(this.#abortReason, this))
+    this.#fail(this.#statusOf(this.#abortReason))
   }
 
   #abortWork(kind: 'cancelled' | 'deadline'): void {

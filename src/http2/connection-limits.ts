@@ -32,6 +32,6 @@ export interface ConnectionEvents {
   ended(stream: Http2Stream, trailers: HeaderList | undefined): void
   /** The stream ended before its answer did: by the peer, by a fault of it, or with the connection. */
   aborted(stream: Http2Stream, code: ErrorNumber): void
-  /** What was queued has become little; see `wantsDrain`. */
+  /** What was queued is in the output; see `wantsDrain`. */
   drained(stream: Http2Stream): void
 }

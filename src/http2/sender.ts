@@ -14,7 +14,7 @@ import type { Http2Stream } from './stream.ts'
 export interface SenderEvents {
   /** END_STREAM has been put into the output. */
   sent(stream: Http2Stream): void
-  /** The stream's queue has become short; told once for each `wantsDrain`. */
+  /** The stream's queue has become empty; told once for each `wantsDrain`. */
   drained(stream: Http2Stream): void
 }
 
@@ -149,7 +149,7 @@ export class Sender {
       }
       this.#sendFrame(stream)
       if (stream.queuedBytes > 0 || stream.isEnding) this.#enter(stream)
-      if (stream.wantsDrain && stream.queuedBytes <= this.#outputBytesMax / 2) {
+      if (stream.wantsDrain && stream.queuedBytes === 0) {
         stream.wantsDrain = false
         this.#events.drained(stream)
       }

@@ -62,8 +62,8 @@ export function serveSocket(socket: Duplex, connection: Http2Connection, { now, 
     flush()
   })
   socket.on('error', () => socket.destroy())
-  // A peer that closes its half has no more calls to make, and reads no answers: HTTP/2 knows no half of a connection.
-  socket.on('end', () => socket.end())
+  // HTTP/2 knows no half of a connection: a peer that has closed its half is gone, and its calls are to hear of it at once.
+  socket.on('end', () => socket.destroy())
   socket.once('close', () => {
     connection.close()
     onClosed()

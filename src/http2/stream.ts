@@ -38,7 +38,7 @@ export class Http2Stream {
   trailers: Buffer | undefined = undefined
   /** It is in the sender's round. */
   isInRound = false
-  /** The layer above waits for its queue to be short. */
+  /** The layer above waits for its queue to be empty. */
   wantsDrain = false
   /** When its queue last became shorter, or began; for the limit on peers that open no window. */
   movedMs = 0

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js'
 import { type AdminParts, createAdminHandlers } from '../../src/api/admin-handlers.ts'
-import { createGrpcServer, type GrpcLimits, type GrpcServer } from '../../src/api/grpc/server.ts'
+import { createGrpcServer, type GrpcLimits, type GrpcServer, type Transport } from '../../src/api/grpc/server.ts'
 import { createOfflineHandlers } from '../../src/api/offline-handlers.ts'
 import type { OfflineParts, OfflineSettings } from '../../src/api/offline-parts.ts'
+import { loadConfig } from '../../src/config/load-config.ts'
+import { grpcLimits } from '../../src/config/slices.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import type { FeatureView, Registry } from '../../src/domain/registry.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -108,6 +110,13 @@ export const limits: GrpcLimits = {
   answerBuffersBytes: 1024 * 1024,
   keepaliveTimeMs: 60_000,
   keepaliveTimeoutMs: 20_000,
+  lean: grpcLimits(loadConfig({ flags: {}, environment: {} })).lean,
+}
+
+let transport: Transport = 'grpc-js'
+/** Edges that are started from now on are on it. */
+export function useTransport(chosen: Transport): void {
+  transport = chosen
 }
 
 export const settings: OfflineSettings = {
@@ -171,6 +180,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
   const offline = scripted<OfflineStore>(script.offline ?? {})
   const definitions = { current: { registry, computes: new Map() } }
   const server = createGrpcServer({
+    transport,
     address: script.address ?? '127.0.0.1:0',
     serving: scripted<ServingService>(script.getFeatures ? { getFeatures: script.getFeatures } : {}),
     writes: scripted<WriteService>(script.writeFeatures ? { writeFeatures: script.writeFeatures } : {}),
@@ -211,6 +221,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
     clock: systemClock,
     onError: (error, method) => logged.push({ error, method }),
     onEnded: (method, code) => ended.push({ method, code }),
+    onConnectionFault: () => undefined,
   })
   const address = await server.start()
   const client = new Client(address, credentials.createInsecure(), {

@@ -93,7 +93,7 @@ test('a message above the limit is RESOURCE_EXHAUSTED naming the option', async 
   expect(await unary(edge.client, GET, Buffer.alloc(1000))).toHaveLength(1000)
   const error = await failureOf(unary(edge.client, GET, Buffer.alloc(1001)))
   expect(error.code).toBe(status.RESOURCE_EXHAUSTED)
-  expect(error.details).toContain('1001 vs 1000 bytes, option grpc-message-bytes-max')
+  expect(error.details).toMatch(/1001.* 1000 bytes, option grpc-message-bytes-max/)
 })
 
 test('a passed deadline aborts the work and is DEADLINE_EXCEEDED', async () => {

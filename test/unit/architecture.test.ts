@@ -38,8 +38,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   upkeep: ['domain', 'lib', 'online/online-store.ts', 'offline/offline-store.ts', 'writing'],
   statistics: ['domain', 'lib', 'offline/offline-store.ts', 'offline/objects/object-store.ts', 'writing'],
   observe: ['domain', 'lib'],
+  http2: ['lib'],
+  grpc: ['lib', 'http2'],
   'api/grpc': [
     'api',
+    'http2',
+    'grpc',
     'domain',
     'lib',
     'serving',

@@ -70,9 +70,9 @@ function openConnection(): Http2Connection {
     pool: new SlabPool(2 ** 20),
     calls: {
       messageBytesMax: 1 << 20,
-      writeAheadBytesMax: 1 << 18,
       nowMs: () => 0,
       after: () => ({ cancel: () => undefined }),
+      answerMarginMs: () => 0,
       statusOf: (error) => ({ code: 13, details: String(error) }),
       abortReason: (kind) => new Error(kind),
       onEnded: () => undefined,

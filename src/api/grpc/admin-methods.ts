@@ -1,8 +1,8 @@
 /** The `Admin` service: converts messages, nothing else. */
-import type { UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { ServiceMethods } from '../../grpc/method.ts'
 import type { SyncState } from '../../writing/sync-states.ts'
 import type { AdminHandlers, SyncEvent, SyncRequest } from '../admin-handlers.ts'
-import { type MethodContext, serverStreamMethod, unaryMethod } from './methods.ts'
+import { compactMethod } from './compact-method.ts'
 import { decodeParityRequest, encodeParityEvents, parityStatusMessage } from './parity-messages.ts'
 import { messageCodec } from './protocol.ts'
 import { type StatisticsMessage, statisticsCall, viewMessage } from './statistics-messages.ts'
@@ -16,35 +16,45 @@ const statisticsResponse = messageCodec('StatisticsResponse')
 const statusRequest = messageCodec('StatusRequest')
 const statusResponse = messageCodec('StatusResponse')
 
-export function adminMethods(handlers: AdminHandlers, context: MethodContext): UntypedServiceImplementation {
+export function adminMethods(handlers: AdminHandlers): ServiceMethods {
   return {
-    Describe: unaryMethod((request) => {
-      describeRequest.decode(request)
-      return describeResponse.encode(handlers.describe())
-    }, context),
-    Sync: serverStreamMethod(
-      (request, signal) => encoded(handlers.sync(syncRequest.decode(request), { signal })),
-      context,
-    ),
-    Parity: serverStreamMethod(
-      (request, signal) => encodeParityEvents(handlers.parity(decodeParityRequest(request), { signal })),
-      context,
-    ),
-    Statistics: unaryMethod(async (request, scope) => {
-      const documents = await handlers.statistics(statisticsCall(statisticsRequest.decode(request)), scope)
-      return statisticsResponse.encode({ views: documents.map(viewMessage) })
-    }, context),
-    Status: unaryMethod(async (request) => {
-      statusRequest.decode(request)
-      const status = await handlers.status()
-      const tables = status.tables.map((table) => ({ ...table, version: table.tableVersion }))
-      return statusResponse.encode({
-        ...status,
-        tables,
-        syncs: status.syncs.map(syncMessage),
-        parity: status.parity.map(parityStatusMessage),
-      })
-    }, context),
+    Describe: {
+      kind: 'unary',
+      handle: (request) => {
+        describeRequest.decode(request)
+        return describeResponse.encode(handlers.describe())
+      },
+    },
+    Sync: {
+      kind: 'serverStream',
+      handle: (request, call) => encoded(handlers.sync(syncRequest.decode(request), call)),
+    },
+    Parity: {
+      kind: 'serverStream',
+      handle: (request, call) => encodeParityEvents(handlers.parity(decodeParityRequest(request), call)),
+    },
+    Statistics: {
+      kind: 'unary',
+      handle: async (request, call) => {
+        const documents = await handlers.statistics(statisticsCall(statisticsRequest.decode(request)), call)
+        return statisticsResponse.encode({ views: documents.map(viewMessage) })
+      },
+    },
+    Status: {
+      kind: 'unary',
+      handle: async (request) => {
+        statusRequest.decode(request)
+        const status = await handlers.status()
+        const tables = status.tables.map((table) => ({ ...table, version: table.tableVersion }))
+        return statusResponse.encode({
+          ...status,
+          tables,
+          syncs: status.syncs.map(syncMessage),
+          parity: status.parity.map(parityStatusMessage),
+        })
+      },
+    },
+    ...compactMethod(handlers),
   }
 }
 

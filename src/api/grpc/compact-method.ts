@@ -1,22 +1,18 @@
 /** `Admin.Compact`: converts messages, nothing else. */
-import type { UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { ServiceMethods } from '../../grpc/method.ts'
 import type { AdminHandlers } from '../admin-handlers.ts'
 import type { CompactEvent, CompactRequest } from '../compact-handler.ts'
-import { type MethodContext, serverStreamMethod } from './methods.ts'
 import { messageCodec } from './protocol.ts'
 
 const compactRequest = messageCodec<CompactRequest>('CompactRequest')
 const compactResponse = messageCodec('CompactResponse')
 
-export function compactMethod(
-  handlers: Pick<AdminHandlers, 'compact'>,
-  context: MethodContext,
-): UntypedServiceImplementation {
+export function compactMethod(handlers: Pick<AdminHandlers, 'compact'>): ServiceMethods {
   return {
-    Compact: serverStreamMethod(
-      (request, signal) => encoded(handlers.compact(compactRequest.decode(request), { signal })),
-      context,
-    ),
+    Compact: {
+      kind: 'serverStream',
+      handle: (request, call) => encoded(handlers.compact(compactRequest.decode(request), call)),
+    },
   }
 }
 

@@ -4,35 +4,22 @@
  * At most `window` requests (option `stream-window`) are under way or wait for an earlier one; then, and while the client
  * does not read, no further request is taken from the call, which HTTP/2 flow control passes on to the sender.
  */
-import type { handleBidiStreamingCall } from '@grpc/grpc-js'
+import type { AnswerRoom, MessageStream } from '../../grpc/method.ts'
 import type { Caller, ServingService } from '../../serving/serving-service.ts'
-import type { AnswerBuffers } from './answer-buffers.ts'
-import { type Answered, AnswerRoom } from './framed-answer.ts'
-import { type ByteStream, type MethodContext, runStream } from './methods.ts'
 
 /** One request's place in the order. */
 interface Slot {
-  answer?: Answered
+  readonly room: AnswerRoom
+  answer?: Buffer
   error?: unknown
   settled: boolean
 }
 
-export function featureStreamMethod(
+/** Resolves when every request is answered; rejects with the first failure in request order, or the signal's reason. */
+export function answerInOrder(
+  stream: MessageStream,
   serving: ServingService,
   window: number,
-  context: MethodContext,
-): handleBidiStreamingCall<Buffer, Answered> {
-  return (call) => {
-    void runStream(call, context, (signal) => answerInOrder(call, serving, window, context.buffers, signal))
-  }
-}
-
-/** Resolves when every request is answered; rejects with the first failure in request order. */
-function answerInOrder(
-  call: ByteStream,
-  serving: ServingService,
-  window: number,
-  buffers: AnswerBuffers,
   signal: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -44,32 +31,33 @@ function answerInOrder(
       while (readerReady && slots[0]?.settled) {
         const slot = slots.shift()!
         if (slot.answer === undefined) {
-          call.pause()
+          stream.pause()
           reject(slot.error)
           return
         }
-        readerReady = call.write(slot.answer)
+        readerReady = stream.write(slot.answer, slot.room)
       }
       if (requestsEnded && slots.length === 0) resolve()
-      else if (readerReady && slots.length < window) call.resume()
-      else call.pause()
+      else if (readerReady && slots.length < window) stream.resume()
+      else stream.pause()
     }
 
-    call.on('data', (request: Buffer) => {
-      const slot: Slot = { settled: false }
+    stream.onMessage = (request) => {
+      const slot: Slot = { room: stream.answerRoom(), settled: false }
       slots.push(slot)
-      begin(serving, request, new StreamCaller(signal, buffers), slot, advance)
+      begin(serving, request, new StreamCaller(signal, slot.room), slot, advance)
       advance()
-    })
-    call.on('drain', () => {
+    }
+    stream.onDrain = () => {
       readerReady = true
       advance()
-    })
-    call.on('end', () => {
+    }
+    stream.onEnd = () => {
       requestsEnded = true
       advance()
-    })
+    }
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    stream.resume()
   })
 }
 
@@ -78,24 +66,20 @@ class StreamCaller implements Caller {
   readonly signal: AbortSignal
   readonly #room: AnswerRoom
 
-  constructor(signal: AbortSignal, buffers: AnswerBuffers) {
+  constructor(signal: AbortSignal, room: AnswerRoom) {
     this.signal = signal
-    this.#room = new AnswerRoom(buffers)
+    this.#room = room
   }
 
   roomFor(bytes: number): Buffer {
     return this.#room.roomFor(bytes)
   }
-
-  framed(answer: Buffer): Answered {
-    return this.#room.framed(answer)
-  }
 }
 
 /** Fills the slot, in this tick if the answer is there; calls `settled` if it comes later. */
-function begin(serving: ServingService, request: Buffer, caller: StreamCaller, slot: Slot, settled: () => void): void {
+function begin(serving: ServingService, request: Buffer, caller: Caller, slot: Slot, settled: () => void): void {
   const fill = (answer: Buffer): void => {
-    slot.answer = caller.framed(answer)
+    slot.answer = answer
     slot.settled = true
   }
   const fail = (error: unknown): void => {

@@ -1,6 +1,7 @@
 /** The standard health service, for the server as a whole (`''`) and for each of its services. */
-import type { Server, ServerWritableStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { ServerWritableStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
 import { HealthImplementation } from 'grpc-health-check'
+import type { ServiceRegistry } from './borrowed-services.ts'
 import { fullName } from './protocol.ts'
 
 const NAMES = ['', fullName('Serving'), fullName('Offline'), fullName('Admin')]
@@ -12,7 +13,7 @@ export interface Health {
 }
 
 /** Adds the service to the server; not serving at first. */
-export function addHealth(server: Server): Health {
+export function addHealth(server: ServiceRegistry): Health {
   const health = new HealthImplementation(Object.fromEntries(NAMES.map((name) => [name, 'NOT_SERVING'])))
   const watches = new Set<ServerWritableStream<unknown, unknown>>()
   health.addToServer({

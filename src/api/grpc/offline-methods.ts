@@ -1,24 +1,23 @@
 /** The `Offline` service: converts messages, nothing else. */
-import type { UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { ServiceMethods } from '../../grpc/method.ts'
 import type { DatasetPart } from '../dataset-stream.ts'
 import type { OfflineHandlers } from '../offline-handlers.ts'
-import { bidiMethod, type MethodContext, serverStreamMethod, unaryMethod } from './methods.ts'
 import { decodeExport, decodeHistory, decodeTrainingSetPart, encodeHistory, encodePart } from './offline-messages.ts'
 
-export function offlineMethods(handlers: OfflineHandlers, context: MethodContext): UntypedServiceImplementation {
+export function offlineMethods(handlers: OfflineHandlers): ServiceMethods {
   return {
-    ExportFeatures: serverStreamMethod(
-      (request, signal) => encoded(handlers.exportFeatures(decodeExport(request), { signal })),
-      context,
-    ),
-    GetTrainingSet: bidiMethod(
-      (requests, signal) => encoded(handlers.getTrainingSet(mapped(requests, decodeTrainingSetPart), { signal })),
-      context,
-    ),
-    GetHistory: unaryMethod(
-      async (request, scope) => encodeHistory(await handlers.getHistory(decodeHistory(request), scope)),
-      context,
-    ),
+    ExportFeatures: {
+      kind: 'serverStream',
+      handle: (request, call) => encoded(handlers.exportFeatures(decodeExport(request), call)),
+    },
+    GetTrainingSet: {
+      kind: 'bidi',
+      handle: (requests, call) => encoded(handlers.getTrainingSet(mapped(requests, decodeTrainingSetPart), call)),
+    },
+    GetHistory: {
+      kind: 'unary',
+      handle: async (request, call) => encodeHistory(await handlers.getHistory(decodeHistory(request), call)),
+    },
   }
 }
 

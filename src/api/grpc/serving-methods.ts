@@ -1,23 +1,22 @@
 /** The `Serving` service: bytes go to the service layer as they came. */
-import type { UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { ServiceMethods } from '../../grpc/method.ts'
 import type { ServingService } from '../../serving/serving-service.ts'
 import type { WriteService } from '../../writing/write-service.ts'
-import { featureStreamMethod } from './feature-stream.ts'
-import { bidiMethod, type MethodContext, unaryMethod } from './methods.ts'
+import { answerInOrder } from './feature-stream.ts'
 
-export function servingMethods(
-  serving: ServingService,
-  writes: WriteService,
-  streamWindow: number,
-  context: MethodContext,
-): UntypedServiceImplementation {
+export function servingMethods(serving: ServingService, writes: WriteService, streamWindow: number): ServiceMethods {
   return {
-    GetFeatures: unaryMethod((request, scope) => serving.getFeatures(request, scope), context),
-    StreamFeatures: featureStreamMethod(serving, streamWindow, context),
-    WriteFeatures: unaryMethod((request, scope) => writes.writeFeatures(request, scope.signal), context, {
+    GetFeatures: { kind: 'unary', handle: (request, call) => serving.getFeatures(request, call) },
+    StreamFeatures: {
+      kind: 'push',
+      handle: (stream, { signal }) => answerInOrder(stream, serving, streamWindow, signal),
+    },
+    WriteFeatures: {
+      kind: 'unary',
+      handle: (request, call) => writes.writeFeatures(request, call.signal),
       leavesTimeToAnswer: true,
-    }),
-    IngestFeatures: bidiMethod((requests, signal) => ingest(writes, requests, signal), context),
+    },
+    IngestFeatures: { kind: 'bidi', handle: (requests, { signal }) => ingest(writes, requests, signal) },
   }
 }
 

@@ -38,12 +38,12 @@ export async function startInteropServer(port = 0, { tls, limits = {} } = {}) {
     poolBytesMax: 16 * 2 ** 20,
     calls: {
       messageBytesMax: 4 * 2 ** 20,
-      writeAheadBytesMax: 2 ** 20,
       nowMs: () => performance.now(),
       after(delayMs, callback) {
         const timer = setTimeout(callback, delayMs).unref()
         return { cancel: () => clearTimeout(timer) }
       },
+      answerMarginMs: () => 0,
       statusOf: (error) => ({ code: error.code ?? 13, details: error.message }),
       abortReason: (kind) => Object.assign(new Error(kind), { code: kind === 'deadline' ? 4 : 1 }),
       onEnded: (path, code) => ended.push({ path, code }),

@@ -1,0 +1,105 @@
+/** The gRPC edge on grpc-js: the reference, and what is there to fall back on. */
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  setLogVerbosity,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import type { Clock } from '../../lib/clock.ts'
+import { AnswerBuffers } from './answer-buffers.ts'
+import { bindError, withPort } from './bind-address.ts'
+import { framedAnswers } from './framed-answer.ts'
+import { grpcJsHandler, type MethodContext } from './grpc-js-methods.ts'
+import { addHealth } from './health.ts'
+import { rawService, type ServiceName } from './protocol.ts'
+import { addReflection } from './reflection.ts'
+import type { GrpcLimits, GrpcServer, GrpcServerOptions } from './server-parts.ts'
+import { serviceMethods } from './service-methods.ts'
+
+export function createGrpcJsServer(options: GrpcServerOptions): GrpcServer {
+  const { clock, limits } = options
+  const buffers = new AnswerBuffers(limits.answerBuffersBytes)
+  const context: MethodContext = { clock, buffers, onError: options.onError, onEnded: options.onEnded }
+  // grpc-js prints to stderr what it also tells us; the log is ours.
+  setLogVerbosity(logVerbosity.NONE)
+  const { GetFeatures, StreamFeatures } = rawService('Serving')
+  const interceptors = [framedAnswers([GetFeatures!.path, StreamFeatures!.path])]
+  const server = new Server({ ...serverOptions(limits), interceptors })
+  for (const [service, methods] of Object.entries(serviceMethods(options))) {
+    const handlers = Object.entries(methods).map(([name, method]) => [name, grpcJsHandler(method, context)] as const)
+    server.addService(rawService(service as ServiceName), Object.fromEntries(handlers) as UntypedServiceImplementation)
+  }
+  const health = addHealth(server)
+  addReflection(server)
+  let draining = false
+
+  return {
+    async start() {
+      if (options.connections !== undefined) {
+        const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+        options.connections((connection) => {
+          if (draining) connection.destroy()
+          else injector.injectConnection(connection)
+        })
+        health.setServing(true)
+        return options.address
+      }
+      const port = await bind(server, options.address)
+      health.setServing(true)
+      return withPort(options.address, port)
+    },
+    drain(deadlineMs) {
+      draining = true
+      health.setServing(false)
+      health.endWatches()
+      return shutDown(server, deadlineMs, clock)
+    },
+    close() {
+      server.forceShutdown()
+    },
+  }
+}
+
+/** Channelz stays on, as it is by default: without it `forceShutdown` does not know the connections it has to end. */
+function serverOptions(limits: GrpcLimits): ConstructorParameters<typeof Server>[0] {
+  return {
+    'grpc.max_receive_message_length': namedLimit(limits.messageBytesMax, 'grpc-message-bytes-max'),
+    'grpc.max_concurrent_streams': limits.streamsMax,
+    'grpc.keepalive_time_ms': limits.keepaliveTimeMs,
+    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
+  }
+}
+
+/**
+ * A number that prints with the name of its option. grpc-js refuses a large message itself, before any of our code, with
+ * `Received message larger than max (<size> vs <limit>)`: the limit's own text is the only way to name the option there.
+ */
+function namedLimit(bytes: number, option: string): number {
+  const limit = {
+    [Symbol.toPrimitive]: (hint: string) => (hint === 'string' ? `${bytes} bytes, option ${option}` : bytes),
+  }
+  return limit as unknown as number
+}
+
+function bind(server: Server, address: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) resolve(port)
+      else reject(bindError(address, error))
+    })
+  })
+}
+
+function shutDown(server: Server, deadlineMs: number, clock: Clock): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = clock.after(deadlineMs, () => {
+      server.forceShutdown()
+      resolve(false)
+    })
+    server.tryShutdown(() => {
+      timer.cancel()
+      resolve(true)
+    })
+  })
+}

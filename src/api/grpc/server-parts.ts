@@ -1,0 +1,64 @@
+/** What the gRPC edge is made of and what it does, whatever carries it. */
+import type { Duplex } from 'node:stream'
+import type { ConnectionLimits } from '../../http2/connection.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { ServingService } from '../../serving/serving-service.ts'
+import type { WriteService } from '../../writing/write-service.ts'
+import type { AdminHandlers } from '../admin-handlers.ts'
+import type { OfflineHandlers } from '../offline-handlers.ts'
+import type { CallReports } from './failure.ts'
+
+/** What carries gRPC (option `transport`). */
+export type Transport = 'lean' | 'grpc-js'
+
+export interface GrpcLimits {
+  /** The largest request message, bytes (option `grpc-message-bytes-max`). */
+  readonly messageBytesMax: number
+  /** Calls at once on one connection (option `grpc-streams-max`). */
+  readonly streamsMax: number
+  /** Requests of one StreamFeatures call that are under way at once (option `stream-window`). */
+  readonly streamWindow: number
+  /** Bytes of answer buffers that wait to be used again (option `answer-buffers-bytes`). */
+  readonly answerBuffersBytes: number
+  /** How long a connection may be silent before it is pinged, and how long a ping may take, milliseconds. */
+  readonly keepaliveTimeMs: number
+  readonly keepaliveTimeoutMs: number
+  /** The rest is of the lean transport. */
+  readonly lean: LeanLimits
+}
+
+export interface LeanLimits {
+  readonly connection: ConnectionLimits
+  /** Connections at once (option `grpc-connections-max`). */
+  readonly connectionsMax: number
+  /** Files of certificates and keys, PEM; empty texts where there are none. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string }
+}
+
+export interface GrpcServerOptions extends CallReports {
+  readonly transport: Transport
+  /** `host:port`; port 0 takes a free one. */
+  readonly address: string
+  /** Given where another process listens on the address: called once, with what takes the connections it hands over. */
+  readonly connections?: ((accept: (connection: Duplex) => void) => void) | undefined
+  readonly serving: ServingService
+  readonly writes: WriteService
+  readonly offline: OfflineHandlers
+  readonly admin: AdminHandlers
+  readonly limits: GrpcLimits
+  readonly clock: Clock
+  /** A connection of the lean transport was ended because its peer broke a rule or a limit. */
+  readonly onConnectionFault: (problem: string) => void
+}
+
+export interface GrpcServer {
+  /** Binds and serves; resolves to the address with the real port. FAILED_PRECONDITION if it cannot be bound. */
+  start(): Promise<string>
+  /**
+   * Reports NOT_SERVING, takes no new calls and waits for those under way; after `deadlineMs` they are ended by
+   * force. Resolves to whether all ended by themselves.
+   */
+  drain(deadlineMs: number): Promise<boolean>
+  /** Ends at once. */
+  close(): void
+}
