@@ -70,7 +70,9 @@ async function main() {
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, `${JSON.stringify(run, null, 2)}\n`)
   const { page, images } = writeReport(file)
-  console.log(`\n${names.length} benchmarks in ${duration(performance.now() - startedMs)}`)
+  console.log(
+    `\n${names.length} benchmarks in ${duration(performance.now() - startedMs)}; the longest: ${longest(run)}`,
+  )
   console.log(`written to ${file}\nreport: ${page}${images.length > 0 ? `; ${images.length} images beside it` : ''}`)
   if (flags.check) check(run.figures, names)
   if (failed.length === 0) return
@@ -132,6 +134,15 @@ function check(figures, names) {
   ]
   printTable(['', 'figure', 'measured', 'bar'], [...short, ...held.filter(({ met }) => met)].map(line))
   if (short.length > 0) process.exitCode = 1
+}
+
+/** The suite has ten minutes: these are where to look when it takes more. */
+function longest({ scenarios }) {
+  const sorted = Object.entries(scenarios).sort(([, a], [, b]) => b.seconds - a.seconds)
+  return sorted
+    .slice(0, 5)
+    .map(([name, { seconds }]) => `${name} ${seconds} s`)
+    .join(', ')
 }
 
 function duration(ms) {

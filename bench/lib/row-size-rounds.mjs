@@ -12,7 +12,7 @@ import { withResources } from './resources.mjs'
 
 const REQUESTS = 20
 const SETTINGS = {
-  full: { rounds: 3, warmSeconds: 0.1, latencySeconds: 0.15, capacitySeconds: 0.25, inFlight: 16 },
+  full: { rounds: 3, warmSeconds: 0.05, latencySeconds: 0.12, capacitySeconds: 0.2, inFlight: 16 },
   quick: { rounds: 1, warmSeconds: 0.01, latencySeconds: 0.03, capacitySeconds: 0.05, inFlight: 16 },
 }
 

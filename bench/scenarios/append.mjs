@@ -25,6 +25,7 @@ import { takeTurns } from '../lib/rounds.mjs'
 import { spread } from '../lib/spread.mjs'
 
 export const title = 'an append of outbox rows against a COPY of the same rows'
+export const suite = 'long'
 export const figureNames = [...compared('', 'copy', ['seconds', 'cpu_seconds']), 'pause_ms']
 const SETTINGS = { full: { rounds: 3, rows: 1_000_000 }, quick: { rounds: 1, rows: 20_000 } }
 const JOB_PROCESS = new URL('../../dist/offline/duckdb/job-process.js', import.meta.url)

@@ -13,7 +13,7 @@ import { withResources } from '../lib/resources.mjs'
 export const title = 'GetFeatures over HTTP with JSON, answered from L1'
 export const figureNames = ['1-row.', '100-rows.'].flatMap((of) => compared(of, 'static', HIT_FIGURES))
 const SETTINGS = {
-  full: { rounds: 5, warmSeconds: 0.1, latencySeconds: 0.4, capacitySeconds: 0.5, inFlight: 16 },
+  full: { rounds: 5, warmSeconds: 0.1, latencySeconds: 0.3, capacitySeconds: 0.4, inFlight: 16 },
   quick: { rounds: 1, warmSeconds: 0.02, latencySeconds: 0.05, capacitySeconds: 0.05, inFlight: 16 },
 }
 const CASES = [

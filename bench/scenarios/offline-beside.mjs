@@ -29,7 +29,7 @@ export const figureNames = ['export', 'compaction'].flatMap((work) => [
 const PATH = '/twinstore.v1.Serving/GetFeatures'
 const ROWS = 10
 const SETTINGS = {
-  full: { rounds: 7, seconds: 1, warmSeconds: 0.3, perSecond: 1000, tableRows: 12_000, days: 40 },
+  full: { rounds: 5, seconds: 1, warmSeconds: 0.3, perSecond: 1000, tableRows: 12_000, days: 40 },
   quick: { rounds: 1, seconds: 0.1, warmSeconds: 0.05, perSecond: 100, tableRows: 20, days: 5 },
 }
 const WRITE_ROWS = 1000

@@ -10,7 +10,7 @@ export const figureNames = [
 ]
 
 export async function measure({ quick }) {
-  const { output } = await runScript('training-set-run.mjs', quick ? ['--quick', '--runs', '1'] : [])
+  const { output } = await runScript('training-set-run.mjs', quick ? ['--quick', '--runs', '1'] : ['--runs', '2'])
   const { unordered, sameResult, job, ratio, unorderedRatio, bench: _, ...settings } = lastLine(output)
   const figures = {
     seconds: single(job.medianSeconds),

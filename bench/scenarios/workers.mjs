@@ -28,7 +28,7 @@ export const figureNames = CASES.flatMap(({ name }) => compared(`${name}.`, 'one
 export const figuresOfAnySign = /server_cpu_us|load_cores|busiest_share/
 
 const SETTINGS = {
-  full: { rounds: 5, seconds: 1.5, warmSeconds: 0.5, connections: 8 },
+  full: { rounds: 4, seconds: 1, warmSeconds: 0.3, connections: 8 },
   quick: { rounds: 1, seconds: 0.3, warmSeconds: 0.2, connections: 4 },
 }
 const PATH = '/twinstore.v1.Serving/GetFeatures'

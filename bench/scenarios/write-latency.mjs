@@ -21,6 +21,7 @@ import { temporaryFolder, withResources } from '../lib/resources.mjs'
 import { takeTurns } from '../lib/rounds.mjs'
 
 export const title = 'WriteFeatures of 2 KB rows, acknowledged ONLINE'
+export const suite = 'long'
 export const figureNames = ['machine', 'process'].flatMap((durability) =>
   ['1-row.', '100-rows.'].flatMap((of) => compared(`${durability}.${of}`, 'lmdb', [...PERCENTILES, 'rows_per_s'])),
 )
