@@ -41,7 +41,7 @@ export function loopDelaysIn(records, fromMs, untilMs) {
   const late = seconds.flatMap(({ late }) => late).sort((a, b) => a - b)
   const onTime = looks - late.length
   const at = (percentile) => {
-    const index = Math.ceil((percentile / 100) * looks) - 1
+    const index = Math.ceil((percentile * looks) / 100) - 1
     return index < onTime ? 0 : late[index - onTime]
   }
   const percentiles = Object.entries(LATE_PERCENTILES).map(([name, percentile]) => [name, at(percentile)])
@@ -56,5 +56,5 @@ export function memoryIn(records, fromMs, untilMs, alive) {
 }
 
 function atPercentile(sorted, percentile) {
-  return sorted[Math.ceil((percentile / 100) * sorted.length) - 1]
+  return sorted[Math.ceil((percentile * sorted.length) / 100) - 1]
 }
