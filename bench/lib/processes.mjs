@@ -109,7 +109,9 @@ export function servingPids(pid) {
   return [pid, ...childrenOf(pid).filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes(SERVER))]
 }
 
-function descendantsOf(pid) {
+/** What the process started, what that started, and so on; nothing where the system does not tell. */
+export function descendantsOf(pid) {
+  if (process.platform !== 'linux') return []
   return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)])
 }
 

@@ -9,6 +9,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ARTICLES, articleStore, articleView, engineIn, MiB } from '../lib/article-table.mjs'
+import { descendantsOf } from '../lib/processes.mjs'
 import { spread } from '../lib/spread.mjs'
 
 export const title = 'the history of one entity in a table of ten million rows: the share of its bytes that is read'
@@ -70,9 +71,8 @@ async function lookUps(store, of, limit) {
   return results
 }
 
-/** Of all job processes, which are the only children here. */
+/** Of all job processes and of the one that starts them, which reads their messages. */
 async function bytesRead() {
-  const children = (await readFile(`/proc/self/task/${process.pid}/children`, 'utf8')).split(' ').filter(Boolean)
-  const counts = await Promise.all(children.map((pid) => readFile(`/proc/${pid}/io`, 'utf8')))
+  const counts = await Promise.all(descendantsOf(process.pid).map((pid) => readFile(`/proc/${pid}/io`, 'utf8')))
   return counts.reduce((sum, text) => sum + Number(/^rchar: (\d+)$/m.exec(text)[1]), 0)
 }
