@@ -14,43 +14,60 @@ export const TIMEOUT_HEADER = 'x-request-timeout-ms'
 /** A day, well within what timers take. */
 const TIMEOUT_MS_MAX = 86_400_000
 
-export interface CallScope {
-  /** Aborts with a `TwinstoreError`: DEADLINE_EXCEEDED or CANCELLED. */
-  readonly signal: AbortSignal
-  close(): void
-}
-
-export interface ScopeOptions {
-  /** The client has to hear how far the work was when its deadline passed; see `answerMarginMs`. */
-  readonly leavesTimeToAnswer: boolean
-}
-
-/** INVALID_ARGUMENT if the header is no number of milliseconds. */
-export function openScope(
-  response: ServerResponse,
-  timeoutHeader: string | readonly string[] | undefined,
-  clock: Clock,
-  { leavesTimeToAnswer }: ScopeOptions,
-): CallScope {
-  const timeoutMs = timeoutOf(timeoutHeader)
-  const controller = new AbortController()
-  const onClose = (): void => {
-    if (!response.writableFinished)
-      controller.abort(new TwinstoreError('CANCELLED', 'the client closed the connection'))
+/**
+ * The scope of one request. Its signal, with the listener and the timer behind it, is made when somebody asks for it, which must be in the tick
+ * of the request: an answer that is there at once needs none of them.
+ */
+export class CallScope {
+  readonly #response: ServerResponse
+  readonly #timeoutMs: number | undefined
+  readonly #clock: Clock
+  #controller: AbortController | undefined
+  #timer: { cancel(): void } | undefined
+  readonly #onClose = (): void => {
+    if (this.#response.writableFinished) return
+    this.#controller?.abort(new TwinstoreError('CANCELLED', 'the client closed the connection'))
   }
-  response.once('close', onClose)
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : clock.after(timeoutMs - (leavesTimeToAnswer ? answerMarginMs(timeoutMs) : 0), () =>
-          controller.abort(deadlineExceeded()),
-        )
-  return {
-    signal: controller.signal,
-    close() {
-      response.removeListener('close', onClose)
-      timer?.cancel()
-    },
+
+  /**
+   * INVALID_ARGUMENT if the header is no number of milliseconds. With `leavesTimeToAnswer` the deadline comes early by
+   * `answerMarginMs`.
+   */
+  constructor(
+    response: ServerResponse,
+    timeoutHeader: string | readonly string[] | undefined,
+    clock: Clock,
+    leavesTimeToAnswer: boolean,
+  ) {
+    const timeoutMs = timeoutOf(timeoutHeader)
+    this.#response = response
+    this.#clock = clock
+    this.#timeoutMs = timeoutMs !== undefined && leavesTimeToAnswer ? timeoutMs - answerMarginMs(timeoutMs) : timeoutMs
+  }
+
+  /** Aborts with a `TwinstoreError`: DEADLINE_EXCEEDED or CANCELLED. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController()
+      this.#controller = controller
+      if (this.#response.destroyed) this.#onClose()
+      else this.#response.once('close', this.#onClose)
+      if (this.#timeoutMs !== undefined) {
+        this.#timer = this.#clock.after(this.#timeoutMs, () => controller.abort(deadlineExceeded()))
+      }
+    }
+    return this.#controller.signal
+  }
+
+  /** Why it was aborted; undefined if it was not. */
+  get abortReason(): unknown {
+    return this.#controller?.signal.reason
+  }
+
+  close(): void {
+    if (this.#controller === undefined) return
+    this.#response.removeListener('close', this.#onClose)
+    this.#timer?.cancel()
   }
 }
 

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../../lib/clock.ts'
 import { nearestName } from '../../lib/nearest-name.ts'
-import { type CallScope, openScope, TIMEOUT_HEADER } from './call-scope.ts'
+import { CallScope, TIMEOUT_HEADER } from './call-scope.ts'
 import { type EdgeAnswers, UNKNOWN_ROUTE, unsupportedBody } from './edge-answers.ts'
 import type { Download } from './export-download.ts'
 import type { DownloadRoute, HttpRequest, JsonRoute, Route } from './routes.ts'
@@ -80,7 +80,7 @@ function runJson(
   { clock }: RouteContext,
 ): void {
   const { leavesTimeToAnswer = false } = route
-  const scope = openScope(reply.raw, request.headers[TIMEOUT_HEADER], clock, { leavesTimeToAnswer })
+  const scope = new CallScope(reply.raw, request.headers[TIMEOUT_HEADER], clock, leavesTimeToAnswer)
   const succeed = (text: string): void => {
     scope.close()
     answers.json(reply, text)
@@ -90,7 +90,7 @@ function runJson(
     answers.fail(failure(error, scope), request, reply)
   }
   try {
-    const answer = route.handle(handled(request), scope.signal)
+    const answer = route.handle(handled(request), scope)
     if (typeof answer === 'string') succeed(answer)
     else answer.then(succeed, fail)
   } catch (error) {
@@ -108,8 +108,8 @@ async function runDownload(
 ): Promise<void> {
   let scope: CallScope | undefined
   try {
-    scope = openScope(reply.raw, request.headers[TIMEOUT_HEADER], clock, { leavesTimeToAnswer: false })
-    const download = await route.handle(handled(request), scope.signal)
+    scope = new CallScope(reply.raw, request.headers[TIMEOUT_HEADER], clock, false)
+    const download = await route.handle(handled(request), scope)
     if ('fault' in download) {
       scope.close()
       answers.fault(reply, download.fault)
@@ -154,10 +154,10 @@ function handled(request: FastifyRequest): HttpRequest {
 }
 
 /** Whatever fails after the scope was aborted fails because of it; a failure that says so itself may say more. */
-function failure(error: unknown, { signal }: CallScope): unknown {
-  if (!signal.aborted) return error
+function failure(error: unknown, { abortReason }: CallScope): unknown {
+  if (abortReason === undefined) return error
   const own = requestError(error)
-  const reason = requestError(signal.reason)
+  const reason = requestError(abortReason)
   return own.code === reason.code ? own : reason
 }
 

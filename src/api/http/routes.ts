@@ -1,6 +1,6 @@
 /** Every path of the edge, with what its handler takes and gives: converted, and nothing else. */
 import type { DefinitionsSource } from '../../domain/definitions-source.ts'
-import type { ServingService } from '../../serving/serving-service.ts'
+import type { Caller, ServingService } from '../../serving/serving-service.ts'
 import type { WriteService } from '../../writing/write-service.ts'
 import type { AdminHandlers } from '../admin-handlers.ts'
 import type { OfflineHandlers } from '../offline-handlers.ts'
@@ -32,12 +32,12 @@ interface RouteBase {
 export interface JsonRoute extends RouteBase {
   readonly kind: 'json'
   readonly leavesTimeToAnswer?: boolean
-  handle(request: HttpRequest, signal: AbortSignal): string | Promise<string>
+  handle(request: HttpRequest, caller: Caller): string | Promise<string>
 }
 
 export interface DownloadRoute extends RouteBase {
   readonly kind: 'download'
-  handle(request: HttpRequest, signal: AbortSignal): Promise<Download | { readonly fault: HttpFault }>
+  handle(request: HttpRequest, caller: Caller): Promise<Download | { readonly fault: HttpFault }>
 }
 
 /** Answered while the server drains too, and without a deadline. */
@@ -75,14 +75,14 @@ export function httpRoutes(parts: RouteParts): readonly Route[] {
       kind: 'download',
       method: 'GET',
       path: '/v1/export-features',
-      handle: (request, signal) => exportFeatures(parts, exportOfQuery(request.url), request, signal),
+      handle: (request, caller) => exportFeatures(parts, exportOfQuery(request.url), request, caller),
     },
     {
       kind: 'download',
       method: 'POST',
       path: '/v1/export-features',
-      handle: async (request, signal) =>
-        exportFeatures(parts, exportOfBody(request.body, parts.definitions.current.registry), request, signal),
+      handle: async (request, caller) =>
+        exportFeatures(parts, exportOfBody(request.body, parts.definitions.current.registry), request, caller),
     },
     { kind: 'json', method: 'GET', path: '/v1/describe', handle: () => plainJson(admin.describe()) },
     { kind: 'json', method: 'GET', path: '/v1/status', handle: async () => plainJson(await admin.status()) },
@@ -94,9 +94,9 @@ export function httpRoutes(parts: RouteParts): readonly Route[] {
 
 function getFeatures({ definitions, serving, selections, answerBytesMax }: RouteParts): JsonRoute['handle'] {
   const selectionOf = createSelectionCache(definitions, selections)
-  return ({ body }, signal) => {
+  return ({ body }, caller) => {
     const { selection, bytes } = readFeatureRequest(body, selectionOf)
-    const answer = serving.getFeatures(bytes, { signal })
+    const answer = serving.getFeatures(bytes, caller)
     return Buffer.isBuffer(answer)
       ? featureAnswerJson(answer, selection, answerBytesMax)
       : answer.then((later) => featureAnswerJson(later, selection, answerBytesMax))
@@ -104,7 +104,7 @@ function getFeatures({ definitions, serving, selections, answerBytesMax }: Route
 }
 
 function writeFeatures({ definitions, writes }: RouteParts): JsonRoute['handle'] {
-  return async ({ body }, signal) => {
+  return async ({ body }, { signal }) => {
     const request = await readWriteRequest(body, definitions.current.registry)
     return writeAnswerJson(await writes.writeFeatures(request, signal))
   }
@@ -114,7 +114,7 @@ async function exportFeatures(
   { offline }: RouteParts,
   asked: ReturnType<typeof exportOfQuery>,
   { range, ifRange }: HttpRequest,
-  signal: AbortSignal,
+  { signal }: Caller,
 ): Promise<Download | { readonly fault: HttpFault }> {
   const call = resumedCall(asked, range, ifRange)
   return openDownload(call, offline.exportFeatures(call, { signal }))
