@@ -179,6 +179,18 @@ test('a client that goes away cancels its request', async () => {
   expect(edge.ended).toEqual([{ route: GET, status: 499 }])
 })
 
+test('one that goes away in the middle of its body is counted, and no fault of the server', async () => {
+  const edge = await start({})
+  const socket = await openSocket(edge.address)
+  socket.write(rawPost(GET, JSON.stringify(ASK)).slice(0, -3))
+  // Answered after the head of the other has been read.
+  await request(edge.address, '/livez')
+  socket.destroy()
+  await until('it is counted', SOON_MS, () => edge.ended.some(({ route }) => route === GET))
+  expect(edge.ended.filter(({ route }) => route === GET)).toEqual([{ route: GET, status: 499 }])
+  expect(edge.logged).toEqual([])
+})
+
 test('paths and methods that are not there are refused in JSON, with what is', async () => {
   const edge = await start({})
   const cases = [

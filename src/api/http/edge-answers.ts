@@ -84,11 +84,16 @@ export class EdgeAnswers {
         return { status: 400, code: 'INVALID_ARGUMENT', message: 'the path is not one: its percent-encoding is broken' }
       case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
         return { status: 400, code: 'INVALID_ARGUMENT', message: 'the body is not as long as its Content-Length says' }
+      case 'ECONNRESET':
+        return { status: CLIENT_CLOSED, code: 'CANCELLED', message: 'the client closed the connection' }
       default:
         return undefined
     }
   }
 }
+
+/** What nginx logs for a client that closed its connection; it is counted, and nobody is there to read it. */
+export const CLIENT_CLOSED = 499
 
 export function unsupportedBody(message: string): HttpFault {
   return { status: 415, code: 'INVALID_ARGUMENT', message }

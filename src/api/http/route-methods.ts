@@ -4,13 +4,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../../lib/clock.ts'
 import { nearestName } from '../../lib/nearest-name.ts'
 import { CallScope, TIMEOUT_HEADER } from './call-scope.ts'
-import { type EdgeAnswers, UNKNOWN_ROUTE, unsupportedBody } from './edge-answers.ts'
+import { CLIENT_CLOSED, type EdgeAnswers, UNKNOWN_ROUTE, unsupportedBody } from './edge-answers.ts'
 import type { Download } from './export-download.ts'
 import type { DownloadRoute, HttpRequest, JsonRoute, Route } from './routes.ts'
 import { requestError } from './status.ts'
-
-/** What nginx logs for a client that closed its connection; it is counted and never sent. */
-const CLIENT_CLOSED = 499
 
 export interface RouteContext {
   readonly clock: Clock
