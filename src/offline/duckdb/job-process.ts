@@ -1,6 +1,6 @@
 /**
- * The entry of a child process that runs jobs. It lives no longer than the server: when the channel to it closes, however the server
- * ended, this process ends at once and with it whatever query runs.
+ * The entry of a child process that runs jobs. It lives no longer than the server: when the channel to its host (`job-host.ts`) closes,
+ * however that or the server ended, this process ends at once and with it whatever query runs.
  */
 import { asTwinstoreError } from '../../domain/errors.ts'
 import { systemClock } from '../../lib/clock.ts'

@@ -53,26 +53,26 @@ export function openJobProcesses({ hostModule, module }: JobModules): JobProcess
   }
 
   function hear(message: FromHost): void {
-    const process = started.get(message.process)
-    if (process === undefined) return
-    if (message.type === 'heard') process.onMessage(message.message)
-    else if (message.type === 'started') process.pid = message.pid
+    const from = started.get(message.process)
+    if (from === undefined) return
+    if (message.type === 'heard') from.onMessage(message.message)
+    else if (message.type === 'started') from.pid = message.pid
     else {
       started.delete(message.process)
-      process.onEnded(message.why)
+      from.onEnded(message.why)
     }
   }
 
   return {
     start(nice, { onMessage, onEnded }) {
       const id = ++lastId
-      const process: Started = { pid: undefined, onMessage, onEnded }
-      started.set(id, process)
+      const own: Started = { pid: undefined, onMessage, onEnded }
+      started.set(id, own)
       host ??= startHost()
       host.send({ type: 'start', process: id, module: module.href, nice })
       return {
         get pid() {
-          return process.pid
+          return own.pid
         },
         send: (message) => host?.send({ type: 'post', process: id, message }),
         kill: () => host?.send({ type: 'kill', process: id }),

@@ -4,8 +4,9 @@
  * server with it.
  *
  * Short jobs go to one resident child, so that an append does not wait for a process to start (0.1 s); each long
- * job gets a child of its own. They are started by a small process (`job-host.ts`), not by the server. Both kinds have a bounded number running and waiting. Look-ups, for which requests wait, go to the
- * resident child beside the short jobs and never behind them.
+ * job gets a child of its own, which stands back for requests. All are started by a small process (`job-host.ts`), not by the
+ * server. Both kinds have a bounded number running and waiting. Look-ups, for which requests wait, go to the resident child
+ * beside the short jobs and never behind them.
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
