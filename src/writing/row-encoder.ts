@@ -31,6 +31,8 @@ interface EventTimes {
 interface RowParts {
   readonly keyParts: string[]
   readonly body: RowBody
+  /** Rows of the request that are still to be encoded, this one among them. */
+  rowsLeft: number
   valueCount: number
   eventMicros: number
 }
@@ -59,15 +61,14 @@ export class RowEncoder {
     this.#times = { nowMicros, maxMicros: Math.min(EVENT_MICROS_MAX, nowMicros + limits.eventAheadMsMax * 1000) }
   }
 
-  /**
-   * The encoded rows, in order; of no use once `faults` holds any. A large request takes several turns.
-   */
+  /** The encoded rows, in order; of no use once `faults` holds any. A large request takes several turns. */
   async encode(request: WriteRequest, turn: WorkTurn): Promise<RowWrite[]> {
     const reader = new WireReader(request.bytes)
     const rows: RowWrite[] = []
     const parts: RowParts = {
       keyParts: [],
       body: new RowBody(this.#view.features.length),
+      rowsLeft: request.rowSpans.length / 2,
       valueCount: 0,
       eventMicros: 0,
     }
@@ -75,13 +76,14 @@ export class RowEncoder {
       if (turn.isOver) await turn.next()
       reader.position = request.rowSpans[at]!
       reader.end = request.rowSpans[at + 1]!
-      const row = this.#encodeRow(reader, at / 2, request.rowSpans.length / 2, parts)
+      const row = this.#encodeRow(reader, at / 2, parts)
+      parts.rowsLeft--
       if (row !== undefined) rows.push(row)
     }
     return rows
   }
 
-  #encodeRow(reader: WireReader, index: number, rowCount: number, parts: RowParts): RowWrite | undefined {
+  #encodeRow(reader: WireReader, index: number, parts: RowParts): RowWrite | undefined {
     const faultsBefore = this.#faults.count
     parts.keyParts.length = 0
     parts.body.clear()
@@ -99,7 +101,7 @@ export class RowEncoder {
       this.#faults.add(`rows[${index}]`, `${parts.valueCount} values for ${this.#targets.length} columns`)
     }
     if (this.#faults.count > faultsBefore) return undefined
-    return this.#finishRow(reader.buffer, index, rowCount - index, parts)
+    return this.#finishRow(reader.buffer, index, parts)
   }
 
   #readFields(reader: WireReader, index: number, parts: RowParts): void {
@@ -165,7 +167,7 @@ export class RowEncoder {
     }
   }
 
-  #finishRow(request: Buffer, index: number, rowsLeft: number, parts: RowParts): RowWrite | undefined {
+  #finishRow(request: Buffer, index: number, parts: RowParts): RowWrite | undefined {
     const { entityKeyBytesMax, rowBytesMax } = this.#limits
     const key = parts.keyParts.join('') as EntityKey
     if (key.length > entityKeyBytesMax) {
@@ -182,7 +184,7 @@ export class RowEncoder {
       )
       return undefined
     }
-    const row = this.#memory.take(length, rowsLeft)
+    const row = this.#memory.take(length, parts.rowsLeft)
     body.writeTo(row, ROW_HEADER_BYTES, request)
     const { schemaId } = this.#view
     const { eventMicros } = parts
