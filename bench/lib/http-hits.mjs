@@ -10,7 +10,10 @@ import { startStaticHttpServer, startTwinstore } from './processes.mjs'
 import { temporaryFolder } from './resources.mjs'
 
 const GET_FEATURES = '/v1/get-features'
-const FLAGS = ['--http', '127.0.0.1:0', '--cache-ttl', '1h', '--sync-on-start', 'never', '--archive-interval', '50ms']
+const FLAGS = [
+  ...['--http', '127.0.0.1:0', '--cache-ttl', '1h', '--archive-interval', '50ms'],
+  ...['--sync-on-start', 'never', '--sync-schedule', 'off'],
+]
 
 /** The sides are `twinstore` and `static`. */
 export async function openHttpHits(defer) {

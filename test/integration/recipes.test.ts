@@ -19,7 +19,18 @@ let dir: string
 let server: ServerProcess
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'twinstore-recipes-'))
-  const flags = ['--http', '127.0.0.1:0', '--metrics', '127.0.0.1:0', '--sync-on-start', 'never', '--log-level', 'warn']
+  const flags = [
+    '--http',
+    '127.0.0.1:0',
+    '--metrics',
+    '127.0.0.1:0',
+    '--sync-on-start',
+    'never',
+    '--sync-schedule',
+    'off',
+    '--log-level',
+    'warn',
+  ]
   server = await startServerProcess({ dataDir: join(dir, 'data'), definitions: FLIGHTS, flags })
   const client = connect(server.address)
   await client.writeFeatures('airport_status', [{ airport: 'ATL', closed: false, expected_delay_minutes: 5 }])
