@@ -20,6 +20,7 @@ export async function measureRowSizes(cases, { quick, column, plot }) {
   const settings = quick ? SETTINGS.quick : SETTINGS.full
   return await withResources(async (defer) => {
     const fill = async (client) => {
+      // Of cases with the same view the last one has the most items.
       const views = new Map(cases.map((each) => [each.view, each]))
       for (const [view, { items, values }] of views) await writeItems(client, view, items, values)
     }

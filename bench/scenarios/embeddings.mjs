@@ -15,7 +15,7 @@ const CASES = [...[128, 384, 768, 1024, 1536].map((length) => [length, ROWS]), [
   label: `${rows} x ${length} floats`,
   view: `embedding_${length}`,
   rows,
-  items: 100,
+  items: Math.max(rows, 30),
   size: (rows * length * FLOAT_BYTES) / 1000,
   values: embedded(length),
 }))

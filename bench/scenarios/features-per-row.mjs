@@ -10,7 +10,7 @@ const CASES = [10, 50, 100, 250, 1000].map((count) => ({
   label: `${count} doubles`,
   view: `numbers_${count}`,
   rows: 1,
-  items: 100,
+  items: 20,
   size: count,
   values: numbered(count),
 }))

@@ -20,8 +20,8 @@ import { spread } from '../lib/spread.mjs'
 const VIEW = 'model_input'
 const ROWS = 100
 const FEATURES = 100
-/** Batches that take turns have no row in common, and 2,000 rows of 700 bytes are in L1. */
-const BATCHES = 20
+/** Batches that take turns have no row in common. */
+const BATCHES = 10
 const SETTINGS = {
   full: { rounds: 5, seconds: 0.6, warmSeconds: 0.8 },
   quick: { rounds: 1, seconds: 0.15, warmSeconds: 0.02 },
