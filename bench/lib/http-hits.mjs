@@ -10,10 +10,7 @@ import { startStaticHttpServer, startTwinstore } from './processes.mjs'
 import { temporaryFolder } from './resources.mjs'
 
 const GET_FEATURES = '/v1/get-features'
-const FLAGS = [
-  ...['--http', '127.0.0.1:0', '--cache-ttl', '1h', '--archive-interval', '50ms'],
-  ...['--sync-on-start', 'never', '--sync-schedule', 'off'],
-]
+const FLAGS = ['--http', '127.0.0.1:0', '--cache-ttl', '1h', '--sync-on-start', 'never', '--archive-interval', '50ms']
 
 /** The sides are `twinstore` and `static`. */
 export async function openHttpHits(defer) {

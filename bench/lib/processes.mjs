@@ -15,7 +15,9 @@ const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
  */
 export function startTwinstore(defer, { definitions, dataDir, flags = [], nodeFlags = [], pausesFile }) {
   const where = ['--definitions', path(`../${definitions}`), '--data-dir', dataDir, '--grpc', '127.0.0.1:0']
-  const command = [path(`../../dist/${SERVER}`), 'serve', ...where, '--log-level', 'error', ...flags]
+  // Syncs of the flights on their schedule would take a core for the first ten seconds of whatever is measured.
+  const quiet = ['--log-level', 'error', '--sync-schedule', 'off']
+  const command = [path(`../../dist/${SERVER}`), 'serve', ...where, ...quiet, ...flags]
   const observing = pausesFile === undefined ? [] : ['--import', path('pauses-preload.mjs')]
   return startServer(defer, [...nodeFlags, ...observing, ...command], { BENCH_PAUSES: pausesFile })
 }
