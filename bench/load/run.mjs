@@ -4,6 +4,7 @@
  * Only calls that were due after the warm-up and before the end count in the histograms. What is in flight at the end is waited
  * for, at most as long as the deadline allows. A failure counts whenever it comes.
  */
+import assert from 'node:assert/strict'
 import { openGrpcJsClient } from './grpc-js-client.mjs'
 import { openHttp1Client } from './http1-client.mjs'
 import { openLeanClient } from './lean-client.mjs'
@@ -130,7 +131,7 @@ class Run {
       if (intendedMs >= this.#warmMs) kind.tally.record(nowMs, { intendedMs, sentMs: sentMs - this.#startedMs })
     }
     if (this.#settings.pace.kind === 'closed' && (nowMs < this.#endMs || this.#hasNothing(what))) this.#send(nowMs)
-    else if (nowMs >= this.#endMs) this.#endIfAlone()
+    else this.#endIfAlone()
   }
 
   /** A closed loop whose time was too short for one call goes on until it has one: a histogram of nothing has no percentiles. */
@@ -153,12 +154,13 @@ class Run {
     this.#endIfAlone()
   }
 
-  /** The processor time is known before the end is told: a timer may be late, and an answer earlier. */
+  /** It is over when the timer has said so, and not by the clock: the timer may come a little before its time, or long after it. */
   #endIfAlone() {
     if (this.#inFlight === 0 && this.#cpu?.seconds !== undefined) this.#ended()
   }
 
   #giveUp() {
+    assert(this.#inFlight > 0, 'a load goes on although every call has ended')
     for (let call = 0; call < this.#inFlight; call++) this.#kinds[0].tally.fail('lost: no answer, and no failure')
     this.#ended()
   }

@@ -110,6 +110,14 @@ test('an open loop makes every call of its schedule, and counts those that were 
   expect(result.intended.maxValue).toBeGreaterThanOrEqual(result.actual.maxValue)
 })
 
+test('a load is over when its last call is, whether the timer of its end came early or late', async () => {
+  for (let seed = 0; seed < 40; seed++) {
+    const pace = { kind: 'open', perSecond: 2000, arrivals: 'poisson', seed } as const
+    // One that misses its end fails when this deadline and a second have passed.
+    withoutFailures(await load.run(settings({ pace, seconds: 0.02, deadlineMs: 10_000 })))
+  }
+})
+
 test('a server that stands still delays all that was due meanwhile: nothing is left out', async () => {
   stalls = 1
   const pace = { kind: 'open', perSecond: 1000, arrivals: 'constant', seed: 1 } as const
