@@ -129,6 +129,53 @@ test('what is sent is the message that the service layer takes, and the layout i
   expect(requests).toEqual([common, Buffer.concat([common, Buffer.from([0x31, 1, 2, 3, 4, 5, 6, 7, 8])])])
 })
 
+test('views that are stale or from the history are named, as are their times and what is not PRESENT', async () => {
+  const id = Buffer.from([0x09, 1, 1, 1, 1, 1, 1, 1, 1])
+  const layout = Buffer.concat([
+    id,
+    ...['a"b', 'c'].map((name) => lengthField(3, lengthField(1, Buffer.from(name)))),
+    ...['v', 'w'].map((name) => lengthField(4, Buffer.from(name))),
+  ])
+  const times = Buffer.alloc(16)
+  times.writeBigInt64LE(-1n, 0)
+  const vector = Buffer.concat([
+    lengthField(1, varintField(3, 7)),
+    lengthField(1, Buffer.alloc(0)),
+    lengthField(2, Buffer.from([4, 3])),
+    lengthField(3, times),
+    lengthField(4, Buffer.from([0, 1])),
+    varintField(5, 1),
+  ])
+  const edge = await start({
+    getFeatures: async () => Buffer.concat([id, lengthField(2, layout), lengthField(3, vector)]),
+  })
+  expect((await post(edge.address, GET, ASK)).body.rows).toEqual([
+    {
+      values: { 'a"b': 7, c: null },
+      statuses: { 'a"b': 'OUTSIDE_MAX_AGE', c: 'NOT_FOUND' },
+      event_timestamps: { v: '1969-12-31T23:59:59.999999Z', w: null },
+      stale_views: ['v', 'w'],
+      history_views: ['w'],
+    },
+  ])
+})
+
+test('an answer of many slices is whole', async () => {
+  const id = Buffer.from([0x09, 2, 2, 2, 2, 2, 2, 2, 2])
+  const layout = Buffer.concat([id, lengthField(3, lengthField(1, Buffer.from('text')))])
+  const text = 'é'.repeat(30_000)
+  const vector = lengthField(3, lengthField(1, lengthField(2, Buffer.from(text))))
+  const edge = await start({
+    getFeatures: () => Buffer.concat([id, lengthField(2, layout), ...Array.from({ length: 60 }, () => vector)]),
+    options: { answerBytesMax: 8 * 1024 * 1024 },
+  })
+  const { rows } = (await post(edge.address, GET, ASK)).body
+  expect([rows.length, rows.every(({ values }: { values: { text: string } }) => values.text === text)]).toEqual([
+    60,
+    true,
+  ])
+})
+
 test('the deadline of the header ends the work; a write gives up before it, so that it can say how far it was', async () => {
   const reasons: unknown[] = []
   const never = (signal?: AbortSignal) =>

@@ -136,6 +136,32 @@ test('an export as rows is a line of JSON for each, with the same values', async
   )
 })
 
+test('the members of a body may come in any order', async () => {
+  await post(http, '/v1/write-features', { view: 'stock', rows: [{ item: 'order', shop: 1, on_hand: 2 }] })
+  const members = {
+    feature_service: 'stock_only',
+    entities: [{ item: 'order', shop: 1 }],
+    consistency: 'FRESH',
+    features: null,
+  }
+  const known = await post(http, '/v1/get-features', members)
+  expect(known.status, known.text).toBe(200)
+  await fc.assert(
+    fc.asyncProperty(fc.shuffledSubarray(Object.entries(members), { minLength: 4 }), async (entries) => {
+      expect((await post(http, '/v1/get-features', Object.fromEntries(entries))).text).toBe(known.text)
+    }),
+    { numRuns: 30 },
+  )
+  const write = { view: 'stock', rows: [{ item: 'order', shop: 1, on_hand: 3 }], ack: 'ONLINE', write_id: 'any order' }
+  const first = await post(http, '/v1/write-features', write)
+  await fc.assert(
+    fc.asyncProperty(fc.shuffledSubarray(Object.entries(write), { minLength: 4 }), async (entries) => {
+      expect((await post(http, '/v1/write-features', Object.fromEntries(entries))).text).toBe(first.text)
+    }),
+    { numRuns: 30 },
+  )
+})
+
 test('an int64 is read as digits in a string too, a join key as well; entities as columns', async () => {
   const big = '9223372036854775807'
   const write = await post(http, '/v1/write-features', {
