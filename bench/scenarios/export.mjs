@@ -18,7 +18,7 @@ export const figureNames = ['parquet', 'csv', 'arrow', 'rows'].flatMap((format) 
 )
 
 const SETTINGS = {
-  full: { rows: 3_000_000, rounds: { parquet: 3, csv: 2, arrow: 2, rows: 2 } },
+  full: { rows: 3_000_000, rounds: { parquet: 3, csv: 2, arrow: 1, rows: 1 } },
   quick: { rows: 20_000, rounds: { parquet: 1, csv: 1, arrow: 1, rows: 1 } },
 }
 const FORMATS = ['parquet', 'csv', 'arrow', 'rows']
