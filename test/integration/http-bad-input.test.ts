@@ -467,34 +467,39 @@ async function counts(): Promise<Map<string, number>> {
 test('two workers share an HTTP address too, and both drain', async () => {
   const flags = ['--http', '127.0.0.1:0', '--workers', '2', '--archive-interval', '50ms', '--log-level', 'warn']
   const workers = await startServerProcess({ dataDir: join(dir, 'workers'), definitions: EVERY_TYPE, flags })
-  const address = workers.httpAddress!
-  const body = { view: 'stock', rows: [{ item: 'w', shop: 1, on_hand: 3 }] }
-  expect((await post(address, WRITE, body)).status).toBe(200)
-  const opened = await Promise.all(Array.from({ length: 8 }, () => openSocket(address)))
-  for (const socket of opened) socket.write('GET /v1/describe HTTP/1.1\r\nHost: x\r\n\r\n')
-  await Promise.all(opened.map((socket) => new Promise((resolve) => socket.once('data', resolve))))
-  const port = Number(address.split(':')[1])
-  const spread = acceptedConnections(port, childrenOf(workers.process.pid!))
-  expect(
-    spread.every((count) => count >= 4),
-    `connections by worker: ${spread}`,
-  ).toBe(true)
-  const answers = await Promise.all(
-    Array.from({ length: 8 }, () =>
-      exchange(
-        address,
-        rawPost(
-          GET,
-          ask('[{"item": "w", "shop": 1}]', '"feature_service": "stock_only", "consistency": "FRESH"'),
-          'Connection: close\r\n',
+  try {
+    const address = workers.httpAddress!
+    const body = { view: 'stock', rows: [{ item: 'w', shop: 1, on_hand: 3 }] }
+    expect((await post(address, WRITE, body)).status).toBe(200)
+    const opened = await Promise.all(Array.from({ length: 8 }, () => openSocket(address)))
+    for (const socket of opened) socket.write('GET /v1/describe HTTP/1.1\r\nHost: x\r\n\r\n')
+    await Promise.all(opened.map((socket) => new Promise((resolve) => socket.once('data', resolve))))
+    const port = Number(address.split(':')[1])
+    const spread = acceptedConnections(port, childrenOf(workers.process.pid!))
+    expect(
+      spread.every((count) => count >= 4),
+      `connections by worker: ${spread}`,
+    ).toBe(true)
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        exchange(
+          address,
+          rawPost(
+            GET,
+            ask('[{"item": "w", "shop": 1}]', '"feature_service": "stock_only", "consistency": "FRESH"'),
+            'Connection: close\r\n',
+          ),
         ),
       ),
-    ),
-  )
-  for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 200 [\s\S]*"stock__on_hand":3,/)
-  for (const socket of opened) socket.destroy()
-  const client = connect(workers.address)
-  expect((await client.describe()).services.length).toBe(3)
-  client.close()
-  expect(await workers.stop()).toBe(0)
+    )
+    for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 200 [\s\S]*"stock__on_hand":3,/)
+    for (const socket of opened) socket.destroy()
+    const client = connect(workers.address)
+    expect((await client.describe()).services.length).toBe(3)
+    client.close()
+    expect(await workers.stop()).toBe(0)
+  } finally {
+    // After a failure nothing of it may stay.
+    if (workers.process.exitCode === null) await workers.stop()
+  }
 })
