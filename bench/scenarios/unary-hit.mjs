@@ -14,7 +14,7 @@ import { withResources } from '../lib/resources.mjs'
 export const title = 'GetFeatures for one entity, answered from L1'
 export const figureNames = ['1-row.', 'pair.'].flatMap((of) => compared(of, 'static', HIT_FIGURES))
 const SETTINGS = {
-  full: { rounds: 5, warmSeconds: 0.1, latencySeconds: 0.4, capacitySeconds: 0.5, inFlight: 32 },
+  full: { rounds: 5, warmSeconds: 0.1, latencySeconds: 0.3, capacitySeconds: 0.4, inFlight: 32 },
   quick: { rounds: 1, warmSeconds: 0.02, latencySeconds: 0.05, capacitySeconds: 0.05, inFlight: 32 },
 }
 /** More rows than the processor keeps near, so that each is fetched from memory as in life. */
