@@ -15,22 +15,32 @@ export const GET_FEATURES = '/twinstore.v1.Serving/GetFeatures'
 /** Rows are written, which takes less time than a sync of the flights; nothing leaves L1 meanwhile. */
 const FLAGS = ['--cache-ttl', '1h', '--sync-on-start', 'never', '--archive-interval', '50ms']
 
-/** The sides are `twinstore` and `static`. `fill(client)` writes the rows that are asked for. */
-export async function openHits(defer, { definitions = 'definitions/serving.ts', fill = fillServing } = {}) {
-  const server = await startTwinstore(defer, {
-    definitions,
-    dataDir: temporaryFolder(defer),
-    flags: FLAGS,
-  })
+/**
+ * The sides are `twinstore` and `static`, and one more for each of `variants`: flags by name. `fill(client)` writes the rows that are
+ * asked for.
+ */
+export async function openHits(
+  defer,
+  { definitions = 'definitions/serving.ts', fill = fillServing, flags = [], variants = {} } = {},
+) {
+  const opened = async (more) => {
+    const dataDir = temporaryFolder(defer)
+    const server = await startTwinstore(defer, { definitions, dataDir, flags: [...FLAGS, ...flags, ...more] })
+    const client = connect(server.address)
+    defer(() => client.close())
+    await fill(client)
+    await archived(client)
+    return { server, client, raw: rawClient(defer, server.address) }
+  }
+  const main = await opened([])
+  const others = new Map()
+  for (const [name, more] of Object.entries(variants)) others.set(name, await opened(more))
+  const { client, raw: subject } = main
   const bare = await startStaticServer(defer)
-  const client = connect(server.address)
-  defer(() => client.close())
-  await fill(client)
-  await archived(client)
-  const subject = rawClient(defer, server.address)
   const baseline = rawClient(defer, bare.address)
   const load = await startLoad(defer)
-  const sides = { twinstore: server, static: bare }
+  const servers = [...others].map(([name, { server }]) => [name, server])
+  const sides = { twinstore: main.server, static: bare, ...Object.fromEntries(servers) }
 
   return {
     sides,
@@ -45,6 +55,8 @@ export async function openHits(defer, { definitions = 'definitions/serving.ts', 
     async ask(requests) {
       const { list, answers } = await prepared(subject, requests)
       await baseline.call('/bench.Static/Prepare', answers.at(-1))
+      // Once each, so that every variant has the rows in its L1.
+      for (const { raw } of others.values()) for (const request of list) await raw.call(GET_FEATURES, request)
       await load.prepare('hits', list)
       return { answerBytesMin: Math.min(...answers.map((answer) => answer.length)) }
     },
