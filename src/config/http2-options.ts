@@ -102,7 +102,7 @@ export const HTTP2_OPTIONS = {
     default: 64 * MiB,
     min: MiB,
     max: 4 * GiB,
-    description: 'How much may wait for the client of a connection to read before its new calls are refused.',
+    description: 'How much may wait for the client of a connection to read before its next calls have to wait.',
   },
   'http2-header-list-bytes-max': {
     group: 'Transport',

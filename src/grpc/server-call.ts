@@ -265,6 +265,15 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
   }
 
   #start(): void {
+    const { sender } = this.#host.connection
+    if (sender.isCrowded) {
+      // A client that asks for more than it reads waits; nothing is made for it meanwhile.
+      this.#watchDeadline()
+      sender.whenRoom(() => {
+        if (!this.#isStatusSent) this.#start()
+      })
+      return
+    }
     this.#isStarted = true
     const method = this.#method
     try {
@@ -315,6 +324,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
   }
 
   #watchDeadline(): void {
+    this.#timer?.cancel()
     const leftMs = this.remainingMs()
     if (leftMs > TIMER_MS_MAX) return
     const method = this.#method

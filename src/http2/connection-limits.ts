@@ -17,7 +17,7 @@ export interface ConnectionLimits extends FloodLimits, HeaderBlockLimits {
   readonly connectionWindowBytes: number
   /** Bytes that wait for the socket before streams have to wait. */
   readonly outputBytesMax: number
-  /** Bytes that wait in streams for the peer to read before new calls are refused. */
+  /** Bytes that wait in streams for the peer to read before new answers have to wait. */
   readonly queuedBytesMax: number
   readonly times: ConnectionTimes
 }

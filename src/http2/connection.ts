@@ -61,7 +61,7 @@ export class Http2Connection {
     this.#nowMs = nowMs
     this.pool = pool
     this.output = new Output(pool)
-    this.sender = new Sender(this.output, limits.outputBytesMax, {
+    this.sender = new Sender(this.output, limits, {
       sent: (stream) => this.#table.answered(stream),
       drained: (stream) => events.drained(stream),
     })

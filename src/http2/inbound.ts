@@ -198,7 +198,7 @@ export class Inbound {
   #open(id: number, headers: HeaderList, isEnded: boolean): void {
     this.#table.last = id
     if (id > this.#table.lastServed) return
-    if (this.#table.isFull || this.#sender.queuedBytes > this.#limits.queuedBytesMax) {
+    if (this.#table.isFull) {
       this.#refuse(id, ERROR.refusedStream)
       return
     }

@@ -18,6 +18,13 @@ export interface SenderEvents {
   drained(stream: Http2Stream): void
 }
 
+export interface SenderLimits {
+  /** Bytes that wait for the socket before streams have to wait. */
+  readonly outputBytesMax: number
+  /** Bytes that wait in streams for the peer to read before new answers have to wait. */
+  readonly queuedBytesMax: number
+}
+
 export class Sender {
   /** The peer's SETTINGS_MAX_FRAME_SIZE. */
   frameBytesMax = FRAME_BYTES_DEFAULT
@@ -30,13 +37,17 @@ export class Sender {
   queuedBytes = 0
   readonly #output: Output
   readonly #outputBytesMax: number
+  readonly #queuedBytesMax: number
   readonly #events: SenderEvents
   #window = WINDOW_DEFAULT
   #round: Http2Stream[] = []
+  #waiting: (() => void)[] = []
+  #isFlushing = false
 
-  constructor(output: Output, outputBytesMax: number, events: SenderEvents) {
+  constructor(output: Output, limits: SenderLimits, events: SenderEvents) {
     this.#output = output
-    this.#outputBytesMax = outputBytesMax
+    this.#outputBytesMax = limits.outputBytesMax
+    this.#queuedBytesMax = limits.queuedBytesMax
     this.#events = events
   }
 
@@ -107,6 +118,16 @@ export class Sender {
     this.flush()
   }
 
+  /** So much waits for the peer that no more should be made: see `whenRoom`. */
+  get isCrowded(): boolean {
+    return this.queuedBytes > this.#queuedBytesMax
+  }
+
+  /** Calls `begin` when the peer has read enough; several one after the other, as long as it is so. */
+  whenRoom(begin: () => void): void {
+    this.#waiting.push(begin)
+  }
+
   /** Takes the stream out, whatever it still had to send. */
   drop(stream: Http2Stream): void {
     this.queuedBytes -= stream.queuedBytes
@@ -129,8 +150,19 @@ export class Sender {
     return true
   }
 
-  /** Sends what windows and the output have room for. */
+  /** Sends what windows and the output have room for, and lets begin what waited for that. */
   flush(): void {
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    this.#sendRounds()
+    while (this.#waiting.length > 0 && !this.isCrowded) {
+      this.#waiting.shift()!()
+      this.#sendRounds()
+    }
+    this.#isFlushing = false
+  }
+
+  #sendRounds(): void {
     let waiting: Http2Stream[] | undefined
     while (this.#round.length > 0 && this.#output.bytes < this.#outputBytesMax) {
       const stream = this.#round.shift()!

@@ -473,3 +473,28 @@ describe('limits', () => {
     expect(connection.fault).toBeUndefined()
   })
 })
+
+test('what waits for room begins when the peer has read enough, and one after the other', () => {
+  const { connection, streams, receive, frames } = bench({ queuedBytesMax: 100_000 })
+  receive(request(1))
+  frames()
+  const begun: number[] = []
+  connection.sender.data(streams[0]!, Buffer.alloc(65_535 + 150_000))
+  connection.sender.flush()
+  expect(connection.sender.isCrowded).toBe(true)
+  for (const which of [1, 2]) {
+    connection.sender.whenRoom(() => {
+      begun.push(which)
+      connection.sender.data(streams[0]!, Buffer.alloc(150_000))
+    })
+  }
+  frames()
+  expect(begun).toEqual([])
+  receive(windowUpdate(1, 60_000), windowUpdate(0, 60_000))
+  expect(begun).toEqual([1])
+  for (let turn = 0; turn < 4; turn++) {
+    frames()
+    receive(windowUpdate(1, 60_000), windowUpdate(0, 60_000))
+  }
+  expect(begun).toEqual([1, 2])
+})
