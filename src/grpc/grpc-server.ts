@@ -81,7 +81,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
     ticking ??= parts.calls.after(TICK_MS, tick)
   }
 
-  const server = listener(parts.tls, accept)
+  const server = listener(parts, accept)
   const closeAll = (): void => {
     server.close()
     ticking?.cancel()
@@ -119,12 +119,17 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
   }
 }
 
-function listener(tls: TlsOptions | undefined, accept: (socket: Socket) => void): Server {
+function listener({ tls, limits, connectionsMax }: GrpcServerParts, accept: (socket: Socket) => void): Server {
   // Answers are small and wait for nothing: without Nagle's algorithm they leave at once.
   if (tls === undefined) return createServer({ noDelay: true }, accept)
-  return createTlsServer({ ...tls, ALPNProtocols: ['h2'], noDelay: true } as TlsOptions, (socket) => {
+  const handshakeTimeout = limits.times.handshakeMs
+  const options = { ...tls, ALPNProtocols: ['h2'], noDelay: true, handshakeTimeout } as TlsOptions
+  const server = createTlsServer(options, (socket) => {
     // RFC 9113, section 3.2: over TLS a client has to ask for h2.
     if (socket.alpnProtocol === 'h2') accept(socket)
     else socket.destroy()
-  }).on('tlsClientError', () => undefined)
+  }).on('tlsClientError', (_error, socket) => socket.destroy())
+  // A connection counts while its handshake goes on, too.
+  server.maxConnections = connectionsMax
+  return server
 }

@@ -10,5 +10,5 @@ export interface InteropServer {
 
 export function startInteropServer(
   port?: number,
-  options?: { readonly tls?: TlsOptions; readonly limits?: object },
+  options?: { readonly tls?: TlsOptions; readonly limits?: object; readonly connectionsMax?: number },
 ): Promise<InteropServer>

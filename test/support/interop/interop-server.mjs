@@ -27,14 +27,14 @@ const LIMITS = {
   },
 }
 
-export async function startInteropServer(port = 0, { tls, limits = {} } = {}) {
+export async function startInteropServer(port = 0, { tls, limits = {}, connectionsMax = 20_000 } = {}) {
   const ended = []
   const faults = []
   const server = createLeanServer({
     methods: interopMethods(),
     limits: { ...LIMITS, ...limits, times: { ...LIMITS.times, ...limits.times } },
     tls,
-    connectionsMax: 20_000,
+    connectionsMax,
     poolBytesMax: 16 * 2 ** 20,
     calls: {
       messageBytesMax: 4 * 2 ** 20,
