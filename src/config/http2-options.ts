@@ -13,7 +13,7 @@ export const HTTP2_OPTIONS = {
   transport: {
     group: 'Transport',
     kind: 'choice',
-    default: 'grpc-js',
+    default: 'lean',
     choices: ['lean', 'grpc-js'],
     description:
       'What carries gRPC: the HTTP/2 of this project, or that of grpc-js and Node. The options below are of lean.',

@@ -145,7 +145,7 @@ const REFUSED: readonly BadInput[] = [
     'a message that is too large',
     stock(strings('item', 'x'.repeat(20_000)), int64s('shop', 1)),
     'RESOURCE_EXHAUSTED',
-    /^Received message larger than max \(\d+ vs 16384 bytes, option grpc-message-bytes-max\)$/,
+    /^a message \(\d+ bytes\) is larger than 16384 bytes, option grpc-message-bytes-max$/,
   ],
   [
     'an unknown format',

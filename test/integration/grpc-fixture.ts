@@ -113,7 +113,7 @@ export const limits: GrpcLimits = {
   lean: grpcLimits(loadConfig({ flags: {}, environment: {} })).lean,
 }
 
-let transport: Transport = 'grpc-js'
+let transport: Transport = 'lean'
 /** Edges that are started from now on are on it. */
 export function useTransport(chosen: Transport): void {
   transport = chosen

@@ -1,8 +1,8 @@
-/** The tests of the gRPC edge once more, over the lean transport: what a client sees must not depend on what carries it. */
+/** The tests of the gRPC edge once more, over grpc-js: what a client sees must not depend on what carries it. */
 import { describe } from 'vitest'
 import { useTransport } from './grpc-fixture.ts'
 
-useTransport('lean')
+useTransport('grpc-js')
 for (const file of ['serving', 'server', 'export', 'resume', 'training-set', 'client']) {
   describe(`grpc-${file}`, async () => {
     await import(`./grpc-${file}.test.ts`)
