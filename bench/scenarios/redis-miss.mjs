@@ -10,12 +10,13 @@
  * L1 is smaller than the rows, which are asked for in the same order over and over: the least recently used row leaves just
  * before it is asked for again. The run fails if one row came from L1, or was spared by single-flight.
  */
-import { AnswerBuffers } from '../../dist/api/grpc/answer-buffers.js'
+
 import { AnswerRoom } from '../../dist/api/grpc/framed-answer.js'
 import { connect } from '../../dist/client/index.js'
 import { decodeMessage } from '../../dist/client/protocol.js'
 import { encodeWrite } from '../../dist/client/writes.js'
 import { entityKey, rowKey } from '../../dist/domain/entity-key.js'
+import { AnswerBuffers } from '../../dist/lib/answer-buffers.js'
 import { byShard, valueKey } from '../../dist/online/redis/redis-keys.js'
 import { startCluster } from '../../test/support/redis/redis-cluster.mjs'
 import { archived } from '../lib/archived.mjs'

@@ -1,7 +1,7 @@
 /** gRPC over one HTTP/2 connection: streams become calls of the methods that are served. */
 import { type ConnectionEvents, type ConnectionLimits, Http2Connection } from '../http2/connection.ts'
 import type { HeaderList } from '../http2/hpack/header-list.ts'
-import type { SlabPool } from '../http2/output.ts'
+import type { BufferPool } from '../http2/output.ts'
 import type { Http2Stream } from '../http2/stream.ts'
 import { callHead, ENCODINGS } from './call-head.ts'
 import { NO_METADATA } from './metadata.ts'
@@ -14,7 +14,7 @@ export type CallSurroundings = Omit<CallHost, 'connection' | 'flushSoon'>
 export interface GrpcConnectionOptions {
   readonly methods: ReadonlyMap<string, Method>
   readonly limits: ConnectionLimits
-  readonly pool: SlabPool
+  readonly pool: BufferPool
   readonly calls: CallSurroundings
   readonly flushSoon: () => void
 }

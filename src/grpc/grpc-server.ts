@@ -8,8 +8,8 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { Duplex } from 'node:stream'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import type { ConnectionLimits, Http2Connection } from '../http2/connection.ts'
-import { SlabPool } from '../http2/output.ts'
 import { type SocketShell, serveSocket } from '../http2/socket-shell.ts'
+import { AnswerBuffers } from '../lib/answer-buffers.ts'
 import { type CallSurroundings, createGrpcConnection } from './grpc-connection.ts'
 import type { Method } from './method.ts'
 
@@ -47,7 +47,7 @@ interface Served {
 }
 
 export function createLeanServer(parts: GrpcServerParts): LeanServer {
-  const pool = new SlabPool(parts.poolBytesMax)
+  const pool = new AnswerBuffers(parts.poolBytesMax)
   const served = new Set<Served>()
   const { nowMs } = parts.calls
   let ticking: { cancel(): void } | undefined

@@ -1,17 +1,17 @@
 /** An answer's place in a buffer of the pool, which goes back there when the answer has left. */
-import type { SlabPool } from '../http2/output.ts'
+import type { BufferPool } from '../http2/output.ts'
 import type { AnswerRoom } from './method.ts'
 
 export class PooledRoom implements AnswerRoom {
-  readonly #pool: SlabPool
+  readonly #pool: BufferPool
   #buffer: Buffer | undefined
 
-  constructor(pool: SlabPool) {
+  constructor(pool: BufferPool) {
     this.#pool = pool
   }
 
   roomFor(bytes: number): Buffer {
-    this.#buffer = this.#pool.takeRoom(bytes)
+    this.#buffer = this.#pool.take(bytes)
     return this.#buffer.subarray(0, bytes)
   }
 

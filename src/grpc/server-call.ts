@@ -43,8 +43,11 @@ export interface CallHost {
   flushSoon(): void
 }
 
-/** A client that gives up so shortly before the deadline does so because of it: its time began when it sent the call. */
-const DEADLINE_SLACK_MS = 5
+/**
+ * A client that gives up so shortly before the deadline does so because of it: its time began when it sent the call, ours when that was
+ * read. Of a short deadline it is half.
+ */
+const DEADLINE_SLACK_MS = 25
 
 /** The longest delay timers take; a later deadline needs none. */
 const TIMER_MS_MAX = 0x7fffffff
@@ -187,7 +190,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
   aborted(): void {
     if (this.#isStatusSent) return
     this.#isStatusSent = true
-    const isLate = this.remainingMs() <= DEADLINE_SLACK_MS
+    const isLate = this.remainingMs() <= Math.min(DEADLINE_SLACK_MS, this.#head.timeoutMs / 2)
     this.#ended(isLate ? STATUS.deadlineExceeded : STATUS.cancelled)
     this.#abortWork(isLate ? 'deadline' : 'cancelled')
   }

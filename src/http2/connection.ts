@@ -15,7 +15,7 @@ import { FrameReader } from './frame-reader.ts'
 import { writeGoaway, writePing, writeSettings, writeWindowUpdate } from './frames.ts'
 import { Inbound } from './inbound.ts'
 import { Liveness } from './liveness.ts'
-import { Output, type SlabPool } from './output.ts'
+import { type BufferPool, Output } from './output.ts'
 import {
   ConnectionFault,
   ERROR,
@@ -38,7 +38,7 @@ const DRAIN_PING = Buffer.from('twindrop', 'latin1')
 
 export class Http2Connection {
   readonly output: Output
-  readonly pool: SlabPool
+  readonly pool: BufferPool
   readonly sender: Sender
   /** Nothing more is read, and the socket is to be closed when the output has left. */
   isOver = false
@@ -55,7 +55,7 @@ export class Http2Connection {
   #drainBeganMs: number | undefined
   #nowMs: number
 
-  constructor(limits: ConnectionLimits, events: ConnectionEvents, pool: SlabPool, nowMs: number) {
+  constructor(limits: ConnectionLimits, events: ConnectionEvents, pool: BufferPool, nowMs: number) {
     this.#limits = limits
     this.#events = events
     this.#nowMs = nowMs

@@ -10,85 +10,26 @@
 const COPIED_BYTES_MAX = 4096
 const SLAB_BYTES = 64 * 1024
 
-/** Rooms for large answers are powers of two from 8 KB to 8 MB; what is larger is not kept. */
-const ROOM_BITS_MIN = 13
-const ROOM_BITS_MAX = 23
-
-/**
- * Buffers that nobody uses: slabs, and rooms for large answers. A buffer that has just been sent is the best one to fill: it is mapped,
- * it is likely to be in the processor's cache, and the garbage collector hears nothing of it. At most `bytesMax` are kept.
- */
-export class SlabPool {
-  readonly #slabs: Buffer[] = []
-  readonly #rooms: Buffer[][] = Array.from({ length: ROOM_BITS_MAX + 1 - ROOM_BITS_MIN }, () => [])
-  readonly #bytesMax: number
-  #bytes = 0
-
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax
-  }
-
-  take(): Buffer {
-    const slab = this.#slabs.pop()
-    if (slab === undefined) return Buffer.allocUnsafeSlow(SLAB_BYTES)
-    this.#bytes -= SLAB_BYTES
-    return slab
-  }
-
-  giveBack(slab: Buffer): void {
-    this.#keep(slab, this.#slabs)
-  }
-
+/** Where slabs come from: `AnswerBuffers`, which all connections share. */
+export interface BufferPool {
   /** At least so many bytes, with whatever was there before. */
-  takeRoom(bytes: number): Buffer {
-    const size = roomSize(bytes)
-    const rooms = this.#rooms[size]
-    if (rooms === undefined) return Buffer.allocUnsafeSlow(bytes)
-    const room = rooms.pop()
-    if (room === undefined) return Buffer.allocUnsafeSlow(2 ** (ROOM_BITS_MIN + size))
-    this.#bytes -= room.length
-    return room
-  }
-
-  giveBackRoom(room: Buffer): void {
-    const rooms = this.#rooms[roomSize(room.length)]
-    if (rooms !== undefined) this.#keep(room, rooms)
-  }
-
-  #keep(buffer: Buffer, among: Buffer[]): void {
-    if (this.#bytes + buffer.length > this.#bytesMax) return
-    this.#bytes += buffer.length
-    among.push(buffer)
-  }
-}
-
-/** The smallest power of two that holds so many bytes. */
-function roomSize(bytes: number): number {
-  return Math.max(0, 32 - Math.clz32(bytes - 1) - ROOM_BITS_MIN)
-}
-
-function moveAll(from: Buffer[], to: Buffer[]): void {
-  while (from.length > 0) to.push(from.pop()!)
-}
-
-interface Buffers {
-  readonly slabs: Buffer[]
-  readonly rooms: Buffer[]
+  take(bytes: number): Buffer
+  giveBack(buffer: Buffer): void
 }
 
 export class Output {
-  readonly #pool: SlabPool
+  readonly #pool: BufferPool
   #chunks: Buffer[] = []
   #bytes = 0
   #slab: Buffer | undefined
   /** Of the slab, what is in no chunk yet is `[#from, #at)`. */
   #from = 0
   #at = 0
-  /** Full slabs and rooms whose last bytes are in chunks here, and those whose last bytes were taken and have not left. */
-  readonly #ending: Buffers = { slabs: [], rooms: [] }
-  readonly #leaving: Buffers = { slabs: [], rooms: [] }
+  /** Buffers whose last bytes are in chunks here, and those whose last bytes were taken and have not left. */
+  readonly #ending: Buffer[] = []
+  readonly #leaving: Buffer[] = []
 
-  constructor(pool: SlabPool) {
+  constructor(pool: BufferPool) {
     this.#pool = pool
   }
 
@@ -136,7 +77,7 @@ export class Output {
 
   /** The buffer of a piece that was appended: it is borrowed from the pool. */
   giveBackWhenLeft(buffer: Buffer): void {
-    this.#ending.rooms.push(buffer)
+    this.#ending.push(buffer)
   }
 
   /** Everything that waits; nothing waits then. `left` is to be called when all that was ever taken has left. */
@@ -145,15 +86,12 @@ export class Output {
     const chunks = this.#chunks
     this.#chunks = []
     this.#bytes = 0
-    moveAll(this.#ending.slabs, this.#leaving.slabs)
-    moveAll(this.#ending.rooms, this.#leaving.rooms)
+    while (this.#ending.length > 0) this.#leaving.push(this.#ending.pop()!)
     return chunks
   }
 
   left(): void {
-    const { slabs, rooms } = this.#leaving
-    while (slabs.length > 0) this.#pool.giveBack(slabs.pop()!)
-    while (rooms.length > 0) this.#pool.giveBackRoom(rooms.pop()!)
+    while (this.#leaving.length > 0) this.#pool.giveBack(this.#leaving.pop()!)
     if (this.#slab !== undefined && this.#bytes === 0) {
       this.#pool.giveBack(this.#slab)
       this.#slab = undefined
@@ -167,8 +105,8 @@ export class Output {
 
   #nextSlab(): void {
     this.#closeChunk()
-    if (this.#slab !== undefined) this.#ending.slabs.push(this.#slab)
-    this.#slab = this.#pool.take()
+    if (this.#slab !== undefined) this.#ending.push(this.#slab)
+    this.#slab = this.#pool.take(SLAB_BYTES)
     this.#from = 0
     this.#at = 0
   }

@@ -7,8 +7,8 @@ import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Http2Connection } from '../../src/http2/connection.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
-import { SlabPool } from '../../src/http2/output.ts'
 import { serveSocket } from '../../src/http2/socket-shell.ts'
+import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
 
 const LISTS = 100_000
 const CONNECTIONS = 20
@@ -59,7 +59,7 @@ const server = createServer((socket) => {
       aborted: () => undefined,
       drained: () => undefined,
     },
-    new SlabPool(2 ** 20),
+    new AnswerBuffers(2 ** 20),
     performance.now(),
   )
   serveSocket(socket, connection, { now: () => performance.now(), onClosed: () => undefined })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { AnswerBuffers } from '../../src/api/grpc/answer-buffers.ts'
+import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
 
 const KIB = 1024
 

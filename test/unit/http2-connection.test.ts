@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { type ConnectionLimits, Http2Connection } from '../../src/http2/connection.ts'
 import { FrameReader } from '../../src/http2/frame-reader.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
-import { SlabPool } from '../../src/http2/output.ts'
 import { FLAG, FRAME, PREFACE, SETTING } from '../../src/http2/protocol.ts'
 import type { Http2Stream } from '../../src/http2/stream.ts'
+import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
 
 const LIMITS: ConnectionLimits = {
   resetsBurst: 100,
@@ -105,7 +105,7 @@ function bench(limits: Partial<ConnectionLimits> = {}, start: Buffer = HELLO): B
       },
       drained: (stream) => events.push(`drained ${stream.id}`),
     },
-    new SlabPool(2 ** 20),
+    new AnswerBuffers(2 ** 20),
     0,
   )
   const made: Bench = {

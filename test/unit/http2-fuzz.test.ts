@@ -8,8 +8,8 @@ import { messagePrefix } from '../../src/grpc/message-reader.ts'
 import type { Method } from '../../src/grpc/method.ts'
 import type { Http2Connection } from '../../src/http2/connection.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
-import { SlabPool } from '../../src/http2/output.ts'
 import { FLAG, FRAME, PREFACE } from '../../src/http2/protocol.ts'
+import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
 
 const FRAMES = 1_000_000
 const FRAMES_A_CONNECTION = 60
@@ -67,7 +67,7 @@ function openConnection(): Http2Connection {
         graceMs: 3000,
       },
     },
-    pool: new SlabPool(2 ** 20),
+    pool: new AnswerBuffers(2 ** 20),
     calls: {
       messageBytesMax: 1 << 20,
       nowMs: () => 0,

@@ -7,9 +7,9 @@
  */
 import type { ServerSurfaceCall } from '@grpc/grpc-js/build/src/server-call.js'
 import { TwinstoreError } from '../../domain/errors.ts'
+import type { AnswerBuffers } from '../../lib/answer-buffers.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { answerMarginMs, deadlineExceeded } from '../deadline.ts'
-import type { AnswerBuffers } from './answer-buffers.ts'
 import { type Answered, AnswerRoom } from './framed-answer.ts'
 
 /** The longest delay timers take (2^31 - 1 ms, 24 days); a deadline beyond it is left to grpc-js. */

@@ -12,7 +12,7 @@
  */
 import type { ServerHttp2Stream } from 'node:http2'
 import { type ServerInterceptingCallInterface as Call, Metadata, type ServerInterceptor, status } from '@grpc/grpc-js'
-import type { AnswerBuffers } from './answer-buffers.ts'
+import type { AnswerBuffers } from '../../lib/answer-buffers.ts'
 
 /** A byte that says whether the message is compressed, then its length, big-endian. */
 const FRAME_BYTES = 5

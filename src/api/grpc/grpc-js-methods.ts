@@ -13,9 +13,9 @@ import {
   type UntypedHandleCall,
 } from '@grpc/grpc-js'
 import type { MessageStream, MethodCall, AnswerRoom as Room, ServiceMethods, UnaryMethod } from '../../grpc/method.ts'
+import type { AnswerBuffers } from '../../lib/answer-buffers.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { deadlineExceeded } from '../deadline.ts'
-import type { AnswerBuffers } from './answer-buffers.ts'
 import { openStreamScope, remainingMs, UnaryScope } from './call-scope.ts'
 import { type CallReports, failureStatus } from './failure.ts'
 import { type Answered, AnswerRoom } from './framed-answer.ts'

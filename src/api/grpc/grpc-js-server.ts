@@ -6,8 +6,8 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
+import { AnswerBuffers } from '../../lib/answer-buffers.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { AnswerBuffers } from './answer-buffers.ts'
 import { bindError, withPort } from './bind-address.ts'
 import { framedAnswers } from './framed-answer.ts'
 import { grpcJsHandler, type MethodContext } from './grpc-js-methods.ts'
