@@ -1271,6 +1271,8 @@ type ValueOf<S extends OptionSpec> = S extends { kind: 'choice'; choices: readon
 /** All options by name; durations in milliseconds, sizes in bytes. */
 export type Config = { readonly [N in OptionName]: ValueOf<(typeof OPTIONS)[N]> }
 
+const TLS_OPTIONS = ['grpc-tls-cert', 'grpc-tls-key', 'grpc-tls-client-ca'] as const
+
 /** What must hold between options; each rule gives the problem, or undefined. */
 export const RELATIONS: readonly ((config: Config) => string | undefined)[] = [
   (config) =>
@@ -1286,6 +1288,11 @@ export const RELATIONS: readonly ((config: Config) => string | undefined)[] = [
   (config) =>
     config['statistics-shifting'] > config['statistics-drifted']
       ? 'statistics-shifting must not be above statistics-drifted'
+      : undefined,
+  (config) =>
+    // What was meant to be encrypted must not go out in the clear.
+    config.transport === 'grpc-js' && TLS_OPTIONS.some((name) => config[name] !== '')
+      ? 'grpc-tls-cert, grpc-tls-key and grpc-tls-client-ca need --transport lean: grpc-js serves without TLS'
       : undefined,
   (config) =>
     config['s3-retry-min'] > config['s3-retry-max'] ? 's3-retry-min must not be above s3-retry-max' : undefined,

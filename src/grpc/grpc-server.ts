@@ -30,7 +30,7 @@ export interface GrpcServerParts {
 export interface LeanServer {
   /** Resolves to the port. Rejects with the socket's error. */
   listen(host: string, port: number): Promise<number>
-  /** Serves a connection that was accepted elsewhere. */
+  /** Serves a connection that was accepted elsewhere, over TLS if that is what is served. */
   accept(socket: Duplex): void
   /** Takes no new calls; resolves to whether those under way ended within `deadlineMs`. */
   drain(deadlineMs: number): Promise<boolean>
@@ -94,7 +94,8 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
         server.once('error', reject)
         server.listen({ host, port }, () => resolve((server.address() as AddressInfo).port))
       }),
-    accept,
+    // A TLS server makes of a connection that another process accepted what it makes of its own.
+    accept: (socket) => (parts.tls === undefined ? accept(socket) : server.emit('connection', socket)),
     drain(deadlineMs) {
       isDraining = true
       server.close()

@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect as connectHttp2 } from 'node:http2'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -308,6 +309,22 @@ describe('TLS', () => {
     const unknown = clientOf(secure.port, credentials.createSsl(readFileSync(file('ca.pem'))))
     await expect(unary('emptyCall', {}, unknown)).rejects.toMatchObject({ code: status.UNAVAILABLE })
     unknown.close()
+    secure.close()
+  })
+
+  test('a connection that another process accepted is no less encrypted', async () => {
+    const tls = { cert: readFileSync(file('server.pem')), key: readFileSync(file('server.key')) }
+    const secure = await startInteropServer(0, { tls })
+    const other = createServer((socket) => secure.accept(socket))
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const { port } = other.address() as AddressInfo
+    const trusting = clientOf(port, credentials.createSsl(readFileSync(file('ca.pem'))))
+    expect(await unary('emptyCall', {}, trusting)).toEqual({})
+    trusting.close()
+    const plain = clientOf(port)
+    await expect(unary('emptyCall', {}, plain)).rejects.toMatchObject({ code: status.UNAVAILABLE })
+    plain.close()
+    other.close()
     secure.close()
   })
 })

@@ -67,6 +67,14 @@ test('relations between options are checked', () => {
   )
 })
 
+test.each(['grpc-tls-cert', 'grpc-tls-key', 'grpc-tls-client-ca'])(
+  '%s is refused where nothing would be encrypted',
+  (name) => {
+    expect(() => load({ flags: { transport: 'grpc-js', [name]: 'some.pem' } })).toThrow(/need --transport lean/)
+    expect(() => load({ flags: { transport: 'lean', [name]: 'some.pem' } })).not.toThrow()
+  },
+)
+
 test('a YAML file that cannot be read or is no mapping is named', () => {
   expect(() => load({ file: join(dir, 'absent.yaml') })).toThrow(/absent\.yaml: cannot be read/)
   expect(() => load({ yaml: '- a' })).toThrow(/expected option names with values/)

@@ -1,9 +1,11 @@
+import type { Duplex } from 'node:stream'
 import type { TlsOptions } from 'node:tls'
 
 export interface InteropServer {
   readonly port: number
   readonly ended: { readonly path: string; readonly code: number }[]
   readonly faults: string[]
+  accept(socket: Duplex): void
   drain(deadlineMs: number): Promise<boolean>
   close(): void
 }

@@ -54,6 +54,7 @@ export async function startInteropServer(port = 0, { tls, limits = {}, connectio
     port: await server.listen('127.0.0.1', port),
     ended,
     faults,
+    accept: (socket) => server.accept(socket),
     drain: (deadlineMs) => server.drain(deadlineMs),
     close: () => server.close(),
   }
