@@ -68,6 +68,7 @@ const VENDORS: Readonly<Record<string, readonly string[]>> = {
   '@duckdb/node-api': ['offline/duckdb'],
   'apache-arrow': ['offline/duckdb'],
   lmdb: ['online/lmdb'],
+  ioredis: ['online/redis/connect'],
   'cluster-key-slot': ['online/redis/connect'],
   'lru-cache': ['serving', 'api/http'],
   fastify: ['api/http'],

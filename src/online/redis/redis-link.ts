@@ -1,8 +1,8 @@
 /**
  * What the Redis adapter asks of its connections: commands sent to the node that holds a shard, and news of changed keys.
  *
- * `connect/` implements it for one server and for a Cluster. The store above it knows shards, keys and scripts;
- * the link knows nodes, slots, redirections, timeouts, and whether a node can be trusted.
+ * `connect/` implements it for one server and for a Cluster, over ioredis and, for reads, over connections of its own. The store
+ * above it knows shards, keys and scripts; the link knows nodes, slots, redirections, timeouts, and whether a node can be trusted.
  */
 
 /** The text in braces that decides a key's slot: `default:7` in `{default:7}airport_daily/...`. */

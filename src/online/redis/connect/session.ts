@@ -7,10 +7,11 @@
  */
 import type { RedisCommand, RedisReply } from '../redis-link.ts'
 import { RedisReplyError } from '../redis-link.ts'
-import { type Connection, type ConnectionOptions, openConnection, type ReplicaWait } from './connection.ts'
+import type { Connection, ConnectionOptions, ReplicaWait } from './connection.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { LinkFault } from './link-fault.ts'
 import { addressName, type RedisAddress } from './link-options.ts'
+import { openConnection, openReadConnection } from './open-connection.ts'
 import { Trust } from './trust.ts'
 
 export interface SessionOptions extends ConnectionOptions {
@@ -33,9 +34,9 @@ const ASKING: RedisCommand = { name: 'ASKING', args: [] }
 
 export async function openSession(address: RedisAddress, options: SessionOptions): Promise<Session> {
   const opened = await Promise.allSettled([
-    openConnection(address, options, 'reads'),
+    openReadConnection(address, options, { mayLag: false }),
     openConnection(address, options),
-    ...(options.replicaReads ? [openConnection(address, options, 'lagging-reads')] : []),
+    ...(options.replicaReads ? [openReadConnection(address, options, { mayLag: true })] : []),
   ])
   const connections = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
   const failed = opened.find((result) => result.status === 'rejected')

@@ -6,10 +6,11 @@
  * it was away is unknown, so `all` is reported at once, and again when tracking is on: what was read in between may have
  * changed unheard.
  */
-import { type Connection, type ConnectionOptions, openConnection } from './connection.ts'
+import type { Connection, ConnectionOptions, SubscribableConnection } from './connection.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { LinkFault } from './link-fault.ts'
 import type { RedisAddress } from './link-options.ts'
+import { openConnection } from './open-connection.ts'
 import { pauseFor } from './pauses.ts'
 
 export interface TrackerOptions extends ConnectionOptions {
@@ -79,7 +80,7 @@ export class Tracker {
     }
   }
 
-  async #track(connection: Connection): Promise<void> {
+  async #track(connection: SubscribableConnection): Promise<void> {
     const id = await connection.send({ name: 'CLIENT', args: ['ID'] })
     const options = ['REDIRECT', Number(id), 'BCAST', 'PREFIX', this.#options.trackedPrefix]
     await connection.send({ name: 'CLIENT', args: ['TRACKING', 'ON', ...options] })

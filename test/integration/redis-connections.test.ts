@@ -1,0 +1,143 @@
+/** What both kinds of connections to Redis keep: the one of ioredis for everything, and the one for reads. */
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/lib/clock.ts'
+import type { Connection, ConnectionOptions } from '../../src/online/redis/connect/connection.ts'
+import { openConnection, openReadConnection } from '../../src/online/redis/connect/open-connection.ts'
+import type { RedisReply } from '../../src/online/redis/redis-link.ts'
+import type { RedisProcess } from '../support/redis/redis-process.d.mts'
+import { startRedis } from '../support/redis/redis-process.mjs'
+import { until } from '../support/redis/until.mjs'
+import { at, get, set } from './redis-link-fixture.ts'
+
+type Open = (port: number, options?: Partial<ConnectionOptions>) => Promise<Connection>
+
+const KINDS: readonly (readonly [string, Open])[] = [
+  ['any command', (port, options) => openConnection({ host: '127.0.0.1', port }, optionsFor(port, options))],
+  [
+    'reads',
+    (port, options) => openReadConnection({ host: '127.0.0.1', port }, optionsFor(port, options), { mayLag: false }),
+  ],
+]
+
+let redis: RedisProcess
+const cleanups: (() => unknown)[] = []
+beforeAll(async () => {
+  redis = await startRedis({ password: 'right' })
+})
+afterAll(() => redis.dispose())
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0).reverse()) cleanup()
+})
+
+function optionsFor(port: number, options: Partial<ConnectionOptions> = {}): ConnectionOptions {
+  return { location: at([{ port }]), tlsCa: undefined, connectTimeoutMs: 5000, clock: systemClock, ...options }
+}
+
+function loggedIn(port: number, database = 0): Partial<ConnectionOptions> {
+  return { location: { ...at([{ port }]), password: 'right', database } }
+}
+
+describe.each(KINDS)('a connection for %s', (_kind, open) => {
+  test('logs in, and answers in the order in which it was asked', async () => {
+    const connection = await open(redis.port, loggedIn(redis.port, 3))
+    cleanups.push(() => connection.close())
+    const large = 'x'.repeat(300_000)
+    const [stored, nonsense, both, one] = await Promise.allSettled([
+      connection.send(set('a', large)),
+      connection.send({ name: 'NONSENSE', args: [] }),
+      connection.send({ name: 'MGET', args: ['a', 'none'] }),
+      connection.send({ name: 'GET', args: [], encoded: Buffer.from('*2\r\n$3\r\nGET\r\n$1\r\na\r\n') }),
+    ])
+    expect(stored).toEqual({ status: 'fulfilled', value: Buffer.from('OK') })
+    expect(nonsense).toMatchObject({ reason: { code: 'ERR', node: `127.0.0.1:${redis.port}` } })
+    const [found, none] = fulfilled(both) as readonly RedisReply[]
+    expect([String(found) === large, none]).toEqual([true, null])
+    expect(String(fulfilled(one)) === large).toBe(true)
+    expect(connection.stuckMs(systemClock.monotonicMs())).toBe(0)
+  })
+
+  test('is refused with what Redis says', async () => {
+    await expect(open(redis.port)).rejects.toMatchObject({ name: 'RedisReplyError', code: 'NOAUTH' })
+    const wrong = { ...at([redis]), password: 'wrong' }
+    await expect(open(redis.port, { location: wrong })).rejects.toMatchObject({ code: 'WRONGPASS' })
+    await expect(open(redis.port, loggedIn(redis.port, 99))).rejects.toThrow(/DB index/)
+  })
+
+  test('fails the commands that have no reply when it ends, and those that come later', async () => {
+    const connection = await open(redis.port, loggedIn(redis.port))
+    const waiting = connection.send({ name: 'BLPOP', args: ['none', 0] })
+    connection.close()
+    await expect(waiting).rejects.toMatchObject({ name: 'LinkFault', kind: 'closed' })
+    await expect(connection.send(get('a'))).rejects.toMatchObject({ kind: 'closed' })
+    const other = await open(redis.port, loggedIn(redis.port))
+    const lost = expect(other.send({ name: 'BLPOP', args: ['none', 0] })).rejects.toMatchObject({ kind: 'lost' })
+    await redis.command('CLIENT', 'KILL', 'TYPE', 'normal')
+    await lost
+    expect(await other.ended).toMatchObject({ kind: 'lost' })
+  })
+
+  test('has been stuck since the last bytes of a reply, not since it was asked', async () => {
+    const pieces: Socket[] = []
+    const port = await hostile((socket, request) => {
+      if (!request.includes('GET')) return void socket.write('+PONG\r\n')
+      pieces.push(socket)
+      socket.write('$6\r\nabc')
+    })
+    const connection = await open(port)
+    cleanups.push(() => connection.close())
+    const reply = connection.send(get('a'))
+    await until('it is stuck', 10_000, () => pieces.length > 0 && connection.stuckMs(systemClock.monotonicMs()) > 100)
+    const before = connection.stuckMs(systemClock.monotonicMs())
+    pieces[0]!.write('d')
+    await until('it goes on', 10_000, () => connection.stuckMs(systemClock.monotonicMs()) < before)
+    pieces[0]!.write('ef\r\n')
+    expect(String(await reply)).toBe('abcdef')
+  })
+
+  test('ends when the other side hangs, closes, or is no Redis', async () => {
+    const hanging = await hostile(() => undefined)
+    await expect(open(hanging, { connectTimeoutMs: 200 })).rejects.toThrow(
+      `127.0.0.1:${hanging} did not answer within 200 ms (redis-connect-timeout)`,
+    )
+    const rude = await hostile((socket) => socket.destroy())
+    await expect(open(rude)).rejects.toMatchObject({ name: 'LinkFault', kind: 'lost' })
+    const nonsense = await hostile((socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    await expect(open(nonsense)).rejects.toMatchObject({ name: 'LinkFault', kind: 'lost' })
+  })
+})
+
+test('a reply that nobody asked for ends a connection for reads: the next would be taken for another command', async () => {
+  const [, open] = KINDS[1]!
+  const port = await hostile((socket) => socket.write('+PONG\r\n+PONG\r\n'))
+  const connection = await open(port)
+  expect((await connection.ended).message).toContain('it replies though nothing was asked')
+  await expect(connection.send(get('a'))).rejects.toMatchObject({ kind: 'lost' })
+})
+
+test('a connection for reads does not take what waits for replicas', async () => {
+  const [, open] = KINDS[1]!
+  const connection = await open(redis.port, loggedIn(redis.port))
+  cleanups.push(() => connection.close())
+  expect(() => connection.send(set('a', 1), { count: 1, timeoutMs: 1 })).toThrow(/not sent by a connection for reads/)
+})
+
+function fulfilled(reply: PromiseSettledResult<RedisReply>): RedisReply {
+  return (reply as PromiseFulfilledResult<RedisReply>).value
+}
+
+/** The port of a server that does what it likes with each piece of a request. */
+async function hostile(onData: (socket: Socket, request: string) => void): Promise<number> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('data', (data) => onData(socket, String(data)))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  cleanups.push(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return (server.address() as AddressInfo).port
+}
