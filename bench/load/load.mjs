@@ -32,6 +32,7 @@ const PROCESS = fileURLToPath(new URL('load-process.mjs', import.meta.url))
  *     connections   1; calls take them in turn
  *     deadlineMs    30,000, sent with every call and minded by the client
  *     answerBytesMin  a shorter answer is a failure
+ *     tls           { ca }, PEM: TLS, with the client 'node-http2' only
  *     client        'lean' (default) | 'grpc-js' | 'node-http2' | 'http1': POSTs of JSON to `path`, `connections` at a time
  *
  * and resolves to

@@ -10,9 +10,13 @@ const PREFIX_BYTES = 5
 const WINDOW_BYTES = 2 ** 31 - 1
 const CANCEL = 8
 
-export async function openNodeHttp2Client({ target, connections, deadlineMs, onDone }) {
+/** `tls.ca`: the certificate to trust, PEM; without `tls` sockets are plain. */
+export async function openNodeHttp2Client({ target, connections, deadlineMs, onDone, tls }) {
   const sessions = Array.from({ length: connections }, () =>
-    connect(`http://${target}`, { settings: { initialWindowSize: WINDOW_BYTES, enablePush: false } }),
+    connect(`${tls === undefined ? 'http' : 'https'}://${target}`, {
+      ...tls,
+      settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
+    }),
   )
   try {
     await Promise.all(sessions.map((session) => once(session, 'remoteSettings')))

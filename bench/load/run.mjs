@@ -30,9 +30,9 @@ export async function runLoad(settings, prepared) {
   const run = new Run(settings)
   const open = CLIENTS[settings.client ?? 'lean']
   if (open === undefined) throw new Error(`no client ${settings.client}; there are ${Object.keys(CLIENTS).join(', ')}`)
-  const { target, connections = 1, deadlineMs = 30_000 } = settings
+  const { target, connections = 1, deadlineMs = 30_000, tls } = settings
   const onDone = (call, failure, bytes) => run.done(call, failure, bytes)
-  const client = await open({ target, connections, deadlineMs, onDone })
+  const client = await open({ target, connections, deadlineMs, onDone, tls })
   try {
     return await run.start(client, preparedKinds(settings, prepared, client), deadlineMs)
   } finally {
