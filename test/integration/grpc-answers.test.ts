@@ -62,14 +62,15 @@ test('answers of all sizes arrive whole, many at a time, from few buffers', asyn
   expect(used.size).toBeLessThan(3 * lengths.length)
 })
 
-test('one caller after the other gets answers from one buffer', async () => {
+test('one caller after the other gets answers from the same buffers', async () => {
   const used = new Set<ArrayBufferLike>()
   await start({ getFeatures: echo(used) })
   for (let turn = 0; turn < 20; turn++) {
     const answer = await unary(edge.client, GET, request(turn, 50_000))
     expect(answer.equals(bytesOf(turn, 50_000))).toBe(true)
   }
-  expect(used.size).toBe(1)
+  // One for the answer, and one of its size for what is sent around it.
+  expect(used.size).toBeLessThanOrEqual(2)
 })
 
 test('answers of a stream arrive whole and in order, though its reader is slow', async () => {
