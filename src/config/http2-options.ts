@@ -47,6 +47,15 @@ export const HTTP2_OPTIONS = {
     max: 1_000_000,
     description: 'Most connections at once; more are closed as they come.',
   },
+  'grpc-incoming-bytes-max': {
+    group: 'Transport',
+    kind: 'bytes',
+    default: 64 * MiB,
+    min: MiB,
+    max: 4 * GiB,
+    description:
+      'Most bytes of the requests of a connection that are still coming; at least one of grpc-message-bytes-max.',
+  },
   'grpc-idle-timeout': {
     group: 'Transport',
     kind: 'duration',

@@ -231,6 +231,7 @@ export function grpcLimits(config: Config) {
 function leanLimits(config: Config) {
   return {
     connectionsMax: config['grpc-connections-max'],
+    incomingBytesMax: config['grpc-incoming-bytes-max'],
     tls: {
       certFile: config['grpc-tls-cert'],
       keyFile: config['grpc-tls-key'],

@@ -9,7 +9,7 @@ import type { Method } from './method.ts'
 import { type CallHost, ServerCall } from './server-call.ts'
 import { type CallStatus, httpStatus, STATUS, trailersOnly } from './status.ts'
 
-export type CallSurroundings = Omit<CallHost, 'connection' | 'flushSoon'>
+export type CallSurroundings = Omit<CallHost, 'connection' | 'flushSoon' | 'incomingBytes'>
 
 export interface GrpcConnectionOptions {
   readonly methods: ReadonlyMap<string, Method>
@@ -21,7 +21,9 @@ export interface GrpcConnectionOptions {
 
 export function createGrpcConnection(options: GrpcConnectionOptions): Http2Connection {
   const { methods, calls } = options
-  const host = { ...calls, flushSoon: options.flushSoon } as { -readonly [Key in keyof CallHost]: CallHost[Key] }
+  const host = { ...calls, incomingBytes: 0, flushSoon: options.flushSoon } as {
+    -readonly [Key in keyof CallHost]: CallHost[Key]
+  }
   const events: ConnectionEvents = {
     opened: (stream, headers, isEnded) => open(host, methods, stream, headers, isEnded),
     data: (stream, bytes, from, to) => callOf(stream).data(bytes, from, to),

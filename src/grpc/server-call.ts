@@ -29,6 +29,9 @@ export interface CallHost {
   readonly connection: Http2Connection
   /** The largest message of a request, bytes, after decompression. */
   readonly messageBytesMax: number
+  /** Of all calls of the connection: what has come of requests that no method has yet, bytes. */
+  readonly incomingBytesMax: number
+  incomingBytes: number
   /** Monotonic, milliseconds. */
   nowMs(): number
   after(delayMs: number, callback: () => void): { cancel(): void }
@@ -75,6 +78,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
   /** Messages that came while paused; their bytes are not given back before they are handed on. */
   #held: Buffer[] = []
   #heldBytes = 0
+  #incomingBytes = 0
   #isPaused = true
   #isRequestEnded = false
   #isEndTold = false
@@ -141,6 +145,14 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
 
   data(bytes: Buffer, from: number, to: number): void {
     if (this.#isStatusSent) {
+      this.#host.connection.take(this.#stream, to - from)
+      return
+    }
+    this.#incomingBytes += to - from
+    this.#host.incomingBytes += to - from
+    if (this.#host.incomingBytes > this.#host.incomingBytesMax) {
+      const details = `requests of more than ${this.#host.incomingBytesMax} bytes are under way on this connection (grpc-incoming-bytes-max)`
+      this.#fail({ code: STATUS.resourceExhausted, details })
       this.#host.connection.take(this.#stream, to - from)
       return
     }
@@ -234,8 +246,15 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
     else this.#handOn(message)
   }
 
+  /** What has come is the method's now, or nobody's. */
+  #releaseIncoming(): void {
+    this.#host.incomingBytes -= this.#incomingBytes
+    this.#incomingBytes = 0
+  }
+
   /** What a method does with a message must not get at the connection. */
   #handOn(message: Buffer): void {
+    if (this.#held.length === 0) this.#releaseIncoming()
     try {
       this.onMessage(message)
     } catch (error) {
@@ -278,6 +297,7 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
       return
     }
     this.#isStarted = true
+    this.#releaseIncoming()
     const method = this.#method
     try {
       if (method.kind === 'unary') {
@@ -434,6 +454,9 @@ export class ServerCall implements CallContext, MessageSink, MessageStream {
   }
 
   #ended(code: number): void {
+    this.#releaseIncoming()
+    this.#request = undefined
+    this.#held.length = 0
     this.#host.onEnded(this.path, code, this.#host.nowMs() - this.#beganMs)
   }
 }

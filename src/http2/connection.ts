@@ -209,7 +209,8 @@ export class Http2Connection {
   #pingAnswered(payload: Buffer): void {
     this.#liveness.pingAnswered()
     const isOfDrain = this.#drainBeganMs !== undefined && DRAIN_PING.equals(payload)
-    if (!isOfDrain || this.#table.lastServed !== UINT31_MAX) return
+    if (!isOfDrain || this.#table.isClosing) return
+    this.#table.isClosing = true
     this.#table.lastServed = this.#table.last
     writeGoaway(this.output, this.#table.last, ERROR.noError, 'the server takes no new calls on this connection')
   }
@@ -224,7 +225,7 @@ export class Http2Connection {
   }
 
   #endIfDrained(): void {
-    const isDrained = this.#table.lastServed !== UINT31_MAX && this.streams.size === 0
+    const isDrained = this.#table.isClosing && this.streams.size === 0
     if (isDrained && !this.isOver) this.#end(undefined, ERROR.noError, undefined)
   }
 

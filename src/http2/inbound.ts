@@ -134,8 +134,10 @@ export class Inbound {
     const stream = this.#table.get(id, 'DATA')
     // Section 6.9: padding counts too.
     this.#receivedConnectionBytes(to - from)
-    if (to === from && (flags & FLAG.endStream) === 0) this.#guard.emptyFrame(this.nowMs)
-    if (stream === undefined) return
+    if (stream === undefined) {
+      if (to === from) this.#guard.emptyFrame(this.nowMs)
+      return
+    }
     if (stream.isRemoteEnded || to - from > stream.receiveWindow) {
       this.#resetByFault(stream, stream.isRemoteEnded ? ERROR.streamClosed : ERROR.flowControlError)
       return
@@ -144,6 +146,7 @@ export class Inbound {
     const content = unpadded(flags, bytes, from, to)
     const contentBytes = content.to - content.from
     const isEnd = (flags & FLAG.endStream) !== 0
+    if (contentBytes === 0 && !isEnd) this.#guard.emptyFrame(this.nowMs)
     if (stream.promisedBytes !== undefined) {
       stream.promisedBytes -= contentBytes
       const isWrong = stream.promisedBytes < 0 || (isEnd && stream.promisedBytes !== 0)
@@ -290,8 +293,8 @@ export class Inbound {
   #onPing(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
     expectNoStream('PING', id, '6.7')
     expectBytes('PING', to - from, 8, '6.7')
+    this.#guard.emptyFrame(this.nowMs)
     if ((flags & FLAG.ack) === 0) {
-      this.#guard.emptyFrame(this.nowMs)
       writePing(this.#output, FLAG.ack, bytes, from)
       return
     }

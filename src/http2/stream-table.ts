@@ -26,6 +26,8 @@ export class StreamTable {
   last = 0
   /** Streams above it came after our GOAWAY and are ignored. */
   lastServed = UINT31_MAX
+  /** Our last GOAWAY has been sent: what is open is all there will be. */
+  isClosing = false
   readonly #streamsMax: number
   readonly #streamWindowBytes: number
   readonly #output: Output

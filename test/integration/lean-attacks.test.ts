@@ -511,6 +511,29 @@ test('more connections than are allowed are closed as they come, and those there
   })
 })
 
+test('messages that do not end cost no more than all of them may, and who goes beyond is told so', async () => {
+  await whileServed(async () => {
+    const peer = await greeted()
+    const messageBytes = 4 * MIB
+    const streams = Array.from({ length: 40 }, (_, index) => 2 * index + 1)
+    for (const stream of streams) {
+      peer.say(frame(FRAME.headers, FLAG.endHeaders, stream, callBlock(STREAM_CALL)))
+      peer.say(frame(FRAME.data, 0, stream, Buffer.concat([Buffer.from([0]), uint32(messageBytes)])))
+    }
+    const piece = Buffer.alloc(16_384)
+    const refused = () =>
+      peer.heard.filter(({ type, flags }) => type === FRAME.headers && (flags & FLAG.endStream) !== 0)
+    // 40 x 3 MiB, of which the connection may hold 64.
+    for (let sent = 0; sent < 3 * MIB; sent += piece.length) {
+      for (const stream of streams) peer.say(frame(FRAME.data, 0, stream, piece))
+      await new Promise(setImmediate)
+    }
+    await expect.poll(() => refused().length).toBeGreaterThan(10)
+    expect(refused().length).toBeLessThan(streams.length)
+    expect(peer.isClosed).toBe(false)
+  })
+})
+
 async function isServed(): Promise<boolean> {
   const client = clientOf(server.port)
   try {

@@ -498,3 +498,25 @@ test('what waits for room begins when the peer has read enough, and one after th
   }
   expect(begun).toEqual([1, 2])
 })
+
+test('answers to pings that nobody sent, and DATA of nothing but padding, are a flood too', () => {
+  const pings = bench()
+  for (let turn = 0; turn < 200; turn++) pings.receive(frame(FRAME.ping, FLAG.ack, 0, Buffer.alloc(8)))
+  expect(goaway(pings.frames())?.words).toContain('http2-empty-frames-per-second')
+  const padding = bench()
+  padding.receive(request(1, false))
+  for (let turn = 0; turn < 200; turn++) padding.receive(frame(FRAME.data, 8, 1, Buffer.from([3, 0, 0, 0])))
+  expect(goaway(padding.frames())?.words).toContain('http2-empty-frames-per-second')
+})
+
+test('a drain ends though the last stream there can be has been opened', () => {
+  const { connection, streams, receive, frames } = bench()
+  receive(request(0x7fffffff))
+  frames()
+  connection.drain(0)
+  const [, ping] = frames()
+  connection.receive(frame(FRAME.ping, FLAG.ack, 0, ping!.payload), 0)
+  connection.sender.reply(streams[0]!, HEAD, Buffer.alloc(5), Buffer.alloc(1), TRAILERS)
+  connection.tick(1)
+  expect(connection.isOver).toBe(true)
+})

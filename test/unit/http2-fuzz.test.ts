@@ -77,6 +77,7 @@ function openConnection(): Http2Connection {
       messageBytesMax: 1 << 20,
       nowMs: () => 0,
       after: () => ({ cancel: () => undefined }),
+      incomingBytesMax: 64 * 2 ** 20,
       answerMarginMs: () => 0,
       statusOf: (error) => ({ code: 13, details: String(error) }),
       abortReason: (kind) => new Error(kind),

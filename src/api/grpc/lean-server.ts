@@ -35,6 +35,7 @@ export function createLeanGrpcServer(options: GrpcServerOptions): GrpcServer {
     onFault: options.onConnectionFault,
     calls: {
       messageBytesMax: limits.messageBytesMax,
+      incomingBytesMax: Math.max(lean.incomingBytesMax, limits.messageBytesMax),
       nowMs: () => clock.monotonicMs(),
       after: (delayMs, callback) => clock.after(delayMs, callback),
       answerMarginMs,

@@ -31,6 +31,8 @@ export interface LeanLimits {
   readonly connection: ConnectionLimits
   /** Connections at once (option `grpc-connections-max`). */
   readonly connectionsMax: number
+  /** Bytes of a connection's requests that are still coming (option `grpc-incoming-bytes-max`). */
+  readonly incomingBytesMax: number
   /** Files of certificates and keys, PEM; empty texts where there are none. */
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string }
 }

@@ -43,6 +43,7 @@ export async function startInteropServer(port = 0, { tls, limits = {}, connectio
         const timer = setTimeout(callback, delayMs).unref()
         return { cancel: () => clearTimeout(timer) }
       },
+      incomingBytesMax: 64 * 2 ** 20,
       answerMarginMs: () => 0,
       statusOf: (error) => ({ code: error.code ?? 13, details: error.message }),
       abortReason: (kind) => Object.assign(new Error(kind), { code: kind === 'deadline' ? 4 : 1 }),
