@@ -19,7 +19,7 @@ export function textWidth(text, size) {
   return ems * size
 }
 
-const thousands = format('~s')
+const thousands = format('.3~s')
 const short = format('~r')
 
 /** 0.05, 3, 250, 20k, 1.5M. */

@@ -10,6 +10,8 @@ import { markNumber } from './chart-text.mjs'
 
 const MARKED = [50, 90, 99, 99.9, 99.99, 99.999]
 const STEPS_PER_TENTH = 24
+/** The quickest of all calls says nothing, and may be so quick that a logarithmic axis has no room for the others. */
+const PERCENT_MIN = 1
 const UNITS = [
   { name: 'µs', nanos: 1e3 },
   { name: 'ms', nanos: 1e6 },
@@ -26,7 +28,9 @@ export function drawPercentiles(plot, size) {
     return {
       name,
       baseline,
-      line: steps(end).map((x) => [x, at(percentAt(x))]),
+      line: steps(end)
+        .filter((x) => percentAt(x) >= PERCENT_MIN)
+        .map((x) => [x, at(percentAt(x))]),
       marks: MARKED.filter((percent) => place(percent) <= end + 1e-9).map((percent) => ({
         x: place(percent),
         y: at(percent),
