@@ -41,3 +41,27 @@ export async function hitRounds(hits, label, requests, settings) {
   const rounds = await hits.fromL1(label, () => takeTurns(contenders(true), settings.rounds))
   return { rounds, histograms, comparison: compare(rounds, 'twinstore', 'static') }
 }
+
+/** The report of several kinds of request, `cases`: { figures, label, requests }. `titleOf(label)` is that of the plot. */
+export async function hitReport(hits, cases, settings, titleOf) {
+  const report = {
+    settings,
+    figures: {},
+    head: ['request', 'server', ...HIT_HEAD],
+    rows: [],
+    histograms: {},
+    plots: [],
+  }
+  for (const { figures, label, requests } of cases) {
+    const { comparison, histograms } = await hitRounds(hits, label, requests, settings)
+    report.rows.push(...comparison.rows(label, HIT_FIGURES))
+    Object.assign(report.figures, comparison.figures(figures))
+    const series = Object.entries(histograms).map(([name, histogram]) => ({
+      name,
+      baseline: name === 'static',
+      histogram,
+    }))
+    report.plots.push({ title: titleOf(label), kind: 'percentiles', series })
+  }
+  return report
+}

@@ -6,7 +6,7 @@
  */
 import { userName } from '../lib/feature-data.mjs'
 import { compared } from '../lib/figure-names.mjs'
-import { HIT_FIGURES, HIT_HEAD, hitRounds } from '../lib/hit-rounds.mjs'
+import { HIT_FIGURES, hitReport } from '../lib/hit-rounds.mjs'
 import { openHttpHits } from '../lib/http-hits.mjs'
 import { withResources } from '../lib/resources.mjs'
 
@@ -25,26 +25,7 @@ export async function measure({ quick }) {
   const settings = quick ? SETTINGS.quick : SETTINGS.full
   return await withResources(async (defer) => {
     const hits = await openHttpHits(defer)
-    const report = {
-      settings,
-      figures: {},
-      head: ['request', 'server', ...HIT_HEAD],
-      rows: [],
-      histograms: {},
-      plots: [],
-    }
-    for (const { figures, label, requests } of CASES) {
-      const { comparison, histograms } = await hitRounds(hits, label, requests, settings)
-      report.rows.push(...comparison.rows(label, HIT_FIGURES))
-      Object.assign(report.figures, comparison.figures(figures))
-      const series = Object.entries(histograms).map(([name, histogram]) => ({
-        name,
-        baseline: name === 'static',
-        histogram,
-      }))
-      report.plots.push({ title: `${label} over HTTP, from L1: what one caller waits`, kind: 'percentiles', series })
-    }
-    return report
+    return await hitReport(hits, CASES, settings, (label) => `${label} over HTTP, from L1: what one caller waits`)
   })
 }
 

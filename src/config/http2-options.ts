@@ -1,13 +1,6 @@
 /** The options of the lean transport, a part of the one table: what a connection may use, and what a hostile peer may do before it is told off. */
 import type { OptionSpec } from './option-value.ts'
-
-const KiB = 2 ** 10
-const MiB = 2 ** 20
-const GiB = 2 ** 30
-const SECOND = 1000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
+import { DAY, GiB, HOUR, KiB, MINUTE, MiB, SECOND } from './units.ts'
 
 export const HTTP2_OPTIONS = {
   transport: {

@@ -4,14 +4,7 @@
  */
 import { HTTP2_OPTIONS } from './http2-options.ts'
 import type { OptionSpec } from './option-value.ts'
-
-const KiB = 2 ** 10
-const MiB = 2 ** 20
-const GiB = 2 ** 30
-const SECOND = 1000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
+import { DAY, GiB, HOUR, KiB, MINUTE, MiB, SECOND } from './units.ts'
 
 export const OPTIONS = {
   definitions: {

@@ -5,6 +5,7 @@
  * quarter of what the adapter cost.
  */
 import type { RedisArgument } from './redis-link.ts'
+import { digitsOf, writeLineEnd, writeNumber } from './resp-bytes.ts'
 
 const DOLLAR = 0x24
 
@@ -37,26 +38,4 @@ function writeArgument(bytes: Buffer, at: number, argument: RedisArgument): numb
 /** Bytes of a bulk string of so many bytes. */
 function bulkBytes(length: number): number {
   return 1 + digitsOf(length) + 2 + length + 2
-}
-
-function writeNumber(bytes: Buffer, at: number, value: number): number {
-  const end = at + digitsOf(value)
-  let rest = value
-  for (let to = end - 1; to >= at; to--) {
-    bytes[to] = 0x30 + (rest % 10)
-    rest = Math.floor(rest / 10)
-  }
-  return end
-}
-
-function writeLineEnd(bytes: Buffer, at: number): number {
-  bytes[at] = 0x0d
-  bytes[at + 1] = 0x0a
-  return at + 2
-}
-
-function digitsOf(value: number): number {
-  let digits = 1
-  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++
-  return digits
 }

@@ -5,6 +5,7 @@
 import { type RowKey, type Shard, shardOfRow } from '../../domain/entity-key.ts'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { HashTag } from './redis-link.ts'
+import { digitsOf, writeLineEnd, writeNumber } from './resp-bytes.ts'
 
 const PROJECT = /^[A-Za-z0-9_.-]{1,64}$/
 
@@ -96,28 +97,6 @@ export function encodeMget({ valuePrefix }: ShardKeys, keys: readonly RowKey[]):
 function writeLatin1(bytes: Buffer, at: number, text: string): number {
   for (let index = 0; index < text.length; index++) bytes[at + index] = text.charCodeAt(index)
   return at + text.length
-}
-
-function writeNumber(bytes: Buffer, at: number, value: number): number {
-  const end = at + digitsOf(value)
-  let rest = value
-  for (let to = end - 1; to >= at; to--) {
-    bytes[to] = 0x30 + (rest % 10)
-    rest = Math.floor(rest / 10)
-  }
-  return end
-}
-
-function writeLineEnd(bytes: Buffer, at: number): number {
-  bytes[at] = 0x0d
-  bytes[at + 1] = 0x0a
-  return at + 2
-}
-
-function digitsOf(value: number): number {
-  let digits = 1
-  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++
-  return digits
 }
 
 export function rowKeyOf(valueKey: Buffer): RowKey {
