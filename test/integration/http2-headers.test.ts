@@ -16,6 +16,7 @@ import { FLAG, FRAME, PREFACE, SETTING } from '../../src/http2/protocol.ts'
 import { serveSocket } from '../../src/http2/socket-shell.ts'
 import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
 import { frame, settingsFrame } from '../support/hostile-peer.ts'
+import { HTTP2_LIMITS } from '../support/http2-limits.ts'
 
 const LISTS = 100_000
 const CONNECTIONS = 20
@@ -26,6 +27,19 @@ const AT_ONCE = 100
 const SEED = Number(process.env['TWINSTORE_HEADERS_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const TABLE_SIZES = [0, 64, 256, 4096, 65_536]
 
+/** So that nothing but the lists decides what becomes of a connection. */
+const LIMITS = {
+  ...HTTP2_LIMITS,
+  resetsBurst: 1000,
+  emptyFramesBurst: 10_000,
+  emptyFramesPerSecond: 10_000,
+  blockBytesMax: 65_536,
+  streamsMax: 1000,
+  headerListBytesMax: 65_536,
+  queuedBytesMax: 1 << 24,
+  times: { ...HTTP2_LIMITS.times, handshakeMs: 10_000, frameMs: 10_000, stallMs: 60_000, keepaliveMs: 60_000 },
+}
+
 let port: number
 /** The list of each request, by the number it carries. */
 const received = new Map<number, readonly string[]>()
@@ -33,30 +47,7 @@ const answers = new Map<number, readonly (readonly string[])[]>()
 
 const server = createServer((socket) => {
   const connection: Http2Connection = new Http2Connection(
-    {
-      resetsBurst: 1000,
-      resetsPerSecond: 1000,
-      emptyFramesBurst: 10_000,
-      emptyFramesPerSecond: 10_000,
-      blockBytesMax: 65_536,
-      continuationsMax: 8,
-      streamsMax: 1000,
-      headerListBytesMax: 65_536,
-      streamWindowBytes: 65_535,
-      connectionWindowBytes: 1 << 20,
-      outputBytesMax: 1 << 18,
-      queuedBytesMax: 1 << 24,
-      times: {
-        handshakeMs: 10_000,
-        frameMs: 10_000,
-        stallMs: 60_000,
-        keepaliveMs: 60_000,
-        keepaliveTimeoutMs: 60_000,
-        idleMs: 600_000,
-        ageMs: 600_000,
-        graceMs: 3000,
-      },
-    },
+    LIMITS,
     {
       opened(stream, { fields }) {
         const number = Number(fields[fields.indexOf('number') + 1])

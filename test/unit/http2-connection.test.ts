@@ -7,31 +7,8 @@ import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE, SETTING } from '../../src/http2/protocol.ts'
 import type { Http2Stream } from '../../src/http2/stream.ts'
 import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
+import { HTTP2_LIMITS } from '../support/http2-limits.ts'
 
-const LIMITS: ConnectionLimits = {
-  resetsBurst: 100,
-  resetsPerSecond: 10,
-  emptyFramesBurst: 100,
-  emptyFramesPerSecond: 10,
-  blockBytesMax: 16_384,
-  continuationsMax: 8,
-  streamsMax: 50,
-  headerListBytesMax: 8192,
-  streamWindowBytes: 65_535,
-  connectionWindowBytes: 1 << 20,
-  outputBytesMax: 64 * 1024,
-  queuedBytesMax: 1 << 22,
-  times: {
-    handshakeMs: 1000,
-    frameMs: 1000,
-    stallMs: 5000,
-    keepaliveMs: 10_000,
-    keepaliveTimeoutMs: 2000,
-    idleMs: 60_000,
-    ageMs: 600_000,
-    graceMs: 3000,
-  },
-}
 const REQUEST = encodeHeaders([
   ':method',
   'POST',
@@ -88,7 +65,7 @@ function bench(limits: Partial<ConnectionLimits> = {}, start: Buffer = HELLO): B
   const events: string[] = []
   const streams: Http2Stream[] = []
   const connection = new Http2Connection(
-    { ...LIMITS, ...limits },
+    { ...HTTP2_LIMITS, ...limits },
     {
       opened(stream, headers, isEnded) {
         streams.push(stream)

@@ -10,6 +10,7 @@ import type { Http2Connection } from '../../src/http2/connection.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE } from '../../src/http2/protocol.ts'
 import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
+import { HTTP2_LIMITS } from '../support/http2-limits.ts'
 
 const FRAMES = 1_000_000
 const FRAMES_A_CONNECTION = 60
@@ -48,29 +49,13 @@ const GREETING = Buffer.concat([PREFACE, Buffer.from('000000040000000000', 'hex'
 function openConnection(): Http2Connection {
   return createGrpcConnection({
     methods: METHODS,
+    // More resets and empty frames than elsewhere: a connection of garbage is to go on for a while.
     limits: {
-      resetsBurst: 1000,
-      resetsPerSecond: 100,
-      emptyFramesBurst: 1000,
-      emptyFramesPerSecond: 100,
-      blockBytesMax: 16_384,
-      continuationsMax: 8,
+      ...HTTP2_LIMITS,
       streamsMax: 100,
-      headerListBytesMax: 8192,
-      streamWindowBytes: 65_535,
-      connectionWindowBytes: 1 << 20,
-      outputBytesMax: 64 * 1024,
+      resetsBurst: 1000,
+      emptyFramesBurst: 1000,
       queuedBytesMax: 1 << 20,
-      times: {
-        handshakeMs: 1000,
-        frameMs: 1000,
-        stallMs: 5000,
-        keepaliveMs: 10_000,
-        keepaliveTimeoutMs: 2000,
-        idleMs: 60_000,
-        ageMs: 600_000,
-        graceMs: 3000,
-      },
     },
     pool: POOL,
     calls: {

@@ -1,31 +1,11 @@
 /** The interoperability test service on a port of its own, as it is built from `dist/`. */
+import { loadConfig } from '../../../dist/config/load-config.js'
+import { grpcLimits } from '../../../dist/config/slices.js'
 import { createLeanServer } from '../../../dist/grpc/grpc-server.js'
 import { interopMethods } from './interop-service.mjs'
 
-const LIMITS = {
-  resetsBurst: 5000,
-  resetsPerSecond: 1000,
-  emptyFramesBurst: 5000,
-  emptyFramesPerSecond: 1000,
-  blockBytesMax: 65_536,
-  continuationsMax: 16,
-  streamsMax: 1000,
-  headerListBytesMax: 16_384,
-  streamWindowBytes: 262_144,
-  connectionWindowBytes: 4_194_304,
-  outputBytesMax: 262_144,
-  queuedBytesMax: 64 * 2 ** 20,
-  times: {
-    handshakeMs: 10_000,
-    frameMs: 10_000,
-    stallMs: 60_000,
-    keepaliveMs: 60_000,
-    keepaliveTimeoutMs: 20_000,
-    idleMs: Number.POSITIVE_INFINITY,
-    ageMs: Number.POSITIVE_INFINITY,
-    graceMs: 10_000,
-  },
-}
+/** Those of a server that is given no options. */
+const LIMITS = grpcLimits(loadConfig({ flags: {}, environment: {} })).lean.connection
 
 export async function startInteropServer(port = 0, { tls, limits = {}, connectionsMax = 20_000 } = {}) {
   const ended = []

@@ -1,0 +1,27 @@
+/** The limits of a connection in tests of the HTTP/2 core: small, so that what goes beyond one is small too. */
+import type { ConnectionLimits } from '../../src/http2/connection-limits.ts'
+
+export const HTTP2_LIMITS: ConnectionLimits = {
+  resetsBurst: 100,
+  resetsPerSecond: 10,
+  emptyFramesBurst: 100,
+  emptyFramesPerSecond: 10,
+  blockBytesMax: 16_384,
+  continuationsMax: 8,
+  streamsMax: 50,
+  headerListBytesMax: 8192,
+  streamWindowBytes: 65_535,
+  connectionWindowBytes: 1 << 20,
+  outputBytesMax: 64 * 1024,
+  queuedBytesMax: 1 << 22,
+  times: {
+    handshakeMs: 1000,
+    frameMs: 1000,
+    stallMs: 5000,
+    keepaliveMs: 10_000,
+    keepaliveTimeoutMs: 2000,
+    idleMs: 60_000,
+    ageMs: 600_000,
+    graceMs: 3000,
+  },
+}
