@@ -1,7 +1,7 @@
 /** The gRPC edge over the parts of a server. */
 import { createGrpcServer, type GrpcServer } from '../api/grpc/server.ts'
 import type { Config } from '../config/option-table.ts'
-import { grpcLimits } from '../config/slices.ts'
+import { grpcLimits } from '../config/slices/grpc.ts'
 import { systemClock as clock } from '../lib/clock.ts'
 import type { Handlers } from './handlers.ts'
 import type { ServerParts } from './parts.ts'

@@ -4,7 +4,7 @@ import { type AdminHandlers, createAdminHandlers } from '../api/admin-handlers.t
 import { createOfflineHandlers, type OfflineHandlers } from '../api/offline-handlers.ts'
 import type { Config } from '../config/option-table.ts'
 import { packageVersion } from '../config/package-version.ts'
-import { adminApiSlice, offlineApiSlice } from '../config/slices.ts'
+import { adminApiSlice, offlineApiSlice } from '../config/slices/edges.ts'
 import type { StoreFolders } from '../config/store-location.ts'
 import { resolveFile } from '../definitions/resolve-source.ts'
 import { loadSnapshot } from '../definitions/stored/snapshots.ts'

@@ -1,7 +1,7 @@
 /** The HTTP edge over the parts of a server. */
 import { createHttpServer, type HttpServer } from '../api/http/server.ts'
 import type { Config } from '../config/option-table.ts'
-import { httpSlice } from '../config/slices.ts'
+import { httpSlice } from '../config/slices/edges.ts'
 import { systemClock as clock } from '../lib/clock.ts'
 import type { Handlers } from './handlers.ts'
 import type { ServerParts } from './parts.ts'

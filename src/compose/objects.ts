@@ -1,7 +1,7 @@
 /** Where the offline store's files are: a folder, or S3. */
 import type { Config } from '../config/option-table.ts'
 import { s3Location } from '../config/s3-location.ts'
-import { s3Slice } from '../config/slices.ts'
+import { s3Slice } from '../config/slices/offline.ts'
 import { type StoreFolders, storeFolders } from '../config/store-location.ts'
 import { systemClock as clock } from '../lib/clock.ts'
 import { createLog, type Log } from '../observe/log.ts'

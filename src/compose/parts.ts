@@ -1,14 +1,9 @@
 /** The parts between the stores and the edges. */
 import { randomUUID } from 'node:crypto'
 import type { Config } from '../config/option-table.ts'
-import {
-  archiverLimits,
-  lookUpSlice,
-  parityLimits,
-  paritySettings,
-  servingSlice,
-  statisticsSlice,
-} from '../config/slices.ts'
+import { parityLimits, paritySettings, statisticsSlice } from '../config/slices/background.ts'
+import { lookUpSlice, servingSlice } from '../config/slices/reading.ts'
+import { archiverLimits } from '../config/slices/writing.ts'
 import { findEarlierView } from '../definitions/stored/earlier-views.ts'
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import { splitRowKey } from '../domain/entity-key.ts'

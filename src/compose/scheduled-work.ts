@@ -1,6 +1,7 @@
 /** What a server does by itself, again and again. */
 import type { Config } from '../config/option-table.ts'
-import { scheduleSlice, upkeepSlice } from '../config/slices.ts'
+import { scheduleSlice } from '../config/slices/background.ts'
+import { upkeepSlice } from '../config/slices/offline.ts'
 import { systemClock as clock } from '../lib/clock.ts'
 import { createSchedule, type Schedule, type ScheduledTask } from '../upkeep/schedule.ts'
 import { tableTasks } from '../upkeep/table-tasks.ts'

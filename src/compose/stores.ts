@@ -3,15 +3,8 @@ import { join } from 'node:path'
 import type { Config } from '../config/option-table.ts'
 import { packageVersion } from '../config/package-version.ts'
 import { redisLocation } from '../config/redis-location.ts'
-import {
-  checkpointSlice,
-  engineSlice,
-  lmdbSlice,
-  offlineStoreSlice,
-  redisLinkSlice,
-  redisStoreSlice,
-  tableSlice,
-} from '../config/slices.ts'
+import { checkpointSlice, engineSlice, offlineStoreSlice, tableSlice } from '../config/slices/offline.ts'
+import { lmdbSlice, redisLinkSlice, redisStoreSlice } from '../config/slices/online.ts'
 import type { StoreFolders } from '../config/store-location.ts'
 import { resolveSource } from '../definitions/resolve-source.ts'
 import { systemClock as clock } from '../lib/clock.ts'

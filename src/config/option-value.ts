@@ -7,8 +7,6 @@ export type OptionKind = 'text' | 'address' | 'count' | 'bytes' | 'duration' | '
 
 interface OptionBase {
   readonly description: string
-  /** The heading under which `--help` and the reference page list it. */
-  readonly group: string
 }
 
 export interface TextOption extends OptionBase {

@@ -1,5 +1,5 @@
 import { environmentName } from './load-config.ts'
-import { OPTIONS } from './option-table.ts'
+import { OPTION_GROUPS } from './option-table.ts'
 import { formatOption, type OptionSpec } from './option-value.ts'
 
 /** The text of docs/options.md, made from the table; a test holds the file to it. */
@@ -11,8 +11,7 @@ export function optionsReference(): string {
     'A flag wins over the environment, the environment over YAML. Sizes take `KiB`, `MiB`, `GiB`; durations `ms`, `s`, `m`, `h`, `d`.',
     'This page is made from the option table by `npm run docs:options`.',
   ]
-  const groups = [...new Set(Object.values(OPTIONS).map((spec) => spec.group))]
-  for (const group of groups) {
+  for (const [group, options] of Object.entries(OPTION_GROUPS)) {
     lines.push(
       '',
       `## ${group}`,
@@ -20,9 +19,7 @@ export function optionsReference(): string {
       '| flag and YAML key | environment | default | range | meaning |',
       '|---|---|---|---|---|',
     )
-    for (const [name, spec] of Object.entries(OPTIONS)) {
-      if (spec.group === group) lines.push(row(name, spec))
-    }
+    for (const [name, spec] of Object.entries(options)) lines.push(row(name, spec))
   }
   return `${lines.join('\n')}\n`
 }

@@ -9,7 +9,7 @@ import { createGrpcServer, type GrpcLimits, type GrpcServer, type Transport } fr
 import { createOfflineHandlers } from '../../src/api/offline-handlers.ts'
 import type { OfflineParts, OfflineSettings } from '../../src/api/offline-parts.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
-import { grpcLimits } from '../../src/config/slices.ts'
+import { grpcLimits } from '../../src/config/slices/grpc.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import type { FeatureView, Registry } from '../../src/domain/registry.ts'
 import { systemClock } from '../../src/lib/clock.ts'

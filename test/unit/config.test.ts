@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type ConfigSources, environmentName, loadConfig } from '../../src/config/load-config.ts'
-import { OPTIONS, type OptionName } from '../../src/config/option-table.ts'
+import { OPTION_GROUPS, OPTIONS, type OptionName } from '../../src/config/option-table.ts'
 import { formatOption, parseOption } from '../../src/config/option-value.ts'
 import { optionsReference } from '../../src/config/reference.ts'
 
@@ -27,6 +27,11 @@ function load(sources: Partial<ConfigSources> & { yaml?: string }): ReturnType<t
 test('without sources every option has its default', () => {
   const config = load({})
   for (const [name, spec] of Object.entries(OPTIONS)) expect(config[name as OptionName]).toBe(spec.default)
+})
+
+test('every option is in one group', () => {
+  const names = Object.values(OPTION_GROUPS).flatMap((group) => Object.keys(group))
+  expect(names).toEqual(Object.keys(OPTIONS))
 })
 
 test('a flag wins over the environment, the environment over YAML', () => {

@@ -1,10 +1,9 @@
-/** The options of the lean transport, a part of the one table: what a connection may use, and what a hostile peer may do before it is told off. */
-import type { OptionSpec } from './option-value.ts'
-import { DAY, GiB, HOUR, KiB, MINUTE, MiB, SECOND } from './units.ts'
+/** The options of what carries gRPC: what a connection may use, and what a hostile peer may do before it is told off. */
+import type { OptionSpec } from '../option-value.ts'
+import { DAY, GiB, HOUR, KiB, MINUTE, MiB, SECOND } from '../units.ts'
 
-export const HTTP2_OPTIONS = {
+export const TRANSPORT_OPTIONS = {
   transport: {
-    group: 'Transport',
     kind: 'choice',
     default: 'lean',
     choices: ['lean', 'grpc-js'],
@@ -12,28 +11,24 @@ export const HTTP2_OPTIONS = {
       'What carries gRPC: the HTTP/2 of this project, or that of grpc-js and Node. The options below are of lean.',
   },
   'grpc-tls-cert': {
-    group: 'Transport',
     kind: 'text',
     default: '',
     placeholder: 'file',
     description: 'Certificate chain of the server, PEM. Empty: no TLS.',
   },
   'grpc-tls-key': {
-    group: 'Transport',
     kind: 'text',
     default: '',
     placeholder: 'file',
     description: 'Private key of the certificate, PEM.',
   },
   'grpc-tls-client-ca': {
-    group: 'Transport',
     kind: 'text',
     default: '',
     placeholder: 'file',
     description: 'Authorities of client certificates, PEM: a client must then show one. Empty: clients need none.',
   },
   'grpc-connections-max': {
-    group: 'Transport',
     kind: 'count',
     default: 20_000,
     min: 1,
@@ -41,7 +36,6 @@ export const HTTP2_OPTIONS = {
     description: 'Most connections at once; more are closed as they come.',
   },
   'grpc-incoming-bytes-max': {
-    group: 'Transport',
     kind: 'bytes',
     default: 64 * MiB,
     min: MiB,
@@ -50,7 +44,6 @@ export const HTTP2_OPTIONS = {
       'Most bytes of the requests of a connection that are still coming; at least one of grpc-message-bytes-max.',
   },
   'grpc-idle-timeout': {
-    group: 'Transport',
     kind: 'duration',
     default: 30 * MINUTE,
     min: SECOND,
@@ -58,7 +51,6 @@ export const HTTP2_OPTIONS = {
     description: 'How long a connection may have no call before it is ended.',
   },
   'grpc-connection-age': {
-    group: 'Transport',
     kind: 'duration',
     default: 365 * DAY,
     min: SECOND,
@@ -67,7 +59,6 @@ export const HTTP2_OPTIONS = {
       'How old a connection may be before it is ended, so that clients spread over the servers there are now.',
   },
   'grpc-connection-age-grace': {
-    group: 'Transport',
     kind: 'duration',
     default: 5 * MINUTE,
     min: SECOND,
@@ -75,7 +66,6 @@ export const HTTP2_OPTIONS = {
     description: 'How long calls on a connection that is being ended may go on.',
   },
   'http2-stream-window-bytes': {
-    group: 'Transport',
     kind: 'bytes',
     default: 256 * KiB,
     min: 64 * KiB,
@@ -83,7 +73,6 @@ export const HTTP2_OPTIONS = {
     description: 'How much of a request a client may send before it is read.',
   },
   'http2-connection-window-bytes': {
-    group: 'Transport',
     kind: 'bytes',
     default: 4 * MiB,
     min: 64 * KiB,
@@ -91,7 +80,6 @@ export const HTTP2_OPTIONS = {
     description: 'The same for all requests of a connection together.',
   },
   'http2-output-bytes-max': {
-    group: 'Transport',
     kind: 'bytes',
     default: 256 * KiB,
     min: 16 * KiB,
@@ -99,7 +87,6 @@ export const HTTP2_OPTIONS = {
     description: 'How much waits for the socket of a connection before answers wait for their turn.',
   },
   'http2-queued-bytes-max': {
-    group: 'Transport',
     kind: 'bytes',
     default: 64 * MiB,
     min: MiB,
@@ -107,7 +94,6 @@ export const HTTP2_OPTIONS = {
     description: 'How much may wait for the client of a connection to read before its next calls have to wait.',
   },
   'http2-header-list-bytes-max': {
-    group: 'Transport',
     kind: 'bytes',
     default: 16 * KiB,
     min: KiB,
@@ -115,7 +101,6 @@ export const HTTP2_OPTIONS = {
     description: 'Most headers of a call, 32 bytes being counted for each beside its own.',
   },
   'http2-header-block-bytes-max': {
-    group: 'Transport',
     kind: 'bytes',
     default: 64 * KiB,
     min: 16 * KiB,
@@ -123,7 +108,6 @@ export const HTTP2_OPTIONS = {
     description: 'Most bytes of the headers of a call as they come.',
   },
   'http2-continuations-max': {
-    group: 'Transport',
     kind: 'count',
     default: 16,
     min: 1,
@@ -131,7 +115,6 @@ export const HTTP2_OPTIONS = {
     description: 'Most CONTINUATION frames of the headers of a call.',
   },
   'http2-resets-burst': {
-    group: 'Transport',
     kind: 'count',
     default: 5000,
     min: 10,
@@ -140,7 +123,6 @@ export const HTTP2_OPTIONS = {
       'Most streams of a connection that may be reset at once; cancelled calls and passed deadlines are among them.',
   },
   'http2-resets-per-second': {
-    group: 'Transport',
     kind: 'count',
     default: 1000,
     min: 1,
@@ -148,7 +130,6 @@ export const HTTP2_OPTIONS = {
     description: 'Most streams of a connection that may be reset in a second from then on.',
   },
   'http2-empty-frames-burst': {
-    group: 'Transport',
     kind: 'count',
     default: 5000,
     min: 10,
@@ -156,7 +137,6 @@ export const HTTP2_OPTIONS = {
     description: 'Most PING, SETTINGS, PRIORITY, unknown and empty frames of a connection at once.',
   },
   'http2-empty-frames-per-second': {
-    group: 'Transport',
     kind: 'count',
     default: 1000,
     min: 1,
@@ -164,7 +144,6 @@ export const HTTP2_OPTIONS = {
     description: 'Most such frames in a second from then on.',
   },
   'http2-handshake-timeout': {
-    group: 'Transport',
     kind: 'duration',
     default: 10 * SECOND,
     min: 100,
@@ -172,7 +151,6 @@ export const HTTP2_OPTIONS = {
     description: 'How long a new connection may take to say that it speaks HTTP/2.',
   },
   'http2-frame-timeout': {
-    group: 'Transport',
     kind: 'duration',
     default: 10 * SECOND,
     min: 100,
@@ -180,7 +158,6 @@ export const HTTP2_OPTIONS = {
     description: 'How long a frame, or the headers of a call, may take from the first byte to the last.',
   },
   'http2-stall-timeout': {
-    group: 'Transport',
     kind: 'duration',
     default: 5 * MINUTE,
     min: SECOND,
