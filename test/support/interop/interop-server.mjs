@@ -1,6 +1,6 @@
 /** The interoperability test service on a port of its own, as it is built from `dist/`. */
 import { loadConfig } from '../../../dist/config/load-config.js'
-import { grpcLimits } from '../../../dist/config/slices.js'
+import { grpcLimits } from '../../../dist/config/slices/grpc.js'
 import { createLeanServer } from '../../../dist/grpc/grpc-server.js'
 import { interopMethods } from './interop-service.mjs'
 
