@@ -11,11 +11,11 @@
  * before it is asked for again. The run fails if one row came from L1, or was spared by single-flight.
  */
 
-import { AnswerRoom } from '../../dist/api/grpc/framed-answer.js'
 import { connect } from '../../dist/client/index.js'
 import { decodeMessage } from '../../dist/client/protocol.js'
 import { encodeWrite } from '../../dist/client/writes.js'
 import { entityKey, rowKey } from '../../dist/domain/entity-key.js'
+import { PooledRoom } from '../../dist/grpc/pooled-room.js'
 import { AnswerBuffers } from '../../dist/lib/answer-buffers.js'
 import { byShard, valueKey } from '../../dist/online/redis/redis-keys.js'
 import { startCluster } from '../../test/support/redis/redis-cluster.mjs'
@@ -153,11 +153,11 @@ async function servingSender(serving) {
   const nextRequest = inTurn(await preparedRequests((request) => serving.getFeatures(request)))
   const buffers = new AnswerBuffers(ANSWER_BUFFERS_BYTES)
   return (_turn, done) => {
-    const room = new AnswerRoom(buffers)
+    const room = new PooledRoom(buffers)
     const { signal } = new AbortController()
     serving.getFeatures(nextRequest(), { signal, roomFor: (bytes) => room.roomFor(bytes) }).then((answer) => {
       const fault = shortAnswer(answer)
-      room.framed(answer).sent()
+      buffers.giveBack(room.bufferOf(answer))
       done(fault)
     }, done)
   }

@@ -107,10 +107,9 @@ export const limits: GrpcLimits = {
   messageBytesMax: 1024 * 1024,
   streamsMax: 100,
   streamWindow: 4,
-  answerBuffersBytes: 1024 * 1024,
   keepaliveTimeMs: 60_000,
   keepaliveTimeoutMs: 20_000,
-  lean: grpcLimits(loadConfig({ flags: {}, environment: {} })).lean,
+  lean: { ...grpcLimits(loadConfig({ flags: {}, environment: {} })).lean, answerBuffersBytes: 1024 * 1024 },
 }
 
 let transport: Transport = 'lean'

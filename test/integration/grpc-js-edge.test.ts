@@ -3,7 +3,7 @@ import { describe } from 'vitest'
 import { useTransport } from './grpc-fixture.ts'
 
 useTransport('grpc-js')
-for (const file of ['serving', 'answers', 'server', 'export', 'resume', 'training-set', 'client']) {
+for (const file of ['serving', 'server', 'export', 'resume', 'training-set', 'client']) {
   describe(`grpc-${file}`, async () => {
     await import(`./grpc-${file}.test.ts`)
   })

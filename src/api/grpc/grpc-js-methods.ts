@@ -12,21 +12,18 @@ import {
   status,
   type UntypedHandleCall,
 } from '@grpc/grpc-js'
-import type { MessageStream, MethodCall, AnswerRoom as Room, ServiceMethods, UnaryMethod } from '../../grpc/method.ts'
-import type { AnswerBuffers } from '../../lib/answer-buffers.ts'
+import type { AnswerRoom, MessageStream, MethodCall, ServiceMethods, UnaryMethod } from '../../grpc/method.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { deadlineExceeded } from '../deadline.ts'
-import { openStreamScope, remainingMs, UnaryScope } from './call-scope.ts'
 import { type CallReports, failureStatus } from './failure.ts'
-import { type Answered, AnswerRoom } from './framed-answer.ts'
+import { FRESH_ROOM, openStreamScope, remainingMs, UnaryScope } from './grpc-js-scope.ts'
 import { callStatus } from './status.ts'
 
 export interface MethodContext extends CallReports {
   readonly clock: Clock
-  readonly buffers: AnswerBuffers
 }
 
-type ByteStream = ServerDuplexStream<Buffer, Answered>
+type ByteStream = ServerDuplexStream<Buffer, Buffer>
 
 export function grpcJsHandler(method: ServiceMethods[string], context: MethodContext): UntypedHandleCall {
   switch (method.kind) {
@@ -44,8 +41,7 @@ export function grpcJsHandler(method: ServiceMethods[string], context: MethodCon
         void runStream(call, context, (scope) => writeAll(call, method.handle(requests, scope), scope.signal))
       }
     case 'push':
-      return (call: ByteStream) =>
-        void runStream(call, context, (scope) => method.handle(new PushStream(call, context.buffers), scope))
+      return (call: ByteStream) => void runStream(call, context, (scope) => method.handle(new PushStream(call), scope))
   }
 }
 
@@ -53,7 +49,7 @@ export function grpcJsHandler(method: ServiceMethods[string], context: MethodCon
 function unaryHandler(
   { handle, leavesTimeToAnswer = false }: UnaryMethod<MethodCall>,
   context: MethodContext,
-): handleUnaryCall<Buffer, Answered> {
+): handleUnaryCall<Buffer, Buffer> {
   return (call, reply) => {
     const beganMs = context.clock.monotonicMs()
     const ended = (code: status) => context.onEnded(call.getPath(), code, context.clock.monotonicMs() - beganMs)
@@ -62,7 +58,7 @@ function unaryHandler(
       ended(status.DEADLINE_EXCEEDED)
       return
     }
-    const scope = new UnaryScope(call, context.clock, context.buffers, leavesTimeToAnswer)
+    const scope = new UnaryScope(call, context.clock, leavesTimeToAnswer)
     const fail = (error: unknown): void => {
       scope.close()
       const answer = callStatus(failureStatus(error, scope.abortReason, call.getPath(), context))
@@ -71,7 +67,7 @@ function unaryHandler(
     }
     const succeed = (answer: Buffer): void => {
       scope.close()
-      reply(null, scope.framed(answer))
+      reply(null, answer)
       ended(status.OK)
     }
     try {
@@ -90,11 +86,9 @@ class PushStream implements MessageStream {
   onEnd: () => void = () => undefined
   onDrain: () => void = () => undefined
   readonly #call: ByteStream
-  readonly #buffers: AnswerBuffers
 
-  constructor(call: ByteStream, buffers: AnswerBuffers) {
+  constructor(call: ByteStream) {
     this.#call = call
-    this.#buffers = buffers
     call.pause()
     call.on('data', (message: Buffer) => this.onMessage(message))
     call.on('drain', () => this.onDrain())
@@ -109,12 +103,12 @@ class PushStream implements MessageStream {
     this.#call.resume()
   }
 
-  answerRoom(): Room {
-    return new AnswerRoom(this.#buffers)
+  answerRoom(): AnswerRoom {
+    return FRESH_ROOM
   }
 
-  write(message: Buffer, room?: Room): boolean {
-    return this.#call.write(room instanceof AnswerRoom ? room.framed(message) : message)
+  write(message: Buffer): boolean {
+    return this.#call.write(message)
   }
 }
 
@@ -128,7 +122,7 @@ async function runStream(
   const scope = openStreamScope(call, context.clock)
   let code = status.OK
   try {
-    await work({ signal: scope.signal, roomFor: (bytes) => Buffer.allocUnsafe(bytes) })
+    await work({ signal: scope.signal, roomFor: FRESH_ROOM.roomFor })
     scope.close()
     call.end()
   } catch (error) {

@@ -6,10 +6,8 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
-import { AnswerBuffers } from '../../lib/answer-buffers.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { bindError, withPort } from './bind-address.ts'
-import { framedAnswers } from './framed-answer.ts'
 import { grpcJsHandler, type MethodContext } from './grpc-js-methods.ts'
 import { addHealth } from './health.ts'
 import { rawService, type ServiceName } from './protocol.ts'
@@ -19,13 +17,10 @@ import { serviceMethods } from './service-methods.ts'
 
 export function createGrpcJsServer(options: GrpcServerOptions): GrpcServer {
   const { clock, limits } = options
-  const buffers = new AnswerBuffers(limits.answerBuffersBytes)
-  const context: MethodContext = { clock, buffers, onError: options.onError, onEnded: options.onEnded }
+  const context: MethodContext = { clock, onError: options.onError, onEnded: options.onEnded }
   // grpc-js prints to stderr what it also tells us; the log is ours.
   setLogVerbosity(logVerbosity.NONE)
-  const { GetFeatures, StreamFeatures } = rawService('Serving')
-  const interceptors = [framedAnswers([GetFeatures!.path, StreamFeatures!.path])]
-  const server = new Server({ ...serverOptions(limits), interceptors })
+  const server = new Server(serverOptions(limits))
   for (const [service, methods] of Object.entries(serviceMethods(options))) {
     const handlers = Object.entries(methods).map(([name, method]) => [name, grpcJsHandler(method, context)] as const)
     server.addService(rawService(service as ServiceName), Object.fromEntries(handlers) as UntypedServiceImplementation)

@@ -30,7 +30,7 @@ export function createLeanGrpcServer(options: GrpcServerOptions): GrpcServer {
     methods,
     limits: lean.connection,
     connectionsMax: lean.connectionsMax,
-    poolBytesMax: limits.answerBuffersBytes,
+    poolBytesMax: lean.answerBuffersBytes,
     tls: tlsOptions(lean.tls),
     onFault: options.onConnectionFault,
     calls: {

@@ -18,8 +18,6 @@ export interface GrpcLimits {
   readonly streamsMax: number
   /** Requests of one StreamFeatures call that are under way at once (option `stream-window`). */
   readonly streamWindow: number
-  /** Bytes of answer buffers that wait to be used again (option `answer-buffers-bytes`). */
-  readonly answerBuffersBytes: number
   /** How long a connection may be silent before it is pinged, and how long a ping may take, milliseconds. */
   readonly keepaliveTimeMs: number
   readonly keepaliveTimeoutMs: number
@@ -33,6 +31,8 @@ export interface LeanLimits {
   readonly connectionsMax: number
   /** Bytes of a connection's requests that are still coming (option `grpc-incoming-bytes-max`). */
   readonly incomingBytesMax: number
+  /** Bytes of answer buffers that wait to be used again (option `answer-buffers-bytes`). */
+  readonly answerBuffersBytes: number
   /** Files of certificates and keys, PEM; empty texts where there are none. */
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string }
 }

@@ -31,13 +31,6 @@ export const EDGE_OPTIONS = {
     max: 10_000,
     description: 'Requests of one StreamFeatures call that are under way at once.',
   },
-  'answer-buffers-bytes': {
-    kind: 'bytes',
-    default: 16 * MiB,
-    min: 0,
-    max: GiB,
-    description: 'Buffers of gRPC answers kept to be used again; those in use come on top.',
-  },
   'grpc-message-bytes-max': {
     kind: 'bytes',
     default: 16 * MiB,

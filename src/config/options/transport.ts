@@ -43,6 +43,13 @@ export const TRANSPORT_OPTIONS = {
     description:
       'Most bytes of the requests of a connection that are still coming; at least one of grpc-message-bytes-max.',
   },
+  'answer-buffers-bytes': {
+    kind: 'bytes',
+    default: 16 * MiB,
+    min: 0,
+    max: GiB,
+    description: 'Buffers of gRPC answers kept to be used again; those in use come on top.',
+  },
   'grpc-idle-timeout': {
     kind: 'duration',
     default: 30 * MINUTE,

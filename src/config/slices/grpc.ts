@@ -6,7 +6,6 @@ export function grpcLimits(config: Config) {
     messageBytesMax: config['grpc-message-bytes-max'],
     streamsMax: config['grpc-streams-max'],
     streamWindow: config['stream-window'],
-    answerBuffersBytes: config['answer-buffers-bytes'],
     keepaliveTimeMs: config['grpc-keepalive-time'],
     keepaliveTimeoutMs: config['grpc-keepalive-timeout'],
     lean: leanLimits(config),
@@ -17,6 +16,7 @@ function leanLimits(config: Config) {
   return {
     connectionsMax: config['grpc-connections-max'],
     incomingBytesMax: config['grpc-incoming-bytes-max'],
+    answerBuffersBytes: config['answer-buffers-bytes'],
     tls: {
       certFile: config['grpc-tls-cert'],
       keyFile: config['grpc-tls-key'],

@@ -5,15 +5,24 @@
  * status queued behind the data, and nothing is announced. Streams therefore have a timer of their own.
  * `cancelled` also follows every normal end, so a scope that was closed before it ignores it.
  */
-import type { ServerSurfaceCall } from '@grpc/grpc-js/build/src/server-call.js'
+import type { Deadline } from '@grpc/grpc-js'
 import { TwinstoreError } from '../../domain/errors.ts'
-import type { AnswerBuffers } from '../../lib/answer-buffers.ts'
+import type { AnswerRoom } from '../../grpc/method.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { answerMarginMs, deadlineExceeded } from '../deadline.ts'
-import { type Answered, AnswerRoom } from './framed-answer.ts'
+
+/** grpc-js copies each answer behind its frame, so where it was made may be collected. */
+export const FRESH_ROOM: AnswerRoom = { roomFor: (bytes) => Buffer.allocUnsafe(bytes) }
 
 /** The longest delay timers take (2^31 - 1 ms, 24 days); a deadline beyond it is left to grpc-js. */
 const TIMER_MS_MAX = 0x7fffffff
+
+/** What of a call of grpc-js a scope looks at. */
+interface WatchedCall {
+  readonly cancelled: boolean
+  getDeadline(): Deadline
+  once(event: 'cancelled', listener: () => void): unknown
+}
 
 export interface CallScope {
   /** Aborts with a `TwinstoreError`: DEADLINE_EXCEEDED or CANCELLED. */
@@ -31,18 +40,16 @@ export interface CallScope {
  * With `leavesTimeToAnswer` the deadline comes early by `answerMarginMs`.
  */
 export class UnaryScope implements CallScope {
-  readonly #call: ServerSurfaceCall
+  readonly #call: WatchedCall
   readonly #clock: Clock
   readonly #leavesTimeToAnswer: boolean
-  readonly #room: AnswerRoom
   #controller: AbortController | undefined
   #timer: { cancel(): void } | undefined
   #isOpen = true
 
-  constructor(call: ServerSurfaceCall, clock: Clock, buffers: AnswerBuffers, leavesTimeToAnswer: boolean) {
+  constructor(call: WatchedCall, clock: Clock, leavesTimeToAnswer: boolean) {
     this.#call = call
     this.#clock = clock
-    this.#room = new AnswerRoom(buffers)
     this.#leavesTimeToAnswer = leavesTimeToAnswer
   }
 
@@ -56,11 +63,7 @@ export class UnaryScope implements CallScope {
   }
 
   roomFor(bytes: number): Buffer {
-    return this.#room.roomFor(bytes)
-  }
-
-  framed(answer: Buffer): Answered {
-    return this.#room.framed(answer)
+    return FRESH_ROOM.roomFor(bytes)
   }
 
   close(): void {
@@ -85,7 +88,7 @@ export class UnaryScope implements CallScope {
   }
 }
 
-export function openStreamScope(call: ServerSurfaceCall, clock: Clock): CallScope {
+export function openStreamScope(call: WatchedCall, clock: Clock): CallScope {
   const controller = new AbortController()
   let open = true
   const abort = (): void => {
@@ -107,11 +110,11 @@ export function openStreamScope(call: ServerSurfaceCall, clock: Clock): CallScop
 }
 
 /** Negative once the deadline has passed; infinite without one. */
-export function remainingMs(call: ServerSurfaceCall, clock: Clock): number {
+export function remainingMs(call: WatchedCall, clock: Clock): number {
   return Number(call.getDeadline()) - clock.nowMicros() / 1000
 }
 
-function abortReason(call: ServerSurfaceCall, clock: Clock): TwinstoreError {
+function abortReason(call: WatchedCall, clock: Clock): TwinstoreError {
   return remainingMs(call, clock) <= 0
     ? deadlineExceeded()
     : new TwinstoreError('CANCELLED', 'the client cancelled the call')
