@@ -4,9 +4,10 @@ import type { HeaderList } from '../http2/hpack/header-list.ts'
 import type { BufferPool } from '../http2/output.ts'
 import type { Http2Stream } from '../http2/stream.ts'
 import { callHead, ENCODINGS } from './call-head.ts'
+import type { CallHost } from './call-host.ts'
 import { NO_METADATA } from './metadata.ts'
 import type { Method } from './method.ts'
-import { type CallHost, ServerCall } from './server-call.ts'
+import { ServerCall } from './server-call.ts'
 import { type CallStatus, httpStatus, STATUS, trailersOnly } from './status.ts'
 
 export type CallSurroundings = Omit<CallHost, 'connection' | 'flushSoon' | 'incomingBytes'>
@@ -29,7 +30,7 @@ export function createGrpcConnection(options: GrpcConnectionOptions): Http2Conne
     data: (stream, bytes, from, to) => callOf(stream).data(bytes, from, to),
     ended: (stream) => callOf(stream).requestEnded(),
     aborted: (stream) => callOf(stream).aborted(),
-    drained: (stream) => callOf(stream).onDrain(),
+    drained: (stream) => callOf(stream).drained(),
   }
   const connection = new Http2Connection(options.limits, events, options.pool, calls.nowMs())
   host.connection = connection
@@ -41,7 +42,7 @@ interface StreamCall {
   data(bytes: Buffer, from: number, to: number): void
   requestEnded(): void
   aborted(): void
-  onDrain(): void
+  drained(): void
 }
 
 function callOf(stream: Http2Stream): StreamCall {
@@ -95,7 +96,7 @@ function refusedCall(
       host.onEnded(path, status.code, 0)
     },
     aborted: () => undefined,
-    onDrain: () => undefined,
+    drained: () => undefined,
   }
 }
 

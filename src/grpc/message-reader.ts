@@ -13,8 +13,10 @@ export interface MessageSink {
 
 export class MessageReader {
   readonly #messageBytesMax: number
-  readonly #prefix = Buffer.alloc(PREFIX_BYTES)
+  /** Of the prefix of the message that has begun: how much of it has come, and what that says. */
   #prefixBytes = 0
+  #isCompressed = false
+  #length = 0
   #message: Buffer | undefined
   #messageBytes = 0
   #isStopped = false
@@ -47,21 +49,17 @@ export class MessageReader {
   #goOn(bytes: Buffer, from: number, to: number, sink: MessageSink): number {
     let at = from
     if (this.#message === undefined) {
-      const missing = Math.min(PREFIX_BYTES - this.#prefixBytes, to - at)
-      bytes.copy(this.#prefix, this.#prefixBytes, at, at + missing)
-      this.#prefixBytes += missing
-      at += missing
+      while (this.#prefixBytes < PREFIX_BYTES && at < to) this.#prefixByte(bytes[at++]!)
       if (this.#prefixBytes < PREFIX_BYTES) return at
-      const length = this.#prefix.readUInt32BE(1)
-      if (length > this.#messageBytesMax) {
+      if (this.#length > this.#messageBytesMax) {
         this.#isStopped = true
-        sink.tooLarge(length)
+        sink.tooLarge(this.#length)
         return at
       }
-      this.#message = Buffer.allocUnsafe(Math.min(length, FIRST_BYTES))
+      this.#message = Buffer.allocUnsafe(Math.min(this.#length, FIRST_BYTES))
       this.#messageBytes = 0
     }
-    const length = this.#prefix.readUInt32BE(1)
+    const length = this.#length
     const missing = Math.min(length - this.#messageBytes, to - at)
     const message = this.#withRoom(this.#message, missing, length)
     bytes.copy(message, this.#messageBytes, at, at + missing)
@@ -69,9 +67,17 @@ export class MessageReader {
     if (this.#messageBytes === length) {
       this.#message = undefined
       this.#prefixBytes = 0
-      sink.message(message.subarray(0, length), this.#prefix[0] === 1)
+      sink.message(message.subarray(0, length), this.#isCompressed)
     }
     return at + missing
+  }
+
+  #prefixByte(byte: number): void {
+    if (this.#prefixBytes === 0) {
+      this.#isCompressed = byte === 1
+      this.#length = 0
+    } else this.#length = this.#length * 256 + byte
+    this.#prefixBytes++
   }
 
   /** Grows with what has come: a length alone must not cost memory. */

@@ -1,0 +1,112 @@
+/**
+ * The request of a call: DATA to messages, decompressed, in their order.
+ *
+ * Bounded for all calls of a connection together: what has come of requests that no method has yet.
+ */
+import type { Http2Stream } from '../http2/stream.ts'
+import type { CallHost } from './call-host.ts'
+import { decompressed, isCompression, MessageTooLarge } from './compression.ts'
+import { MessageReader, type MessageSink } from './message-reader.ts'
+import { type CallStatus, STATUS } from './status.ts'
+
+/** Whom the messages are for. */
+export interface MessageTaker {
+  take(message: Buffer): void
+  /** No message follows. */
+  messagesEnd(): void
+  /** Of so many bytes that have just come, how many the peer shall not send anew before the taker is done with them. */
+  heldBack(bytes: number): number
+}
+
+/** The call they belong to. */
+export interface IncomingCall {
+  /** Nothing that comes is wanted any more. */
+  readonly isOver: boolean
+  /** What grpc-encoding says. */
+  readonly encoding: string
+  /** Of the request's last message. */
+  lastMessageWasCompressed: boolean
+  /** Ends the call for a fault that no method has to do with. */
+  fail(status: CallStatus): void
+}
+
+export class IncomingMessages implements MessageSink {
+  readonly #host: CallHost
+  readonly #stream: Http2Stream
+  readonly #call: IncomingCall
+  readonly #taker: MessageTaker
+  readonly #reader: MessageReader
+  #bytes = 0
+  /** The end of what is being decompressed; undefined as long as nothing had to be. */
+  #order: Promise<void> | undefined
+
+  constructor(host: CallHost, stream: Http2Stream, call: IncomingCall, taker: MessageTaker) {
+    this.#host = host
+    this.#stream = stream
+    this.#call = call
+    this.#taker = taker
+    this.#reader = new MessageReader(host.messageBytesMax)
+  }
+
+  receive(bytes: Buffer, from: number, to: number): void {
+    const host = this.#host
+    const count = to - from
+    this.#bytes += count
+    host.incomingBytes += count
+    if (host.incomingBytes > host.incomingBytesMax) {
+      const details = `requests of more than ${host.incomingBytesMax} bytes are under way on this connection (grpc-incoming-bytes-max)`
+      this.#call.fail({ code: STATUS.resourceExhausted, details })
+      host.connection.take(this.#stream, count)
+      return
+    }
+    this.#reader.receive(bytes, from, to, this)
+    host.connection.take(this.#stream, count - this.#taker.heldBack(count))
+  }
+
+  message(bytes: Buffer, isCompressed: boolean): void {
+    this.#call.lastMessageWasCompressed = isCompressed
+    if (isCompressed) this.#decompress(bytes)
+    else if (this.#order === undefined) this.#taker.take(bytes)
+    else this.#order = this.#order.then(() => this.#taker.take(bytes))
+  }
+
+  tooLarge(bytes: number | undefined): void {
+    const size = bytes === undefined ? 'after decompression ' : `(${bytes} bytes) `
+    const details = `a message ${size}is larger than ${this.#host.messageBytesMax} bytes, option grpc-message-bytes-max`
+    this.#call.fail({ code: STATUS.resourceExhausted, details })
+  }
+
+  end(): void {
+    if (this.#order === undefined) this.#end()
+    else this.#order = this.#order.then(() => this.#end())
+  }
+
+  /** What has come is the method's now, or nobody's. */
+  release(): void {
+    this.#host.incomingBytes -= this.#bytes
+    this.#bytes = 0
+  }
+
+  #end(): void {
+    if (this.#reader.isWithinMessage) {
+      this.#call.fail({ code: STATUS.internal, details: 'the request ends within a message' })
+    } else this.#taker.messagesEnd()
+  }
+
+  #decompress(bytes: Buffer): void {
+    const { encoding } = this.#call
+    if (!isCompression(encoding)) {
+      this.#call.fail({ code: STATUS.internal, details: 'a message is compressed, but grpc-encoding does not say how' })
+      return
+    }
+    const plain = decompressed(bytes, encoding, this.#host.messageBytesMax)
+    const before = this.#order ?? Promise.resolve()
+    this.#order = Promise.all([plain, before]).then(
+      ([message]) => this.#taker.take(message),
+      (error: unknown) => {
+        if (error instanceof MessageTooLarge) this.tooLarge(undefined)
+        else this.#call.fail({ code: STATUS.internal, details: `a message is not valid ${encoding}` })
+      },
+    )
+  }
+}
