@@ -13,6 +13,7 @@ import type { ConnectionEvents, ConnectionLimits } from './connection-limits.ts'
 import { FloodGuard } from './flood-guard.ts'
 import { FrameReader } from './frame-reader.ts'
 import { writeGoaway, writePing, writeSettings, writeWindowUpdate } from './frames.ts'
+import { GracefulEnd } from './graceful-end.ts'
 import { Inbound } from './inbound.ts'
 import { Liveness } from './liveness.ts'
 import { type BufferPool, Output } from './output.ts'
@@ -23,18 +24,17 @@ import {
   FRAME_BYTES_DEFAULT,
   PREFACE,
   SETTING,
-  UINT31_MAX,
   WINDOW_DEFAULT,
 } from './protocol.ts'
 import { Sender } from './sender.ts'
 import type { Http2Stream } from './stream.ts'
+import { StreamFaults } from './stream-faults.ts'
 import { StreamTable } from './stream-table.ts'
 
 export type { ConnectionEvents, ConnectionLimits } from './connection-limits.ts'
 
-/** Opaque; an acknowledgement has to bring them back. */
+/** Opaque; an acknowledgement has to bring it back. */
 const KEEPALIVE_PING = Buffer.from('twinkeep', 'latin1')
-const DRAIN_PING = Buffer.from('twindrop', 'latin1')
 
 export class Http2Connection {
   readonly output: Output
@@ -50,9 +50,10 @@ export class Http2Connection {
   readonly #guard: FloodGuard
   readonly #liveness: Liveness
   readonly #table: StreamTable
+  readonly #faults: StreamFaults
   readonly #inbound: Inbound
+  readonly #gracefulEnd: GracefulEnd
   #prefaceBytes = 0
-  #drainBeganMs: number | undefined
   #nowMs: number
 
   constructor(limits: ConnectionLimits, events: ConnectionEvents, pool: BufferPool, nowMs: number) {
@@ -67,16 +68,22 @@ export class Http2Connection {
     })
     this.#liveness = new Liveness(limits.times, nowMs)
     this.#table = new StreamTable(limits, this.output, (stream) => this.sender.drop(stream))
+    this.#gracefulEnd = new GracefulEnd(this.output, this.#table)
     this.#guard = new FloodGuard(limits, nowMs)
+    this.#faults = new StreamFaults(this.#guard, this.#table, events)
     this.#inbound = new Inbound({
       limits,
       events,
       guard: this.#guard,
       table: this.#table,
+      faults: this.#faults,
       sender: this.sender,
       output: this.output,
       onGreeted: () => this.#liveness.greeted(),
-      onPingAnswer: (payload) => this.#pingAnswered(payload),
+      onPingAnswer: (payload) => {
+        this.#liveness.pingAnswered()
+        this.#gracefulEnd.pingAnswered(payload)
+      },
     })
     this.#reader = new FrameReader(FRAME_BYTES_DEFAULT, (type, flags, stream, bytes, from, to) => {
       if (!this.isOver) this.#inbound.frame(type, flags, stream, bytes, from, to)
@@ -133,7 +140,7 @@ export class Http2Connection {
       return
     }
     if (this.#liveness.isDue(this.streams.size > 0, nowMs)) this.drain(nowMs)
-    if (this.#drainBeganMs !== undefined && nowMs - this.#drainBeganMs > graceMs) {
+    if (this.#gracefulEnd.isLate(graceMs, nowMs)) {
       this.#end(undefined, ERROR.noError, 'the time for a graceful end is over (grpc-connection-age-grace)')
     }
     this.sender.flush()
@@ -160,16 +167,11 @@ export class Http2Connection {
     if (!this.isOver) this.#end(undefined, ERROR.cancel, undefined)
   }
 
-  /**
-   * No new streams, and the end when those under way have ended (section 6.8): a GOAWAY that refuses nothing yet, and, when the peer
-   * has answered a PING and so has seen it, one that does.
-   */
+  /** No new streams, and the end when those under way have ended. */
   drain(nowMs: number): void {
-    if (this.#drainBeganMs !== undefined || this.isOver) return
+    if (this.isOver) return
     this.#setTime(nowMs)
-    this.#drainBeganMs = nowMs
-    writeGoaway(this.output, UINT31_MAX, ERROR.noError, 'the server takes no new calls on this connection')
-    writePing(this.output, 0, DRAIN_PING, 0)
+    this.#gracefulEnd.begin(nowMs)
   }
 
   /** The layer above is done with bytes of `data`; the peer may send as many more. */
@@ -190,7 +192,7 @@ export class Http2Connection {
   #setTime(nowMs: number): void {
     this.#nowMs = nowMs
     this.sender.nowMs = nowMs
-    this.#inbound.nowMs = nowMs
+    this.#guard.nowMs = nowMs
   }
 
   /** Returns where frames begin in the chunk. */
@@ -206,27 +208,15 @@ export class Http2Connection {
     return bytes
   }
 
-  #pingAnswered(payload: Buffer): void {
-    this.#liveness.pingAnswered()
-    const isOfDrain = this.#drainBeganMs !== undefined && DRAIN_PING.equals(payload)
-    if (!isOfDrain || this.#table.isClosing) return
-    this.#table.isClosing = true
-    this.#table.lastServed = this.#table.last
-    writeGoaway(this.output, this.#table.last, ERROR.noError, 'the server takes no new calls on this connection')
-  }
-
   #resetStalled(beforeMs: number): void {
     for (const stream of this.streams.values()) {
-      if (stream.queuedBytes === 0 || stream.movedMs > beforeMs) continue
-      this.#guard.reset(this.#nowMs)
-      this.#table.reset(stream, ERROR.enhanceYourCalm)
-      this.#events.aborted(stream, ERROR.enhanceYourCalm)
+      const isStalled = stream.queuedBytes > 0 && stream.movedMs <= beforeMs
+      if (isStalled) this.#faults.reset(stream, ERROR.enhanceYourCalm)
     }
   }
 
   #endIfDrained(): void {
-    const isDrained = this.#table.isClosing && this.streams.size === 0
-    if (isDrained && !this.isOver) this.#end(undefined, ERROR.noError, undefined)
+    if (this.#gracefulEnd.isDone && !this.isOver) this.#end(undefined, ERROR.noError, undefined)
   }
 
   #fail(error: unknown): void {

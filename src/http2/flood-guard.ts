@@ -42,20 +42,22 @@ class Bucket {
 }
 
 export class FloodGuard {
+  nowMs: number
   readonly #resets: Bucket
   readonly #emptyFrames: Bucket
 
   constructor(limits: FloodLimits, nowMs: number) {
+    this.nowMs = nowMs
     this.#resets = new Bucket(limits.resetsBurst, limits.resetsPerSecond, nowMs)
     this.#emptyFrames = new Bucket(limits.emptyFramesBurst, limits.emptyFramesPerSecond, nowMs)
   }
 
-  reset(nowMs: number): void {
-    if (!this.#resets.take(nowMs)) throw calm('streams are reset faster than http2-resets-per-second allows')
+  reset(): void {
+    if (!this.#resets.take(this.nowMs)) throw calm('streams are reset faster than http2-resets-per-second allows')
   }
 
-  emptyFrame(nowMs: number): void {
-    if (!this.#emptyFrames.take(nowMs)) {
+  emptyFrame(): void {
+    if (!this.#emptyFrames.take(this.nowMs)) {
       throw calm('frames without content come faster than http2-empty-frames-per-second allows')
     }
   }

@@ -1,15 +1,20 @@
-/** Reads a SETTINGS frame (RFC 9113, section 6.5). */
-import { ConnectionFault, ERROR, FRAME_BYTES_DEFAULT, FRAME_BYTES_LIMIT, SETTING, UINT31_MAX } from './protocol.ts'
+/** What the peer's SETTINGS change for us (RFC 9113, section 6.5). */
+import {
+  ConnectionFault,
+  ERROR,
+  FRAME_BYTES_DEFAULT,
+  FRAME_BYTES_LIMIT,
+  SETTING,
+  TABLE_BYTES_DEFAULT,
+  UINT31_MAX,
+} from './protocol.ts'
+import type { Sender } from './sender.ts'
+import type { StreamTable } from './stream-table.ts'
 
 const SETTING_BYTES = 6
 
-/** Calls `apply` for each setting that concerns us, in their order; unknown ones are ignored. A `ConnectionFault` for a bad value. */
-export function readSettings(
-  bytes: Buffer,
-  from: number,
-  to: number,
-  apply: (id: number, value: number) => void,
-): void {
+/** In their order; unknown ones are ignored. A `ConnectionFault` for a bad value. */
+export function applySettings(bytes: Buffer, from: number, to: number, sender: Sender, table: StreamTable): void {
   if ((to - from) % SETTING_BYTES !== 0) {
     throw new ConnectionFault(
       ERROR.frameSizeError,
@@ -20,7 +25,7 @@ export function readSettings(
     const id = bytes.readUInt16BE(at)
     const value = bytes.readUInt32BE(at + 2)
     checkValue(id, value)
-    apply(id, value)
+    apply(id, value, sender, table)
   }
 }
 
@@ -36,5 +41,30 @@ function checkValue(id: number, value: number): void {
       ERROR.protocolError,
       `SETTINGS_MAX_FRAME_SIZE is ${value}: from ${FRAME_BYTES_DEFAULT} to ${FRAME_BYTES_LIMIT}`,
     )
+  }
+}
+
+function apply(id: number, value: number, sender: Sender, table: StreamTable): void {
+  switch (id) {
+    case SETTING.headerTableSize:
+      // We use no table of the peer's; only when it is made smaller than it is at first, the next block has to say so.
+      if (value < TABLE_BYTES_DEFAULT) sender.owesTableSize = true
+      return
+    case SETTING.initialWindowSize:
+      moveWindows(value, sender, table)
+      return
+    case SETTING.maxFrameSize:
+      sender.frameBytesMax = value
+  }
+}
+
+/** Section 6.9.2: the windows of open streams change with it. */
+function moveWindows(initialWindow: number, sender: Sender, table: StreamTable): void {
+  const change = initialWindow - sender.initialWindow
+  sender.initialWindow = initialWindow
+  for (const stream of table.open.values()) {
+    if (!sender.openStreamWindow(stream, change)) {
+      throw new ConnectionFault(ERROR.flowControlError, 'SETTINGS makes a window larger than 2^31-1 (section 6.9.2)')
+    }
   }
 }

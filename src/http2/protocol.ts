@@ -8,6 +8,8 @@ export const FRAME_HEAD_BYTES = 9
 export const FRAME_BYTES_DEFAULT = 16_384
 export const FRAME_BYTES_LIMIT = 16_777_215
 export const WINDOW_DEFAULT = 65_535
+/** SETTINGS_HEADER_TABLE_SIZE as it is without being set (section 6.5.2). */
+export const TABLE_BYTES_DEFAULT = 4096
 /** The most a flow-control window may hold (section 6.9.1), and the highest stream id. */
 export const UINT31_MAX = 0x7fffffff
 

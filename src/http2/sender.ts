@@ -5,10 +5,11 @@
  * answer does not stand before a small one. There is room as long as less than `outputBytesMax` waits for the socket: more
  * would only wait there instead, where nothing can overtake it.
  */
-import { putHead, writeFrameHead, writeHeaderBlock } from './frames.ts'
+import { DIRECT_BYTES_MAX, directRoom, TRAILERS_BYTES_MAX, writeReply } from './direct-reply.ts'
+import { writeFrameHead, writeHeaderBlock } from './frames.ts'
 import { TABLE_SIZE_ZERO } from './hpack/header-encoder.ts'
 import type { Output } from './output.ts'
-import { FLAG, FRAME, FRAME_BYTES_DEFAULT, FRAME_HEAD_BYTES, UINT31_MAX, WINDOW_DEFAULT } from './protocol.ts'
+import { FLAG, FRAME, FRAME_BYTES_DEFAULT, UINT31_MAX, WINDOW_DEFAULT } from './protocol.ts'
 import type { Http2Stream } from './stream.ts'
 
 export interface SenderEvents {
@@ -62,10 +63,7 @@ export class Sender {
    */
   replyRoom(stream: Http2Stream, head: Buffer, prefixBytes: number, bytes: number): Buffer | undefined {
     if (!this.#isDirect(stream, prefixBytes + bytes)) return undefined
-    const before = replyStart(head, prefixBytes)
-    const slab = this.#output.peek(before + bytes + TRAILERS_ROOM)
-    const from = this.#output.position + before
-    return slab.subarray(from, from + bytes)
+    return directRoom(this.#output, head, prefixBytes, bytes)
   }
 
   /**
@@ -74,7 +72,7 @@ export class Sender {
    */
   reply(stream: Http2Stream, head: Buffer, prefix: Buffer, message: Buffer, trailers: Buffer, borrowed?: Buffer): void {
     const bytes = prefix.length + message.length
-    if (!this.#isDirect(stream, bytes) || trailers.length > TRAILERS_ROOM - FRAME_HEAD_BYTES) {
+    if (!this.#isDirect(stream, bytes) || trailers.length > TRAILERS_BYTES_MAX) {
       this.headers(stream, head, false)
       this.data(stream, prefix)
       this.data(stream, message, borrowed)
@@ -83,17 +81,7 @@ export class Sender {
     }
     this.#window -= bytes
     stream.sendWindow -= bytes
-    const length = replyStart(head, prefix.length) + message.length + FRAME_HEAD_BYTES + trailers.length
-    const into = this.#output.reserve(length)
-    let at = putHead(into, this.#output.position, head.length, FRAME.headers, FLAG.endHeaders, stream.id)
-    at = put(head, into, at)
-    at = putHead(into, at, bytes, FRAME.data, 0, stream.id)
-    at = put(prefix, into, at)
-    // Written into its room, it is where it belongs already.
-    const isInPlace = message.buffer === into.buffer && message.byteOffset === into.byteOffset + at
-    if (!isInPlace) into.set(message, at)
-    at = putHead(into, at + message.length, trailers.length, FRAME.headers, FLAG.endHeaders | FLAG.endStream, stream.id)
-    put(trailers, into, at)
+    writeReply(this.#output, stream.id, head, prefix, message, trailers)
     this.#events.sent(stream)
   }
 
@@ -249,20 +237,4 @@ export class Sender {
     this.owesTableSize = false
     return Buffer.concat([TABLE_SIZE_ZERO, block])
   }
-}
-
-/** What every peer takes as one frame, so that `reply` need not ask. */
-const DIRECT_BYTES_MAX = FRAME_BYTES_DEFAULT
-/** For the frame of the trailers behind a message that is in its room. */
-const TRAILERS_ROOM = 64
-
-/** Bytes of a reply before its message. */
-function replyStart(head: Buffer, prefixBytes: number): number {
-  return FRAME_HEAD_BYTES + head.length + FRAME_HEAD_BYTES + prefixBytes
-}
-
-/** A few bytes: a loop is quicker than a call of `set`. */
-function put(bytes: Buffer, into: Buffer, position: number): number {
-  for (let index = 0; index < bytes.length; index++) into[position + index] = bytes[index]!
-  return position + bytes.length
 }

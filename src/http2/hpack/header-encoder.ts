@@ -11,33 +11,23 @@ const INTEGER_BYTES_MAX = 6
 /** Says that the peer's table is not used at all (section 6.3); due before the next block when the peer makes its table smaller. */
 export const TABLE_SIZE_ZERO = Buffer.from([0x20])
 
-/** `fields` is name, value, name, value; characters above 0xff must not occur. Values that are secret are written as never indexed. */
-export function encodeHeaders(fields: readonly string[], isSecret: (name: string) => boolean = noSecret): Buffer {
+/** `fields` is name, value, name, value; characters above 0xff must not occur. */
+export function encodeHeaders(fields: readonly string[]): Buffer {
   let room = 0
   for (const text of fields) room += text.length + INTEGER_BYTES_MAX
   const block = Buffer.allocUnsafe(room + fields.length * INTEGER_BYTES_MAX)
   let at = 0
   for (let index = 0; index < fields.length; index += 2) {
-    at = writeField(block, at, fields[index]!, fields[index + 1]!, isSecret)
+    at = writeField(block, at, fields[index]!, fields[index + 1]!)
   }
   return Buffer.from(block.subarray(0, at))
 }
 
-function noSecret(): boolean {
-  return false
-}
-
-function writeField(
-  block: Buffer,
-  position: number,
-  name: string,
-  value: string,
-  isSecret: (name: string) => boolean,
-): number {
+function writeField(block: Buffer, position: number, name: string, value: string): number {
   const known = STATIC_FIELDS.get(`${name}\0${value}`)
   if (known !== undefined) return writeInteger(block, position, 0x80, 7, known)
   const nameIndex = STATIC_NAMES.get(name) ?? 0
-  let at = writeInteger(block, position, isSecret(name) ? 0x10 : 0, 4, nameIndex)
+  let at = writeInteger(block, position, 0, 4, nameIndex)
   if (nameIndex === 0) at = writeString(block, at, name)
   return writeString(block, at, value)
 }
