@@ -6,31 +6,14 @@
  */
 import { parseArgs } from 'node:util'
 import { entityKey, rowKey } from '../dist/domain/entity-key.js'
-import { encodeRow } from '../dist/domain/row-codec.js'
-import { encodeValue } from '../dist/domain/value-codec.js'
-import { systemClock } from '../dist/lib/clock.js'
 import { lengthField } from '../dist/lib/wire.js'
-import { createServing } from '../dist/serving/serving.js'
+import { definitionsOf, encodedRow, featureOf as feature, openServing, viewOf as view } from './lib/serving-alone.mjs'
 
 const { values: flags } = parseArgs({
   options: { seconds: { type: 'string', default: '2' }, only: { type: 'string', default: '' } },
 })
 const seconds = Number(flags.seconds)
-const EVENT_MICROS = Date.UTC(2026, 0, 1) * 1000
 
-const feature = (name, kind) => ({ name, type: { kind } })
-const view = (name, joinKeys, features) => ({
-  name,
-  version: 1,
-  entities: joinKeys,
-  joinKeys: joinKeys.map((key) => ({ name: key, type: 'string' })),
-  features,
-  schemaId: 1,
-  schemaFeatureCounts: [features.length],
-  onStale: 'serve',
-  partitionBy: 'day',
-  online: true,
-})
 const use = (name, more = {}) => ({ view: name, as: name, joinKeyMap: {}, ...more })
 
 /** 25 doubles, 25 floats and a string that makes the row 2 KB long. */
@@ -69,62 +52,32 @@ const delayRisk = {
   request: [{ ...feature('scheduled_hour', 'int64'), default: '12' }],
   features: [feature('risk', 'double')],
 }
-const definitions = {
-  registry: {
-    project: 'bench',
-    fingerprint: '0'.repeat(32),
-    entities: new Map(),
-    views: new Map([wide, airportDaily, routeDaily, airportStatus].map((each) => [each.name, each])),
-    onDemandViews: new Map([['delay_risk', delayRisk]]),
-    services: new Map([
-      ['wide', { name: 'wide', members: [{ kind: 'view', use: use('wide') }] }],
-      [
-        'picked',
-        { name: 'picked', members: [{ kind: 'view', use: use('wide', { features: ['f1', 'f7', 'f20', 'f48'] }) }] },
+const definitions = definitionsOf({
+  views: [wide, airportDaily, routeDaily, airportStatus],
+  onDemandViews: [delayRisk],
+  services: [
+    { name: 'wide', members: [{ kind: 'view', use: use('wide') }] },
+    { name: 'picked', members: [{ kind: 'view', use: use('wide', { features: ['f1', 'f7', 'f20', 'f48'] }) }] },
+    {
+      name: 'predict_delay',
+      members: [
+        { kind: 'view', use: origin },
+        { kind: 'view', use: destination },
+        { kind: 'view', use: use('route_daily') },
+        { kind: 'view', use: use('airport_status', { as: 'origin_status', joinKeyMap: { airport: 'origin' } }) },
+        { kind: 'onDemand', view: 'delay_risk' },
       ],
-      [
-        'predict_delay',
-        {
-          name: 'predict_delay',
-          members: [
-            { kind: 'view', use: origin },
-            { kind: 'view', use: destination },
-            { kind: 'view', use: use('route_daily') },
-            { kind: 'view', use: use('airport_status', { as: 'origin_status', joinKeyMap: { airport: 'origin' } }) },
-            { kind: 'onDemand', view: 'delay_risk' },
-          ],
-        },
-      ],
-    ]),
-  },
-  computes: new Map([
-    [
-      'delay_risk',
-      (row) => ({
-        risk:
-          1 /
-          (1 +
-            Math.exp(
-              -(
-                row.origin_airport.late_share +
-                row.destination_airport.late_share +
-                row.route_daily.late_share -
-                row.request.scheduled_hour / 24
-              ),
-            )),
-      }),
-    ],
-  ]),
+    },
+  ],
+  computes: { delay_risk: (row) => ({ risk: 1 / (1 + Math.exp(-lateness(row))) }) },
+})
+
+function lateness({ origin_airport, destination_airport, route_daily, request }) {
+  return (
+    origin_airport.late_share + destination_airport.late_share + route_daily.late_share - request.scheduled_hour / 24
+  )
 }
 
-const encoded = (of, values) =>
-  encodeRow({
-    schemaId: 1,
-    eventMicros: EVENT_MICROS,
-    createdMicros: EVENT_MICROS,
-    position: 1,
-    values: values.map((value, index) => encodeValue(of.features[index].type, value)),
-  })
 const ENTITIES = 10_000
 const ids = Array.from({ length: ENTITIES }, (_, index) => `user-${index}`)
 const airports = Array.from({ length: 230 }, (_, index) => `A${index}`)
@@ -138,7 +91,7 @@ const put = (of, keys, values) =>
         keys,
       ),
     ),
-    encoded(of, values),
+    encodedRow(of, values),
   )
 for (const id of ids) put(wide, [id], wideValues)
 for (const [index, airport] of airports.entries()) {
@@ -147,31 +100,10 @@ for (const [index, airport] of airports.entries()) {
   for (let to = 0; to < airports.length; to++) put(routeDaily, [airports[to], airport], [9n, 1, 2, 0.5])
 }
 
-const serving = createServing({
-  definitions: { current: definitions },
+const serving = openServing({
+  definitions,
   store: { shardCount: 1, readMany: async (keys) => keys.map((key) => rows.get(key) ?? null) },
-  clock: systemClock,
-  cache: { bytesMax: 2 ** 28, entriesMax: 500_000, ttlMs: 3_600_000, staleIfErrorMs: 3_600_000 },
-  fetch: {
-    batchKeysMax: 1000,
-    pendingKeysMax: 100_000,
-    timeoutMs: 10_000,
-    hedgeAfterMs: 0,
-    hedgeBudgetPercent: 0,
-    readFrom: 'primary',
-    replicaLagMaxMs: 10_000,
-  },
-  limits: {
-    entitiesMax: 1000,
-    featuresMax: 1000,
-    entityKeyBytesMax: 512,
-    requestBytesMax: 2 ** 22,
-    responseBytesMax: 2 ** 26,
-  },
-  planCacheBytes: 2 ** 25,
-  onFault: (fault) => {
-    throw fault.error
-  },
+  flags: { 'cache-ttl': '1h' },
 })
 
 const text = (field, value) => lengthField(field, Buffer.from(value))

@@ -6,13 +6,10 @@
  * Sends its parent what the cached rows keep alive, resident and in V8's own counting: first when L1 has just been filled, then when
  * it is at its limit and `turnovers` times as many rows went through it; and the processor time of a row in both. Memory is
  * counted from a process that has served as many rows through an L1 of a thousand: what V8 and the allocator keep for passing
- * work, which does not depend on what is cached, is not in it. Answers go into one buffer, as those of the gRPC edge do.
+ * work, which does not depend on what is cached, is not in it. Answers go into one buffer, as those of the transport do.
  */
-import { encodeRow } from '../../dist/domain/row-codec.js'
-import { encodeValue } from '../../dist/domain/value-codec.js'
-import { systemClock } from '../../dist/lib/clock.js'
 import { lengthField } from '../../dist/lib/wire.js'
-import { createServing } from '../../dist/serving/serving.js'
+import { definitionsOf, encodedRow, featureOf, openServing, viewOf } from './serving-alone.mjs'
 
 const BATCH_ROWS = 100
 const SMALL_ROWS = 1000
@@ -20,32 +17,17 @@ const SMALL_ROWS = 1000
 const READ_BYTES = 64 * 1024
 /** What Redis sends around a row. */
 const REPLY_HEAD_BYTES = 9
-const EVENT_MICROS = Date.UTC(2026, 0, 1) * 1000
 
 const { rows, rowBytes, turnovers } = JSON.parse(process.argv[2])
-const VIEW = {
-  name: 'user_text',
-  version: 1,
-  entities: ['user'],
-  joinKeys: [{ name: 'user', type: 'string' }],
-  features: [{ name: 'text', type: { kind: 'string' } }],
-  schemaId: 1,
-  schemaFeatureCounts: [1],
-  onStale: 'serve',
-  partitionBy: 'day',
-  online: true,
+const VIEW = viewOf('user_text', ['user'], [featureOf('text', 'string')])
+const SERVICE = {
+  name: 'text',
+  members: [{ kind: 'view', use: { view: VIEW.name, as: VIEW.name, joinKeyMap: {} } }],
 }
 const row = rowOfBytes(rowBytes)
 
 function rowOfBytes(bytes) {
-  const make = (textBytes) =>
-    encodeRow({
-      schemaId: 1,
-      eventMicros: EVENT_MICROS,
-      createdMicros: EVENT_MICROS,
-      position: 1,
-      values: [encodeValue({ kind: 'string' }, 'x'.repeat(textBytes))],
-    })
+  const make = (textBytes) => encodedRow(VIEW, ['x'.repeat(textBytes)])
   const more = bytes - make(0).length
   return make(more - (make(more).length - bytes))
 }
@@ -66,49 +48,12 @@ function readMany(keys) {
   return Promise.resolve(answers)
 }
 
-function openServing(entriesMax) {
-  return createServing({
-    definitions: {
-      current: {
-        registry: {
-          project: 'bench',
-          fingerprint: '0'.repeat(32),
-          entities: new Map(),
-          views: new Map([[VIEW.name, VIEW]]),
-          onDemandViews: new Map(),
-          services: new Map([
-            [
-              'text',
-              { name: 'text', members: [{ kind: 'view', use: { view: VIEW.name, as: VIEW.name, joinKeyMap: {} } }] },
-            ],
-          ]),
-        },
-        computes: new Map(),
-      },
-    },
+/** As many bytes as there can be: entries are what bounds this L1. */
+function servingOf(entriesMax) {
+  return openServing({
+    definitions: definitionsOf({ views: [VIEW], services: [SERVICE] }),
     store: { shardCount: 1, readMany },
-    clock: systemClock,
-    cache: { bytesMax: 2 ** 40, entriesMax, ttlMs: 60_000, staleIfErrorMs: 60_000 },
-    fetch: {
-      batchKeysMax: 1000,
-      pendingKeysMax: 100_000,
-      timeoutMs: 10_000,
-      hedgeAfterMs: 0,
-      hedgeBudgetPercent: 0,
-      readFrom: 'primary',
-      replicaLagMaxMs: 10_000,
-    },
-    limits: {
-      entitiesMax: 1000,
-      featuresMax: 1000,
-      entityKeyBytesMax: 512,
-      requestBytesMax: 2 ** 22,
-      responseBytesMax: 2 ** 26,
-    },
-    planCacheBytes: 2 ** 20,
-    onFault: ({ error }) => {
-      throw error
-    },
+    flags: { 'cache-bytes': '64GiB', 'cache-entries': entriesMax },
   })
 }
 
@@ -146,10 +91,10 @@ function memory() {
 const perRow = (before, after, count) =>
   Object.fromEntries(Object.keys(before).map((name) => [name, (after[name] - before[name]) / count]))
 
-const small = openServing(SMALL_ROWS)
+const small = servingOf(SMALL_ROWS)
 await ask(small, 0, rows)
 const before = memory()
-const serving = openServing(rows)
+const serving = servingOf(rows)
 const filling = await ask(serving, 0, rows)
 const filled = perRow(before, memory(), rows)
 const evicting = await ask(serving, rows, turnovers * rows)

@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url'
 import { describe } from '../../dist/api/describe.js'
 import { loadConfig } from '../../dist/config/load-config.js'
 import { redisLinkSlice, redisStoreSlice } from '../../dist/config/slices/online.js'
-import { servingSlice } from '../../dist/config/slices/reading.js'
 import { writeLimits } from '../../dist/config/slices/writing.js'
 import { applyDefinitions } from '../../dist/definitions/apply.js'
 import { systemClock as clock } from '../../dist/lib/clock.js'
@@ -14,10 +13,10 @@ import { openFolderObjects } from '../../dist/offline/objects/folder-objects.js'
 import { openRedisLink } from '../../dist/online/redis/connect/open-link.js'
 import { shardKeys, valuePrefix } from '../../dist/online/redis/redis-keys.js'
 import { openRedisStore } from '../../dist/online/redis/redis-store.js'
-import { createServing } from '../../dist/serving/serving.js'
 import { createWriteService } from '../../dist/writing/feature-write-service.js'
 import { createFeatureWriter } from '../../dist/writing/feature-writer.js'
 import { temporaryFolder } from './resources.mjs'
+import { openServing } from './serving-alone.mjs'
 
 /** Not that of the servers, whose archivers would work on the same outbox. */
 export const PROJECT = 'bench'
@@ -28,15 +27,7 @@ export async function openRedisSubject(defer, cluster, flags = {}) {
   const definitions = { current: await definitionsIn(temporaryFolder(defer)) }
   const store = await openStore(config, cluster)
   defer(() => store.close())
-  const serving = createServing({
-    definitions,
-    store,
-    clock,
-    ...servingSlice(config),
-    onFault: ({ error }) => {
-      throw error
-    },
-  })
+  const serving = openServing({ definitions, store, flags })
   defer(store.watch((changed) => serving.invalidate(changed)))
   const writes = createWriteService({
     writer: createFeatureWriter({
