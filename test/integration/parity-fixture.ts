@@ -13,10 +13,11 @@ import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-sto
 import type { OnlineStore } from '../../src/online/online-store.ts'
 import { type CompareRequest, compareTwins, type ParityResult } from '../../src/parity/compare-twins.ts'
 import type { ParityParts } from '../../src/parity/parity-parts.ts'
-import { type Archiver, type ArchiverLimits, createArchiver } from '../../src/writing/archiver.ts'
+import type { Archiver } from '../../src/writing/archiver.ts'
 import { createWriteService } from '../../src/writing/feature-write-service.ts'
 import { createFeatureWriter } from '../../src/writing/feature-writer.ts'
 import { isSynced, seedOnline } from '../../src/writing/online-seed.ts'
+import { type ArchiverLimits, createArchiver } from '../../src/writing/outbox-archiver.ts'
 import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
 import { TestDefinitions, viewOf } from '../unit/writing-fixture.ts'
 
