@@ -4,37 +4,93 @@ import type { HeaderList } from '../http2/hpack/header-list.ts'
 import type { BufferPool } from '../http2/output.ts'
 import type { Http2Stream } from '../http2/stream.ts'
 import { callHead, ENCODINGS } from './call-head.ts'
-import type { CallHost } from './call-host.ts'
+import type { AbortKind, CallHost } from './call-host.ts'
 import { NO_METADATA } from './metadata.ts'
 import type { Method } from './method.ts'
 import { ServerCall } from './server-call.ts'
 import { type CallStatus, httpStatus, STATUS, trailersOnly } from './status.ts'
 
+/** What calls need of the server, whatever their connection. */
 export type CallSurroundings = Omit<CallHost, 'connection' | 'flushSoon' | 'incomingBytes'>
 
+/** The same for all connections of a server. */
 export interface GrpcConnectionOptions {
   readonly methods: ReadonlyMap<string, Method>
   readonly limits: ConnectionLimits
   readonly pool: BufferPool
   readonly calls: CallSurroundings
-  readonly flushSoon: () => void
 }
 
-export function createGrpcConnection(options: GrpcConnectionOptions): Http2Connection {
-  const { methods, calls } = options
-  const host = { ...calls, incomingBytes: 0, flushSoon: options.flushSoon } as {
-    -readonly [Key in keyof CallHost]: CallHost[Key]
+/** One object is all that a connection without calls has of gRPC. */
+export class GrpcConnection implements ConnectionEvents, CallHost {
+  readonly connection: Http2Connection
+  incomingBytes = 0
+  /** Sends output that no event of the socket made. */
+  shell: { flushSoon(): void } | undefined
+  readonly #methods: ReadonlyMap<string, Method>
+  readonly #calls: CallSurroundings
+
+  constructor({ methods, limits, pool, calls }: GrpcConnectionOptions, nowMs: number) {
+    this.#methods = methods
+    this.#calls = calls
+    this.connection = new Http2Connection(limits, this, pool, nowMs)
   }
-  const events: ConnectionEvents = {
-    opened: (stream, headers, isEnded) => open(host, methods, stream, headers, isEnded),
-    data: (stream, bytes, from, to) => callOf(stream).data(bytes, from, to),
-    ended: (stream) => callOf(stream).requestEnded(),
-    aborted: (stream) => callOf(stream).aborted(),
-    drained: (stream) => callOf(stream).drained(),
+
+  opened(stream: Http2Stream, headers: HeaderList, isEnded: boolean): void {
+    open(this, this.#methods, stream, headers, isEnded)
   }
-  const connection = new Http2Connection(options.limits, events, options.pool, calls.nowMs())
-  host.connection = connection
-  return connection
+
+  data(stream: Http2Stream, bytes: Buffer, from: number, to: number): void {
+    callOf(stream).data(bytes, from, to)
+  }
+
+  ended(stream: Http2Stream): void {
+    callOf(stream).requestEnded()
+  }
+
+  aborted(stream: Http2Stream): void {
+    callOf(stream).aborted()
+  }
+
+  drained(stream: Http2Stream): void {
+    callOf(stream).drained()
+  }
+
+  flushSoon(): void {
+    this.shell?.flushSoon()
+  }
+
+  get messageBytesMax(): number {
+    return this.#calls.messageBytesMax
+  }
+
+  get incomingBytesMax(): number {
+    return this.#calls.incomingBytesMax
+  }
+
+  nowMs(): number {
+    return this.#calls.nowMs()
+  }
+
+  after(delayMs: number, callback: () => void): { cancel(): void } {
+    return this.#calls.after(delayMs, callback)
+  }
+
+  statusOf(error: unknown, path: string, abortReason: unknown): CallStatus {
+    return this.#calls.statusOf(error, path, abortReason)
+  }
+
+  answerMarginMs(leftMs: number): number {
+    return this.#calls.answerMarginMs(leftMs)
+  }
+
+  abortReason(kind: AbortKind): unknown {
+    return this.#calls.abortReason(kind)
+  }
+
+  onEnded(path: string, code: number, durationMs: number): void {
+    this.#calls.onEnded(path, code, durationMs)
+  }
 }
 
 /** What the stream of a call has to tell it. */

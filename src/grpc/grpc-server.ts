@@ -7,10 +7,10 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
-import type { ConnectionLimits, Http2Connection } from '../http2/connection.ts'
-import { type SocketShell, serveSocket } from '../http2/socket-shell.ts'
+import type { ConnectionLimits } from '../http2/connection.ts'
+import { type ShellOptions, type SocketShell, serveSocket } from '../http2/socket-shell.ts'
 import { AnswerBuffers } from '../lib/answer-buffers.ts'
-import { type CallSurroundings, createGrpcConnection } from './grpc-connection.ts'
+import { type CallSurroundings, GrpcConnection, type GrpcConnectionOptions } from './grpc-connection.ts'
 import type { Method } from './method.ts'
 
 export interface GrpcServerParts {
@@ -40,22 +40,28 @@ export interface LeanServer {
 /** Time is measured in these steps, so each limit may be exceeded by one. */
 const TICK_MS = 500
 
-interface Served {
-  readonly connection: Http2Connection
-  readonly shell: SocketShell
-  readonly socket: Duplex
-}
-
 export function createLeanServer(parts: GrpcServerParts): LeanServer {
+  const served = new Set<SocketShell>()
+  const { methods, limits, calls } = parts
+  // Whole ones, because V8 keeps every number with a fraction in an object of its own, and connections have several.
+  const nowMs = (): number => Math.trunc(calls.nowMs())
   const pool = new AnswerBuffers(parts.poolBytesMax)
-  const served = new Set<Served>()
-  const { nowMs } = parts.calls
+  const connectionOptions: GrpcConnectionOptions = { methods, limits, pool, calls }
   let ticking: { cancel(): void } | undefined
   let onEmpty = (): void => undefined
   let isDraining = false
+  const shellOptions: ShellOptions = {
+    now: nowMs,
+    onClosed(shell) {
+      served.delete(shell)
+      const { fault } = shell.connection
+      if (fault !== undefined) parts.onFault(fault.message)
+      if (served.size === 0) onEmpty()
+    },
+  }
 
   const tick = (): void => {
-    for (const each of served) each.shell.tick()
+    for (const shell of served) shell.tick()
     ticking = served.size > 0 ? parts.calls.after(TICK_MS, tick) : undefined
   }
   const accept = (socket: Duplex): void => {
@@ -63,21 +69,10 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
       socket.destroy()
       return
     }
-    const connection: Http2Connection = createGrpcConnection({
-      methods: parts.methods,
-      limits: parts.limits,
-      pool,
-      calls: parts.calls,
-      flushSoon: () => shell.flushSoon(),
-    })
-    const onClosed = (): void => {
-      served.delete(entry)
-      if (connection.fault !== undefined) parts.onFault(connection.fault.message)
-      if (served.size === 0) onEmpty()
-    }
-    const shell = serveSocket(socket, connection, { now: nowMs, onClosed })
-    const entry = { connection, shell, socket }
-    served.add(entry)
+    const grpc = new GrpcConnection(connectionOptions, nowMs())
+    const shell = serveSocket(socket, grpc.connection, shellOptions)
+    grpc.shell = shell
+    served.add(shell)
     ticking ??= parts.calls.after(TICK_MS, tick)
   }
 
@@ -109,10 +104,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
           ticking?.cancel()
           resolve(true)
         }
-        for (const { connection, shell } of served) {
-          connection.drain(nowMs())
-          shell.flushSoon()
-        }
+        for (const shell of served) shell.drain()
         if (served.size === 0) onEmpty()
       })
     },

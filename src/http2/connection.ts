@@ -62,12 +62,10 @@ export class Http2Connection {
     this.#nowMs = nowMs
     this.pool = pool
     this.output = new Output(pool)
-    this.sender = new Sender(this.output, limits, {
-      sent: (stream) => this.#table.answered(stream),
-      drained: (stream) => events.drained(stream),
-    })
     this.#liveness = new Liveness(limits.times, nowMs)
-    this.#table = new StreamTable(limits, this.output, (stream) => this.sender.drop(stream))
+    this.#table = new StreamTable(limits, this.output)
+    this.sender = new Sender(this.output, limits, this.#table, events)
+    this.#table.sender = this.sender
     this.#gracefulEnd = new GracefulEnd(this.output, this.#table)
     this.#guard = new FloodGuard(limits, nowMs)
     this.#faults = new StreamFaults(this.#guard, this.#table, events)
@@ -79,15 +77,10 @@ export class Http2Connection {
       faults: this.#faults,
       sender: this.sender,
       output: this.output,
-      onGreeted: () => this.#liveness.greeted(),
-      onPingAnswer: (payload) => {
-        this.#liveness.pingAnswered()
-        this.#gracefulEnd.pingAnswered(payload)
-      },
+      liveness: this.#liveness,
+      gracefulEnd: this.#gracefulEnd,
     })
-    this.#reader = new FrameReader(FRAME_BYTES_DEFAULT, (type, flags, stream, bytes, from, to) => {
-      if (!this.isOver) this.#inbound.frame(type, flags, stream, bytes, from, to)
-    })
+    this.#reader = new FrameReader(FRAME_BYTES_DEFAULT, this.#inbound)
     // Section 3.4: a server's preface is its SETTINGS.
     writeSettings(this.output, [
       SETTING.maxConcurrentStreams,
@@ -139,6 +132,7 @@ export class Http2Connection {
       this.#fail(error)
       return
     }
+    if (this.streams.size === 0 && this.#liveness.isQuiet(nowMs)) this.#rest()
     if (this.#liveness.isDue(this.streams.size > 0, nowMs)) this.drain(nowMs)
     if (this.#gracefulEnd.isLate(graceMs, nowMs)) {
       this.#end(undefined, ERROR.noError, 'the time for a graceful end is over (grpc-connection-age-grace)')
@@ -206,6 +200,12 @@ export class Http2Connection {
     }
     this.#prefaceBytes += bytes
     return bytes
+  }
+
+  /** What makes the next call a little faster is not worth keeping for a connection that has none. */
+  #rest(): void {
+    this.#table.rest()
+    this.#inbound.rest()
   }
 
   #resetStalled(beforeMs: number): void {

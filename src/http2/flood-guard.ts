@@ -16,51 +16,45 @@ export interface FloodLimits {
   readonly emptyFramesPerSecond: number
 }
 
-class Bucket {
-  #left: number
-  #filledMs: number
-  readonly #burst: number
-  readonly #perSecond: number
-
-  constructor(burst: number, perSecond: number, nowMs: number) {
-    this.#left = burst
-    this.#filledMs = nowMs
-    this.#burst = burst
-    this.#perSecond = perSecond
-  }
-
-  /** False if there is nothing left to take. */
-  take(nowMs: number): boolean {
-    if (this.#left < 1) {
-      this.#left = Math.min(this.#burst, this.#left + ((nowMs - this.#filledMs) * this.#perSecond) / 1000)
-      this.#filledMs = nowMs
-      if (this.#left < 1) return false
-    }
-    this.#left--
-    return true
-  }
-}
-
+/** A bucket is kept as the time at which it will be full again: a number is all that an idle connection has of it. */
 export class FloodGuard {
   nowMs: number
-  readonly #resets: Bucket
-  readonly #emptyFrames: Bucket
+  readonly #limits: FloodLimits
+  #resetsFullMs: number
+  #emptyFramesFullMs: number
 
   constructor(limits: FloodLimits, nowMs: number) {
+    this.#limits = limits
     this.nowMs = nowMs
-    this.#resets = new Bucket(limits.resetsBurst, limits.resetsPerSecond, nowMs)
-    this.#emptyFrames = new Bucket(limits.emptyFramesBurst, limits.emptyFramesPerSecond, nowMs)
+    this.#resetsFullMs = nowMs
+    this.#emptyFramesFullMs = nowMs
   }
 
   reset(): void {
-    if (!this.#resets.take(this.nowMs)) throw calm('streams are reset faster than http2-resets-per-second allows')
+    const { resetsBurst, resetsPerSecond } = this.#limits
+    this.#resetsFullMs = afterOne(this.#resetsFullMs, resetsPerSecond, this.nowMs)
+    if (isOverdrawn(this.#resetsFullMs, resetsBurst, resetsPerSecond, this.nowMs)) {
+      throw calm('streams are reset faster than http2-resets-per-second allows')
+    }
   }
 
   emptyFrame(): void {
-    if (!this.#emptyFrames.take(this.nowMs)) {
+    const { emptyFramesBurst, emptyFramesPerSecond } = this.#limits
+    this.#emptyFramesFullMs = afterOne(this.#emptyFramesFullMs, emptyFramesPerSecond, this.nowMs)
+    if (isOverdrawn(this.#emptyFramesFullMs, emptyFramesBurst, emptyFramesPerSecond, this.nowMs)) {
       throw calm('frames without content come faster than http2-empty-frames-per-second allows')
     }
   }
+}
+
+/** When the bucket is full again after one more was taken from it. */
+function afterOne(fullMs: number, perSecond: number, nowMs: number): number {
+  return Math.max(fullMs, nowMs) + 1000 / perSecond
+}
+
+/** More than was in it has been taken. Half of one is let pass: times add up with rounding errors. */
+function isOverdrawn(fullMs: number, burst: number, perSecond: number, nowMs: number): boolean {
+  return fullMs - nowMs > ((burst + 0.5) * 1000) / perSecond
 }
 
 function calm(problem: string): ConnectionFault {

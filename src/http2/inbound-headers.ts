@@ -39,6 +39,10 @@ export class InboundHeaders {
     return this.#block.stream
   }
 
+  rest(): void {
+    this.#decoder.rest()
+  }
+
   headers(flags: number, id: number, bytes: Buffer, from: number, to: number): void {
     if (id === 0) throw violation('HEADERS on stream 0 (section 6.2)')
     const fragment = headerFragment(flags, id, bytes, from, to)

@@ -1,6 +1,8 @@
 /** What the receiving half works with; the connection's other parts know nothing of it. */
 import type { ConnectionEvents, ConnectionLimits } from './connection-limits.ts'
 import type { FloodGuard } from './flood-guard.ts'
+import type { GracefulEnd } from './graceful-end.ts'
+import type { Liveness } from './liveness.ts'
 import type { Output } from './output.ts'
 import type { Sender } from './sender.ts'
 import type { StreamFaults } from './stream-faults.ts'
@@ -14,7 +16,6 @@ export interface InboundParts {
   readonly faults: StreamFaults
   readonly sender: Sender
   readonly output: Output
-  /** The peer's first SETTINGS have come. */
-  readonly onGreeted: () => void
-  readonly onPingAnswer: (payload: Buffer) => void
+  readonly liveness: Liveness
+  readonly gracefulEnd: GracefulEnd
 }

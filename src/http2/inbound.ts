@@ -53,6 +53,10 @@ export class Inbound {
     return this.#headers.streamUnderWay !== 0
   }
 
+  rest(): void {
+    this.#headers.rest()
+  }
+
   /** `bytes[from, to)` is the payload. */
   frame(type: number, flags: number, id: number, bytes: Buffer, from: number, to: number): void {
     if (!this.#hasSettings && (type !== FRAME.settings || (flags & FLAG.ack) !== 0)) {
@@ -128,7 +132,7 @@ export class Inbound {
       return
     }
     this.#hasSettings = true
-    this.#parts.onGreeted()
+    this.#parts.liveness.greeted()
     applySettings(bytes, from, to, this.#sender, this.#table)
     writeSettingsAck(this.#parts.output)
   }
@@ -141,7 +145,8 @@ export class Inbound {
       writePing(this.#parts.output, FLAG.ack, bytes, from)
       return
     }
-    this.#parts.onPingAnswer(bytes.subarray(from, to))
+    this.#parts.liveness.pingAnswered()
+    this.#parts.gracefulEnd.pingAnswered(bytes.subarray(from, to))
   }
 
   #onGoaway(id: number, from: number, to: number): void {

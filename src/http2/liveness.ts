@@ -19,6 +19,8 @@ export interface ConnectionTimes {
   readonly graceMs: number
 }
 
+const QUIET_MS = 1000
+
 export class Liveness {
   readonly #times: ConnectionTimes
   readonly #beganMs: number
@@ -65,6 +67,11 @@ export class Liveness {
   /** The peer reads nothing of what is sent to it. */
   isStuck(nowMs: number): boolean {
     return isOver(this.#sendingMs, this.#times.stallMs, nowMs)
+  }
+
+  /** Nothing has come for a while. */
+  isQuiet(nowMs: number): boolean {
+    return nowMs - this.#heardMs > QUIET_MS
   }
 
   /** It has lived long enough, or has had no stream for long enough. */

@@ -19,15 +19,16 @@ export interface BufferPool {
 
 export class Output {
   readonly #pool: BufferPool
-  #chunks: Buffer[] = []
+  /** Lists are made when there is something for them: an idle connection has none. */
+  #chunks: Buffer[] | undefined
   #bytes = 0
   #slab: Buffer | undefined
   /** Of the slab, what is in no chunk yet is `[#from, #at)`. */
   #from = 0
   #at = 0
   /** Buffers whose last bytes are in chunks here, and those whose last bytes were taken and have not left. */
-  readonly #ending: Buffer[] = []
-  readonly #leaving: Buffer[] = []
+  #ending: Buffer[] | undefined
+  #leaving: Buffer[] | undefined
 
   constructor(pool: BufferPool) {
     this.#pool = pool
@@ -71,27 +72,31 @@ export class Output {
       return
     }
     this.#closeChunk()
+    this.#chunks ??= []
     this.#chunks.push(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to))
     this.#bytes += length
   }
 
   /** The buffer of a piece that was appended: it is borrowed from the pool. */
   giveBackWhenLeft(buffer: Buffer): void {
+    this.#ending ??= []
     this.#ending.push(buffer)
   }
 
   /** Everything that waits; nothing waits then. `left` is to be called when all that was ever taken has left. */
   take(): Buffer[] {
     this.#closeChunk()
-    const chunks = this.#chunks
-    this.#chunks = []
+    const chunks = this.#chunks ?? []
+    this.#chunks = undefined
     this.#bytes = 0
-    while (this.#ending.length > 0) this.#leaving.push(this.#ending.pop()!)
+    this.#leaving = this.#leaving === undefined ? this.#ending : this.#leaving.concat(this.#ending ?? [])
+    this.#ending = undefined
     return chunks
   }
 
   left(): void {
-    while (this.#leaving.length > 0) this.#pool.giveBack(this.#leaving.pop()!)
+    for (const buffer of this.#leaving ?? []) this.#pool.giveBack(buffer)
+    this.#leaving = undefined
     if (this.#slab !== undefined && this.#bytes === 0) {
       this.#pool.giveBack(this.#slab)
       this.#slab = undefined
@@ -99,13 +104,16 @@ export class Output {
   }
 
   #closeChunk(): void {
-    if (this.#at > this.#from) this.#chunks.push(this.#slab!.subarray(this.#from, this.#at))
+    if (this.#at > this.#from) {
+      this.#chunks ??= []
+      this.#chunks.push(this.#slab!.subarray(this.#from, this.#at))
+    }
     this.#from = this.#at
   }
 
   #nextSlab(): void {
     this.#closeChunk()
-    if (this.#slab !== undefined) this.#ending.push(this.#slab)
+    if (this.#slab !== undefined) this.giveBackWhenLeft(this.#slab)
     this.#slab = this.#pool.take(SLAB_BYTES)
     this.#from = 0
     this.#at = 0

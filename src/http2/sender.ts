@@ -12,9 +12,13 @@ import type { Output } from './output.ts'
 import { FLAG, FRAME, FRAME_BYTES_DEFAULT, UINT31_MAX, WINDOW_DEFAULT } from './protocol.ts'
 import type { Http2Stream } from './stream.ts'
 
-export interface SenderEvents {
+/** Whom it tells of streams. */
+export interface SentStreams {
   /** END_STREAM has been put into the output. */
-  sent(stream: Http2Stream): void
+  answered(stream: Http2Stream): void
+}
+
+export interface SenderEvents {
   /** The stream's queue has become empty; told once for each `wantsDrain`. */
   drained(stream: Http2Stream): void
 }
@@ -39,22 +43,24 @@ export class Sender {
   readonly #output: Output
   readonly #outputBytesMax: number
   readonly #queuedBytesMax: number
+  readonly #streams: SentStreams
   readonly #events: SenderEvents
   #window = WINDOW_DEFAULT
   #round: Http2Stream[] = []
   #waiting: (() => void)[] = []
   #isFlushing = false
 
-  constructor(output: Output, limits: SenderLimits, events: SenderEvents) {
+  constructor(output: Output, limits: SenderLimits, streams: SentStreams, events: SenderEvents) {
     this.#output = output
     this.#outputBytesMax = limits.outputBytesMax
     this.#queuedBytesMax = limits.queuedBytesMax
+    this.#streams = streams
     this.#events = events
   }
 
   headers(stream: Http2Stream, block: Buffer, endsStream: boolean): void {
     writeHeaderBlock(this.#output, stream.id, this.#owned(block), endsStream, this.frameBytesMax)
-    if (endsStream) this.#events.sent(stream)
+    if (endsStream) this.#streams.answered(stream)
   }
 
   /**
@@ -82,7 +88,7 @@ export class Sender {
     this.#window -= bytes
     stream.sendWindow -= bytes
     writeReply(this.#output, stream.id, head, prefix, message, trailers)
-    this.#events.sent(stream)
+    this.#streams.answered(stream)
   }
 
   /**
@@ -217,7 +223,7 @@ export class Sender {
     this.queuedBytes -= bytes
     if (isLast) {
       stream.isEnding = false
-      this.#events.sent(stream)
+      this.#streams.answered(stream)
     }
   }
 
@@ -229,7 +235,7 @@ export class Sender {
       return
     }
     writeFrameHead(this.#output, 0, FRAME.data, FLAG.endStream, stream.id)
-    this.#events.sent(stream)
+    this.#streams.answered(stream)
   }
 
   #owned(block: Buffer): Buffer {

@@ -2,85 +2,141 @@
  * A connection on a socket: what comes goes in, what is to be sent leaves in one write for each turn of the event loop.
  *
  * Answers that are made later, by calls that had to wait, are gathered until the end of the turn in which they are made.
+ *
+ * A server has many connections that nobody uses. So all of them share their listeners, which find the shell at the socket, and the
+ * function that is called when bytes have left is made for each write.
  */
 import type { Duplex } from 'node:stream'
 import type { Http2Connection } from './connection.ts'
 
+/** The same for all connections of a server. */
 export interface ShellOptions {
-  /** Monotonic, milliseconds. */
+  /** Monotonic, whole milliseconds. */
   readonly now: () => number
   /** The socket is closed, for whatever reason. */
-  readonly onClosed: () => void
+  readonly onClosed: (shell: SocketShell) => void
 }
 
-export interface SocketShell {
-  /** There is output that no event of the socket made. */
-  flushSoon(): void
-  tick(): void
+const SHELL = Symbol('shell')
+
+interface ServedSocket extends Duplex {
+  [SHELL]?: SocketShell
 }
 
 /** How long a peer may take to close after the last byte has left: closed at once, it might not get to read why. */
 const LINGER_MS = 1000
 
-export function serveSocket(socket: Duplex, connection: Http2Connection, { now, onClosed }: ShellOptions): SocketShell {
-  let writing = 0
-  let isFlushDue = false
-  let endedMs: number | undefined
+export function serveSocket(socket: Duplex, connection: Http2Connection, options: ShellOptions): SocketShell {
+  const shell = new SocketShell(socket, connection, options)
+  const served: ServedSocket = socket
+  served[SHELL] = shell
+  socket.on('data', onData)
+  socket.on('error', onError)
+  socket.on('end', onEnd)
+  socket.on('close', onClose)
+  shell.flush()
+  return shell
+}
 
-  const end = (): void => {
-    if (endedMs !== undefined) return
-    endedMs = now()
-    socket.end()
+function onData(this: ServedSocket, chunk: Buffer): void {
+  this[SHELL]!.received(chunk)
+}
+
+function onError(this: ServedSocket): void {
+  this.destroy()
+}
+
+/** HTTP/2 knows no half of a connection: a peer that has closed its half is gone, and its calls are to hear of it at once. */
+function onEnd(this: ServedSocket): void {
+  this.destroy()
+}
+
+function onClose(this: ServedSocket): void {
+  this[SHELL]!.closed()
+}
+
+function flush(shell: SocketShell): void {
+  shell.flush()
+}
+
+export class SocketShell {
+  readonly socket: Duplex
+  readonly connection: Http2Connection
+  readonly #options: ShellOptions
+  /** Pieces of the write under way that have not left. */
+  #writing = 0
+  #isFlushDue = false
+  #endedMs: number | undefined
+
+  constructor(socket: Duplex, connection: Http2Connection, options: ShellOptions) {
+    this.socket = socket
+    this.connection = connection
+    this.#options = options
   }
-  const written = (error?: Error | null): void => {
-    if (error) return
-    writing--
-    if (writing > 0) return
-    connection.sent(now())
-    flush()
+
+  received(chunk: Buffer): void {
+    this.connection.receive(chunk, this.#options.now())
+    this.flush()
   }
-  const flush = (): void => {
-    isFlushDue = false
+
+  closed(): void {
+    this.connection.close()
+    this.#options.onClosed(this)
+  }
+
+  /** There is output that no event of the socket made. */
+  flushSoon(): void {
+    if (this.#isFlushDue) return
+    this.#isFlushDue = true
+    process.nextTick(flush, this)
+  }
+
+  drain(): void {
+    this.connection.drain(this.#options.now())
+    this.flushSoon()
+  }
+
+  flush(): void {
+    this.#isFlushDue = false
+    const { socket, connection } = this
     // One write at a time: what is made meanwhile waits in the connection, where the streams take turns.
-    if (writing > 0 || socket.destroyed) return
+    if (this.#writing > 0 || socket.destroyed) return
     if (connection.output.bytes > 0) {
       const chunks = connection.output.take()
-      connection.sending(now())
-      writing = chunks.length
+      connection.sending(this.#options.now())
+      this.#writing = chunks.length
+      const left = (error?: Error | null): void => this.#left(error)
       if (chunks.length === 1) {
-        socket.write(chunks[0]!, written)
+        socket.write(chunks[0]!, left)
         return
       }
       socket.cork()
-      for (const chunk of chunks) socket.write(chunk, written)
+      for (const chunk of chunks) socket.write(chunk, left)
       socket.uncork()
-    } else if (connection.isOver) end()
+    } else if (connection.isOver) this.#end()
   }
 
-  socket.on('data', (chunk: Buffer) => {
-    connection.receive(chunk, now())
-    flush()
-  })
-  socket.on('error', () => socket.destroy())
-  // HTTP/2 knows no half of a connection: a peer that has closed its half is gone, and its calls are to hear of it at once.
-  socket.on('end', () => socket.destroy())
-  socket.once('close', () => {
-    connection.close()
-    onClosed()
-  })
-  flush()
-  return {
-    flushSoon() {
-      if (isFlushDue) return
-      isFlushDue = true
-      process.nextTick(flush)
-    },
-    tick() {
-      connection.tick(now())
-      flush()
-      if (endedMs !== undefined && now() - endedMs > LINGER_MS) socket.destroy()
-      // What is stuck behind a peer that does not read does not leave any more.
-      else if (connection.isOver && connection.isStuck) socket.destroy()
-    },
+  tick(): void {
+    const { socket, connection } = this
+    connection.tick(this.#options.now())
+    this.flush()
+    if (this.#endedMs !== undefined && this.#options.now() - this.#endedMs > LINGER_MS) socket.destroy()
+    // What is stuck behind a peer that does not read does not leave any more.
+    else if (connection.isOver && connection.isStuck) socket.destroy()
+  }
+
+  /** A piece has left. */
+  #left(error?: Error | null): void {
+    if (error) return
+    this.#writing--
+    if (this.#writing > 0) return
+    this.connection.sent(this.#options.now())
+    this.flush()
+  }
+
+  #end(): void {
+    if (this.#endedMs !== undefined) return
+    this.#endedMs = this.#options.now()
+    this.socket.end()
   }
 }

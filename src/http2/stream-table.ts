@@ -20,27 +20,38 @@ export interface StreamLimits {
   readonly streamWindowBytes: number
 }
 
+const NO_STREAMS: ReadonlyMap<number, Http2Stream> = new Map()
+
+export interface StreamSender {
+  drop(stream: Http2Stream): void
+}
+
 export class StreamTable {
-  readonly open = new Map<number, Http2Stream>()
   /** The highest stream that the peer has opened. */
   last = 0
   /** Streams above it came after our GOAWAY and are ignored. */
   lastServed = UINT31_MAX
+  /** Told of every stream that leaves the table. Sender and table know each other: it is set when both are there. */
+  sender: StreamSender | undefined
   /** Our last GOAWAY has been sent: what is open is all there will be. */
   isClosing = false
   readonly #streamsMax: number
   readonly #streamWindowBytes: number
   readonly #output: Output
-  readonly #onClosed: (stream: Http2Stream) => void
-  readonly #recentlyReset = new Set<number>()
+  /** Made for the first stream, and for the first after a rest. */
+  #open: Map<number, Http2Stream> | undefined
+  /** Made for the first that is reset. */
+  #recentlyReset: Set<number> | undefined
   #working = 0
 
-  /** `onClosed` is told of every stream that leaves the table. */
-  constructor(limits: StreamLimits, output: Output, onClosed: (stream: Http2Stream) => void) {
+  constructor(limits: StreamLimits, output: Output) {
     this.#streamsMax = limits.streamsMax
     this.#streamWindowBytes = limits.streamWindowBytes
     this.#output = output
-    this.#onClosed = onClosed
+  }
+
+  get open(): ReadonlyMap<number, Http2Stream> {
+    return this.#open ?? NO_STREAMS
   }
 
   get isFull(): boolean {
@@ -48,7 +59,8 @@ export class StreamTable {
   }
 
   add(stream: Http2Stream): void {
-    this.open.set(stream.id, stream)
+    this.#open ??= new Map()
+    this.#open.set(stream.id, stream)
     this.#working++
   }
 
@@ -60,8 +72,8 @@ export class StreamTable {
 
   close(stream: Http2Stream): void {
     stream.isClosed = true
-    this.open.delete(stream.id)
-    this.#onClosed(stream)
+    this.#open?.delete(stream.id)
+    this.sender?.drop(stream)
   }
 
   /** END_STREAM has left. */
@@ -81,6 +93,7 @@ export class StreamTable {
   /** Resets a stream that was not opened here. Only so many are remembered: frames on an older one are a fault. */
   refuse(id: number, code: ErrorNumber): void {
     writeRstStream(this.#output, id, code)
+    this.#recentlyReset ??= new Set()
     this.#recentlyReset.add(id)
     if (this.#recentlyReset.size <= RESETS_REMEMBERED) return
     const [oldest] = this.#recentlyReset
@@ -101,8 +114,13 @@ export class StreamTable {
   isNew(id: number): boolean {
     if (id % 2 === 0) throw violation(`HEADERS on stream ${id}: a client's streams have odd numbers (section 5.1.1)`)
     if (id > this.last) return true
-    if (!this.open.has(id) && !this.#recentlyReset.has(id)) throw closed('HEADERS', id)
+    if (!this.open.has(id) && this.#recentlyReset?.has(id) !== true) throw closed('HEADERS', id)
     return false
+  }
+
+  /** No call is under way, and may not be for a while. */
+  rest(): void {
+    this.#open = undefined
   }
 
   /** The open stream; undefined if frames of it are to be ignored. A `ConnectionFault` if there must be none. */
@@ -111,7 +129,7 @@ export class StreamTable {
     if (stream !== undefined) return stream
     if (id === 0) throw violation(`${frame} on stream 0 (section 6)`)
     if (id > this.last || id % 2 === 0) throw violation(`${frame} on stream ${id}, which is idle (section 5.1)`)
-    if (isAllowedOnClosed || id > this.lastServed || this.#recentlyReset.has(id)) return undefined
+    if (isAllowedOnClosed || id > this.lastServed || this.#recentlyReset?.has(id) === true) return undefined
     throw closed(frame, id)
   }
 }

@@ -217,13 +217,15 @@ function readLists(
   const decoder = new HeaderDecoder({ tableBytesMax, listBytesMax: 65_536 })
   let parts: Buffer[] = []
   return new Promise((resolve, reject) => {
-    const reader = new FrameReader(16_384, (type, flags, _stream, bytes, from, to) => {
-      if (type !== FRAME.headers && type !== FRAME.continuation) return
-      parts.push(Buffer.from(bytes.subarray(from, to)))
-      if ((flags & FLAG.endHeaders) === 0) return
-      const block = Buffer.concat(parts)
-      parts = []
-      if (isLast(decoder.decode(block, 0, block.length).fields)) resolve()
+    const reader = new FrameReader(16_384, {
+      frame(type, flags, _stream, bytes, from, to) {
+        if (type !== FRAME.headers && type !== FRAME.continuation) return
+        parts.push(Buffer.from(bytes.subarray(from, to)))
+        if ((flags & FLAG.endHeaders) === 0) return
+        const block = Buffer.concat(parts)
+        parts = []
+        if (isLast(decoder.decode(block, 0, block.length).fields)) resolve()
+      },
     })
     socket.on('error', reject)
     socket.on('close', () => reject(new Error('the connection was closed before the last list')))

@@ -92,9 +92,10 @@ function bench(limits: Partial<ConnectionLimits> = {}, start: Buffer = HELLO): B
     receive: (...frames) => connection.receive(Buffer.concat(frames), 0),
     frames() {
       const found: Frame[] = []
-      const reader = new FrameReader(1 << 24, (type, flags, stream, bytes, from, to) =>
-        found.push({ type, flags, stream, payload: Buffer.from(bytes.subarray(from, to)) }),
-      )
+      const reader = new FrameReader(1 << 24, {
+        frame: (type, flags, stream, bytes, from, to) =>
+          found.push({ type, flags, stream, payload: Buffer.from(bytes.subarray(from, to)) }),
+      })
       for (const chunk of connection.output.take()) reader.receive(chunk)
       connection.sent(0)
       return found

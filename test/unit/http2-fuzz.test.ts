@@ -3,7 +3,7 @@
  * orderly end comes of it, what is kept for a connection stays small, and a connection that is over does nothing more.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createGrpcConnection } from '../../src/grpc/grpc-connection.ts'
+import { GrpcConnection, type GrpcConnectionOptions } from '../../src/grpc/grpc-connection.ts'
 import { messagePrefix } from '../../src/grpc/message-reader.ts'
 import type { Method } from '../../src/grpc/method.ts'
 import type { Http2Connection } from '../../src/http2/connection.ts'
@@ -46,30 +46,32 @@ const POOL = new AnswerBuffers(2 ** 20)
 const PING = Buffer.from('000008060000000000aaaaaaaaaaaaaaaa', 'hex')
 const GREETING = Buffer.concat([PREFACE, Buffer.from('000000040000000000', 'hex')])
 
+/** The same for all connections, as in a server. */
+const OPTIONS: GrpcConnectionOptions = {
+  methods: METHODS,
+  // More resets and empty frames than elsewhere: a connection of garbage is to go on for a while.
+  limits: {
+    ...HTTP2_LIMITS,
+    streamsMax: 100,
+    resetsBurst: 1000,
+    emptyFramesBurst: 1000,
+    queuedBytesMax: 1 << 20,
+  },
+  pool: POOL,
+  calls: {
+    messageBytesMax: 1 << 20,
+    nowMs: () => 0,
+    after: () => ({ cancel: () => undefined }),
+    incomingBytesMax: 64 * 2 ** 20,
+    answerMarginMs: () => 0,
+    statusOf: (error) => ({ code: 13, details: String(error) }),
+    abortReason: (kind) => new Error(kind),
+    onEnded: () => undefined,
+  },
+}
+
 function openConnection(): Http2Connection {
-  return createGrpcConnection({
-    methods: METHODS,
-    // More resets and empty frames than elsewhere: a connection of garbage is to go on for a while.
-    limits: {
-      ...HTTP2_LIMITS,
-      streamsMax: 100,
-      resetsBurst: 1000,
-      emptyFramesBurst: 1000,
-      queuedBytesMax: 1 << 20,
-    },
-    pool: POOL,
-    calls: {
-      messageBytesMax: 1 << 20,
-      nowMs: () => 0,
-      after: () => ({ cancel: () => undefined }),
-      incomingBytesMax: 64 * 2 ** 20,
-      answerMarginMs: () => 0,
-      statusOf: (error) => ({ code: 13, details: String(error) }),
-      abortReason: (kind) => new Error(kind),
-      onEnded: () => undefined,
-    },
-    flushSoon: () => undefined,
-  })
+  return new GrpcConnection(OPTIONS, 0).connection
 }
 
 const blocks = ['/a.B/Echo', '/a.B/Later', '/a.B/Stream', '/a.B/None'].map((path) =>

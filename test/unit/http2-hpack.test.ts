@@ -129,13 +129,27 @@ test('a block is not recognised any more when the table has changed under its in
   const made = new HeaderDecoder({ tableBytesMax: 4096, listBytesMax: 65_536 })
   const decode = (hex: string) => made.decode(bytes(hex), 0, bytes(hex).length)
   decode('4001 6101 31') // a: 1
-  const first = decode('be')
-  expect(first.fields).toEqual(['a', '1'])
-  expect(decode('be')).toBe(first)
+  expect(decode('be').fields).toEqual(['a', '1'])
+  const second = decode('be')
+  expect(second.fields).toEqual(['a', '1'])
+  expect(decode('be')).toBe(second)
   decode('4001 6201 32') // b: 2, which takes the index
   expect(decode('be').fields).toEqual(['b', '2'])
   decode('20 3f e1 1f 4001 6301 33') // the table emptied, and opened again with c: 3
   expect(decode('be').fields).toEqual(['c', '3'])
+})
+
+test('a decoder at rest forgets blocks, but not the table', () => {
+  const made = new HeaderDecoder({ tableBytesMax: 4096, listBytesMax: 65_536 })
+  const decode = (hex: string) => made.decode(bytes(hex), 0, bytes(hex).length)
+  decode('4001 6101 31') // a: 1
+  decode('be')
+  const remembered = decode('be')
+  expect(decode('be')).toBe(remembered)
+  made.rest()
+  const again = decode('be')
+  expect(again).not.toBe(remembered)
+  expect(again.fields).toEqual(['a', '1'])
 })
 
 test('a field is written so that it enters no table', () => {

@@ -2,8 +2,11 @@
  * Header blocks to header lists (RFC 7541).
  *
  * A client sends the same headers with every call, and its blocks soon consist of the same few indexes. Those blocks are recognised
- * by their bytes: a block that left the dynamic table as it was is remembered with its list until the table changes. So a
- * usual block costs one comparison of its bytes, and equal blocks give the same list.
+ * by their bytes: a block that left the dynamic table as it was, for the second time, is remembered with its list until the table
+ * changes. So a usual block costs one comparison of its bytes, and equal blocks give the same list.
+ *
+ * Not the first time, because most connections of a server that has ten thousand have hardly any calls: what is remembered of a block
+ * takes a kilobyte. `rest` forgets it all.
  */
 import { ConnectionFault, ERROR } from '../protocol.ts'
 import { DynamicTable } from './dynamic-table.ts'
@@ -18,7 +21,7 @@ export interface HeaderDecoderLimits {
   readonly listBytesMax: number
 }
 
-/** A power of two. A client with more kinds of calls than this on one connection has them decoded. */
+/** A power of two, at most the bits of an integer. A client with more kinds of calls than this on one connection has them decoded. */
 const REMEMBERED_BLOCKS = 32
 /** Longer blocks are hardly those of a usual call, and remembering them would cost memory. */
 const REMEMBERED_BYTES_MAX = 512
@@ -30,33 +33,46 @@ interface RememberedBlock {
 }
 
 export class HeaderDecoder {
-  readonly #limits: HeaderDecoderLimits
+  readonly #tableBytesMax: number
+  readonly #listBytesMax: number
   readonly #table: DynamicTable
-  /** Made with the first block: idle connections are many. */
+  /** By slot. Made for the first block that came again. */
   #remembered: (RememberedBlock | undefined)[] | undefined
+  /** A bit for each slot that a block which could be remembered has fallen into. */
+  #seen = 0
   #block: Buffer = EMPTY
   #at = 0
   #end = 0
 
-  constructor(limits: HeaderDecoderLimits) {
-    this.#limits = limits
-    this.#table = new DynamicTable(limits.tableBytesMax)
+  constructor({ tableBytesMax, listBytesMax }: HeaderDecoderLimits) {
+    this.#tableBytesMax = tableBytesMax
+    this.#listBytesMax = listBytesMax
+    this.#table = new DynamicTable(tableBytesMax)
   }
 
   /** The list of the whole block `block[from, to)`. A `ConnectionFault` if it is malformed: the table is then lost. */
   decode(block: Buffer, from: number, to: number): HeaderList {
     const slot = slotOf(block, from, to)
-    this.#remembered ??= new Array(REMEMBERED_BLOCKS).fill(undefined)
-    const known = this.#remembered[slot]
+    const known = this.#remembered?.[slot]
     if (known !== undefined && known.tableVersion === this.#table.version && isSame(known.bytes, block, from, to)) {
       return known.list
     }
     const before = this.#table.version
     const list = this.#decodeFields(block, from, to)
     if (this.#table.version === before && to - from <= REMEMBERED_BYTES_MAX) {
-      this.#remembered[slot] = { bytes: Buffer.from(block.subarray(from, to)), tableVersion: before, list }
+      if ((this.#seen & (1 << slot)) !== 0) {
+        this.#remembered ??= new Array(REMEMBERED_BLOCKS).fill(undefined)
+        this.#remembered[slot] = { bytes: Buffer.from(block.subarray(from, to)), tableVersion: before, list }
+      }
+      this.#seen |= 1 << slot
     }
     return list
+  }
+
+  /** No call is under way, and may not be for a while. */
+  rest(): void {
+    this.#remembered = undefined
+    this.#seen = 0
   }
 
   #decodeFields(block: Buffer, from: number, to: number): HeaderList {
@@ -79,7 +95,7 @@ export class HeaderDecoder {
         // Section 6.3: a new size of the table, only before the first field (section 4.2).
         if (hasField) throw malformed('a table size update follows a field')
         const bytesMax = this.#integer(5)
-        if (bytesMax > this.#limits.tableBytesMax) throw malformed(`a table of ${bytesMax} bytes was not offered`)
+        if (bytesMax > this.#tableBytesMax) throw malformed(`a table of ${bytesMax} bytes was not offered`)
         this.#table.resize(bytesMax)
         continue
       } else {
@@ -93,10 +109,10 @@ export class HeaderDecoder {
       hasField = true
       bytes += name.length + value.length + FIELD_OVERHEAD
       // The block is read to its end all the same: later blocks refer to what it adds to the table.
-      if (bytes <= this.#limits.listBytesMax) fields.push(name, value)
+      if (bytes <= this.#listBytesMax) fields.push(name, value)
     }
     this.#block = EMPTY
-    return { fields, bytes, isTooLarge: bytes > this.#limits.listBytesMax, memo: undefined }
+    return { fields, bytes, isTooLarge: bytes > this.#listBytesMax, memo: undefined }
   }
 
   #nameAt(index: number): string {
