@@ -2,8 +2,8 @@ import { Command } from 'commander'
 import { parseRow, typedRow } from './assignments.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
 import { countValue, timeOption } from './flag-values.ts'
-import { formatBytes, formatRows, print, printJson } from './output.ts'
-import { fileFormat, refuseUnwritable, resumeOptions, saveDataset } from './output-file.ts'
+import { print, printJson } from './output.ts'
+import { fileFormat, refuseUnwritable, resumeOptions, saveDataset, savedLine } from './output-file.ts'
 import { showProgress } from './progress.ts'
 import { viewColumns } from './schema.ts'
 
@@ -77,5 +77,5 @@ async function runExport(source: string, options: ExportOptions): Promise<void> 
     return saveDataset(options.out, dataset, resuming.resume !== undefined)
   }).finally(() => progress.done())
   if (options.json) printJson({ file: options.out, ...done })
-  else print(`${options.out}: ${formatRows(done.rows)}, ${formatBytes(done.bytes)}, sha256 ${done.sha256}`)
+  else print(savedLine(options.out, done))
 }

@@ -9,7 +9,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { DatasetStream, ExportOptions, ResumeFrom } from '../client/index.ts'
 import { TwinstoreError } from '../domain/errors.ts'
-import { formatBytes, note } from './output.ts'
+import { formatBytes, formatRows, note } from './output.ts'
 
 export type FileFormat = 'parquet' | 'arrow' | 'csv'
 
@@ -46,6 +46,11 @@ export interface SavedDataset {
   readonly sha256: string
   readonly pinJson?: string
   readonly manifestJson?: string
+}
+
+/** How a person is told of it. */
+export function savedLine(file: string, { rows, bytes, sha256 }: SavedDataset): string {
+  return `${file}: ${formatRows(rows)}, ${formatBytes(bytes)}, sha256 ${sha256}`
 }
 
 /** Where a data set is until all of it is there, and beside it what the rest can be asked for with. */

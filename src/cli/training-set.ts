@@ -5,8 +5,8 @@ import { Command } from 'commander'
 import type { TrainingSetOptions as ClientTrainingSetOptions } from '../client/index.ts'
 import { TwinstoreError } from '../domain/errors.ts'
 import { addConnectionFlags, type ConnectionOptions, withClient } from './connection.ts'
-import { formatBytes, formatRows, note, print, printJson } from './output.ts'
-import { fileFormat, refuseUnwritable, resumeOptions, saveDataset } from './output-file.ts'
+import { note, print, printJson } from './output.ts'
+import { fileFormat, refuseUnwritable, resumeOptions, saveDataset, savedLine } from './output-file.ts'
 import { showProgress } from './progress.ts'
 
 interface TrainingSetOptions extends ConnectionOptions {
@@ -73,7 +73,7 @@ async function run(service: string, options: TrainingSetOptions): Promise<void> 
   const { rows, bytes, sha256 } = done
   if (options.json) printJson({ file: options.out, pinFile, manifestFile, rows, bytes, sha256 })
   else {
-    print(`${options.out}: ${formatRows(done.rows)}, ${formatBytes(done.bytes)}, sha256 ${done.sha256}`)
+    print(savedLine(options.out, done))
     print(`${pinFile}: gives the same bytes again, with --pin`)
     print(`${manifestFile}: what an experiment tracker should log`)
   }

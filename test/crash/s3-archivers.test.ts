@@ -10,11 +10,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Shard } from '../../src/domain/entity-key.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import { decodeValue } from '../../src/domain/value-codec.ts'
-import { systemClock } from '../../src/lib/clock.ts'
 import type { OpenedS3Objects } from '../../src/offline/objects/s3/open-s3-objects.ts'
 import type { OfflineStore, OutboxBatch } from '../../src/offline/offline-store.ts'
-import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
-import { type Bench, openBench, rowOf, viewOf } from '../integration/offline-store-fixtures.ts'
+import { type Bench, openBench, openTestStore, rowOf, viewOf } from '../integration/offline-store-fixtures.ts'
 import { seededRandom, testSeed } from '../support/random.ts'
 import { type FaultProxy, S3_FAULTS, startFaultProxy } from '../support/s3/fault-proxy.ts'
 import { openPatiently, useCredentials } from '../support/s3/open-objects.ts'
@@ -52,17 +50,10 @@ async function openStore(endpoint: string, bucket: string): Promise<OfflineStore
     requests: { requestTimeoutMs: 300, attemptsMax: 4 },
   })
   opened.push(objects)
-  return openDeltaOfflineStore({
+  return openTestStore({
     objects,
     engine: bench.engine,
-    engineName: 'test',
-    resolveSource: async () => '',
-    table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 100, logReadsMax: 8 },
     spoolDir: join(dir, 'spool'),
-    spoolBytesMax: 1_000_000,
-    filesAtOnce: 4,
-    verifiedFilesMax: 100,
-    latestBatchRows: 100,
   })
 }
 

@@ -10,12 +10,11 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { createInlineEngine } from '../../src/offline/duckdb/job-runner.ts'
 import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { OfflineStore } from '../../src/offline/offline-store.ts'
-import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
 import type { OnlineStore } from '../../src/online/online-store.ts'
 import type { Archiver } from '../../src/writing/archiver.ts'
 import { type ArchiverLimits, createArchiver } from '../../src/writing/outbox-archiver.ts'
 import { TestDefinitions } from '../unit/writing-fixture.ts'
-import { viewOf } from './offline-store-fixtures.ts'
+import { openTestStore, viewOf } from './offline-store-fixtures.ts'
 
 const MiB = 1024 ** 2
 
@@ -47,16 +46,10 @@ export async function startInstance({ dir, online, limits, onTailLost }: Instanc
   const owner = randomUUID()
   const engineLimits = { memoryBytes: 300 * MiB, threads: 1, spillBytesMax: 1024 * MiB, sliceValuesMax: 100_000 }
   const engine = createInlineEngine({ ...engineLimits, spillDir: join(dir, owner) }, systemClock)
-  const offline = openDeltaOfflineStore({
+  const offline = openTestStore({
     objects: await openFolderObjects(join(dir, 'offline')),
     engine,
-    engineName: 'test',
-    resolveSource: async () => '',
-    table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 10, logReadsMax: 8 },
     spoolDir: join(dir, 'spool', owner),
-    spoolBytesMax: 1024 * MiB,
-    filesAtOnce: 4,
-    verifiedFilesMax: 100,
     latestBatchRows: 1000,
   })
   onTestFinished(async () => {

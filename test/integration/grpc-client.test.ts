@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
 import { messageCodec } from '../../src/api/grpc/protocol.ts'
-import { connect, TwinstoreError } from '../../src/client/index.ts'
+import { connect } from '../../src/client/index.ts'
 import { TwinstoreError as ServerError } from '../../src/domain/errors.ts'
+import { refused } from '../support/call-failure.ts'
 import { deferred, type Edge, type Script, startEdge } from './grpc-fixture.ts'
 
 const getRequest = messageCodec<Record<string, unknown>>('GetFeaturesRequest')
@@ -20,15 +21,6 @@ afterEach(async () => {
   client.close()
   await edge.close()
 })
-
-async function refused(work: Promise<unknown>): Promise<[string, string]> {
-  const error = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (!(error instanceof TwinstoreError)) throw new Error(`expected a TwinstoreError, got ${error}`)
-  return [error.code, error.message]
-}
 
 const columns = [
   ['delay', 'double'],

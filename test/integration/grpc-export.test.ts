@@ -5,10 +5,11 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { status } from '@grpc/grpc-js'
 import { afterEach, expect, test } from 'vitest'
-import { connect, TwinstoreError } from '../../src/client/index.ts'
+import { connect } from '../../src/client/index.ts'
 import { TwinstoreError as ServerError } from '../../src/domain/errors.ts'
 import { lengthField } from '../../src/lib/wire.ts'
 import type { Dataset } from '../../src/offline/offline-store.ts'
+import { refused } from '../support/call-failure.ts'
 import { collect, deferred, type Edge, type Script, serverStream, startEdge } from './grpc-fixture.ts'
 
 let edge: Edge
@@ -22,15 +23,6 @@ afterEach(async () => {
   client.close()
   await edge.close()
 })
-
-async function refused(work: Promise<unknown>): Promise<[string, string]> {
-  const error = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (!(error instanceof TwinstoreError)) throw new Error(`expected a TwinstoreError, got ${error}`)
-  return [error.code, error.message]
-}
 
 setFlagsFromString('--expose_gc')
 const collectGarbage = runInNewContext('gc') as () => void

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest'
 import { connect, type DatasetStream, TwinstoreError } from '../../src/client/index.ts'
 import { lengthField } from '../../src/lib/wire.ts'
 import type { Dataset, ExportRequest, Pin } from '../../src/offline/offline-store.ts'
+import { callFailure } from '../support/call-failure.ts'
 import { startCuttingProxy } from '../support/cutting-proxy.ts'
 import { collect, type Edge, FINGERPRINT, type Script, startEdge } from './grpc-fixture.ts'
 
@@ -63,15 +64,6 @@ async function beginning(dataset: DatasetStream, bytes: number): Promise<{ token
 
 async function* pieces(...bytes: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* bytes
-}
-
-async function failureOf(work: Promise<unknown>): Promise<TwinstoreError> {
-  const error = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (error instanceof TwinstoreError) return error
-  throw new Error(`expected a TwinstoreError, got ${error}`)
 }
 
 const VIEW = { view: 'airport_daily', format: 'csv' } as const
@@ -146,19 +138,19 @@ test('bytes that would be others are refused before the first of them, and the e
   const { token, received } = await beginning(await clientOf(await start()).exportFeatures(VIEW), 30_000)
   const resume = () => ({ ...VIEW, resume: { token, received: pieces(received) } })
   const newer = await start({}, (edge) => edge.dataset(Buffer.from('others'), { engine: 'duckdb 9' }))
-  const refused = await failureOf(clientOf(newer).exportFeatures(resume()))
+  const refused = await callFailure(clientOf(newer).exportFeatures(resume()))
   expect(refused.code).toBe('FAILED_PRECONDITION')
   expect(refused.message).toMatch(/written by test 1 and this server runs duckdb 9.*begin anew without resume/)
   expect(await newer.spooledFiles()).toEqual([])
   const same = await start({}, (edge) => edge.dataset(Buffer.from('others')))
-  expect((await failureOf(clientOf(same).exportFeatures(resume()))).message).toMatch(/has SHA-256 \w+, the data set/)
+  expect((await callFailure(clientOf(same).exportFeatures(resume()))).message).toMatch(/has SHA-256 \w+, the data set/)
 })
 
 test('a beginning that was changed is DATA_LOSS at the end', async () => {
   const { token, received } = await beginning(await clientOf(await start()).exportFeatures(VIEW), 30_000)
   received[77]! ^= 1
   const rest = await clientOf(await start()).exportFeatures({ ...VIEW, resume: { token, received: pieces(received) } })
-  expect((await failureOf(collect(rest))).code).toBe('DATA_LOSS')
+  expect((await callFailure(collect(rest))).code).toBe('DATA_LOSS')
 })
 
 test('rows go on message by message', async () => {
@@ -195,7 +187,7 @@ test('a stream that never gets further is given up, with what broke it', async (
   const { client, proxy } = await behindProxy(server, 30_000, Number.POSITIVE_INFINITY)
   const dataset = await client.exportFeatures(VIEW).catch((error: unknown) => error)
   // The header may not have come through either.
-  const failed = dataset instanceof TwinstoreError ? dataset : await failureOf(collect(dataset as DatasetStream))
+  const failed = dataset instanceof TwinstoreError ? dataset : await callFailure(collect(dataset as DatasetStream))
   expect(failed.code).toBe('UNAVAILABLE')
   expect(proxy.cuts).toBeGreaterThan(1)
   expect(proxy.cuts).toBeLessThan(200)
@@ -206,7 +198,7 @@ test('what is no token, is of another request, or says too much is refused befor
   const client = clientOf(server)
   const { token } = await beginning(await client.exportFeatures(VIEW), 1)
   const ask = (more: object, text: string, bytes = 1) =>
-    failureOf(
+    callFailure(
       client
         .exportFeatures({ ...VIEW, ...more, resume: { token: text, received: pieces(Buffer.alloc(bytes)) } })
         .then(collect),
@@ -284,7 +276,7 @@ test('a training set that is gone when its stream breaks says what to do', async
     proxy.target = other.edge.address
   }
   const dataset = await client.trainingSet({ ...SET, spine: pieces(Buffer.from('spine')), onBroken })
-  const failed = await failureOf(collect(dataset))
+  const failed = await callFailure(collect(dataset))
   expect(failed.code).toBe('NOT_FOUND')
   expect(failed.message).toContain('send the same request with its spine')
 })

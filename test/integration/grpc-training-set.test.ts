@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { status } from '@grpc/grpc-js'
 import { afterEach, expect, test } from 'vitest'
-import { connect, TwinstoreError } from '../../src/client/index.ts'
+import { connect } from '../../src/client/index.ts'
 import type { Manifest, Pin, TrainingSetRequest } from '../../src/offline/offline-store.ts'
+import { refused } from '../support/call-failure.ts'
 import { collect, duplex, type Edge, FINGERPRINT, registry, type Script, startEdge } from './grpc-fixture.ts'
 
 const PATH = '/twinstore.v1.Offline/GetTrainingSet'
@@ -65,15 +66,6 @@ function joining(made: Partial<Pin> = {}) {
 
 async function* spineOf(...parts: Buffer[]): AsyncGenerator<Buffer> {
   yield* parts
-}
-
-async function refused(work: Promise<unknown>): Promise<[string, string]> {
-  const error = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (!(error instanceof TwinstoreError)) throw new Error(`expected a TwinstoreError, got ${error}`)
-  return [error.code, error.message]
 }
 
 test('a spine is sent in pieces, joined, and the answer ends with its pin and manifest', async () => {

@@ -7,14 +7,12 @@ import { entityKey, type Shard } from '../../src/domain/entity-key.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import { rowValues } from '../../src/domain/row-codec.ts'
 import { decodeValue } from '../../src/domain/value-codec.ts'
-import { systemClock } from '../../src/lib/clock.ts'
 import { blockChecksumsOf } from '../../src/offline/delta/data-file.ts'
 import { DeltaLog } from '../../src/offline/delta/delta-log.ts'
 import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
 import type { OfflineStore } from '../../src/offline/offline-store.ts'
-import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
-import { type Bench, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { type Bench, openBench, openTestStore, rowOf, viewOf } from './offline-store-fixtures.ts'
 
 const DAY = 86_400_000_000
 const START = Date.UTC(2024, 0, 1) * 1000
@@ -54,17 +52,10 @@ afterAll(() => rm(bench.folder, { recursive: true, force: true }))
 
 /** A store that has verified nothing yet. */
 function open(): OfflineStore {
-  return openDeltaOfflineStore({
+  return openTestStore({
     objects,
     engine: bench.engine,
-    engineName: 'test',
-    resolveSource: async () => '',
-    table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 10, logReadsMax: 8 },
     spoolDir: join(bench.newDir(), 'spool'),
-    spoolBytesMax: 10_000_000,
-    filesAtOnce: 4,
-    verifiedFilesMax: 100,
-    latestBatchRows: 100,
   })
 }
 

@@ -16,7 +16,9 @@ import { createInlineEngine } from '../../src/offline/duckdb/job-runner.ts'
 import type { OfflineEngine } from '../../src/offline/engine.ts'
 import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
+import type { OfflineStore } from '../../src/offline/offline-store.ts'
 import { type SpooledRow, writeRowSpool } from '../../src/offline/row-spool.ts'
+import { type DeltaOfflineStoreOptions, openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
 import type { DataFile, WrittenFile } from '../../src/offline/table-jobs.ts'
 
 /** Opens the object store of a test in its folder, or elsewhere: where, says the test file that loads the tests. */
@@ -99,6 +101,22 @@ export async function openBench(): Promise<Bench> {
     return dir
   }
   return { folder, limits, engine: createInlineEngine(limits, systemClock), newDir }
+}
+
+/** Limits wide enough for every test that is not about them. */
+export function openTestStore(
+  parts: Pick<DeltaOfflineStoreOptions, 'objects' | 'engine' | 'spoolDir'> & Partial<DeltaOfflineStoreOptions>,
+): OfflineStore {
+  return openDeltaOfflineStore({
+    engineName: 'test',
+    resolveSource: async () => '',
+    table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 100, logReadsMax: 8 },
+    spoolBytesMax: 2 ** 30,
+    filesAtOnce: 4,
+    verifiedFilesMax: 100,
+    latestBatchRows: 100,
+    ...parts,
+  })
 }
 
 /** Runs an append job over outbox rows, from a row spool as the store does. */

@@ -5,11 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EntityKey, type KeyValue, type Shard, splitRowKey } from '../../src/domain/entity-key.ts'
 import { isInSample } from '../../src/domain/key-sample.ts'
 import type { FeatureView } from '../../src/domain/registry.ts'
-import { systemClock } from '../../src/lib/clock.ts'
 import type { EntitySelection, OfflineStore } from '../../src/offline/offline-store.ts'
-import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
 import type { OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
-import { type Bench, features, openBench, openPlace, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { type Bench, features, openBench, openPlace, openTestStore, rowOf, viewOf } from './offline-store-fixtures.ts'
 
 const DAY_MICROS = 86_400_000_000
 const SOURCE = { storeId: 'store-1', shard: 0 as Shard }
@@ -25,16 +23,10 @@ async function openStores(count: number): Promise<OfflineStore[]> {
   const dir = bench.newDir()
   const objects = await openPlace(dir)
   return Array.from({ length: count }, () =>
-    openDeltaOfflineStore({
+    openTestStore({
       objects,
       engine: bench.engine,
-      engineName: 'test',
-      resolveSource: async () => '',
-      table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 10, logReadsMax: 8 },
       spoolDir: join(dir, 'spool'),
-      spoolBytesMax: 10_000_000,
-      filesAtOnce: 4,
-      verifiedFilesMax: 10,
       latestBatchRows: 50,
     }),
   )

@@ -8,7 +8,6 @@ import { TwinstoreError } from '../../src/domain/errors.ts'
 import type { FeatureView, Registry } from '../../src/domain/registry.ts'
 import { decodeValue } from '../../src/domain/value-codec.ts'
 import type { Position } from '../../src/domain/version.ts'
-import { systemClock } from '../../src/lib/clock.ts'
 import type { OfflineEngine } from '../../src/offline/engine.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
 import type {
@@ -18,9 +17,9 @@ import type {
   OutboxSource,
   TrainingSetRequest,
 } from '../../src/offline/offline-store.ts'
-import { type DeltaOfflineStoreOptions, openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
+import type { DeltaOfflineStoreOptions } from '../../src/offline/store/delta-offline-store.ts'
 import type { OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
-import { type Bench, openBench, openPlace, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { type Bench, openBench, openPlace, openTestStore, rowOf, viewOf } from './offline-store-fixtures.ts'
 
 let bench: Bench
 beforeAll(async () => {
@@ -52,15 +51,11 @@ async function opened(): Promise<Opened> {
   const objects = await openPlace(dir)
   const made = { dir, objects, source: '' }
   const again = (more: Partial<DeltaOfflineStoreOptions> = {}) =>
-    openDeltaOfflineStore({
+    openTestStore({
       objects,
       engine: bench.engine,
-      engineName: 'test',
       resolveSource: async () => result.source,
-      table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 10, logReadsMax: 8 },
       spoolDir: join(dir, 'spool'),
-      spoolBytesMax: 1_000_000,
-      filesAtOnce: 4,
       verifiedFilesMax: 2,
       latestBatchRows: 3,
       ...more,

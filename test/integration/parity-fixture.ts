@@ -9,7 +9,6 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { createInlineEngine } from '../../src/offline/duckdb/job-runner.ts'
 import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { OfflineStore } from '../../src/offline/offline-store.ts'
-import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
 import type { OnlineStore } from '../../src/online/online-store.ts'
 import { type CompareRequest, compareTwins, type ParityResult } from '../../src/parity/compare-twins.ts'
 import type { ParityParts } from '../../src/parity/parity-parts.ts'
@@ -20,6 +19,7 @@ import { isSynced, seedOnline } from '../../src/writing/online-seed.ts'
 import { type ArchiverLimits, createArchiver } from '../../src/writing/outbox-archiver.ts'
 import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
 import { TestDefinitions, viewOf } from '../unit/writing-fixture.ts'
+import { openTestStore } from './offline-store-fixtures.ts'
 
 const MiB = 1024 ** 2
 
@@ -99,17 +99,11 @@ export async function openTwins({
   )
   const definitions = new TestDefinitions(...views)
   const openOffline = async (): Promise<OfflineStore> => {
-    const offline = openDeltaOfflineStore({
+    const offline = openTestStore({
       objects: await openFolderObjects(join(dir, 'offline')),
       engine,
-      engineName: 'test',
       resolveSource: async () => resolveSource(),
-      table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 100, logReadsMax: 8 },
       spoolDir: join(dir, 'spool'),
-      spoolBytesMax: 1024 * MiB,
-      filesAtOnce: 4,
-      verifiedFilesMax: 1000,
-      latestBatchRows: 100,
     })
     onTestFinished(() => offline.close())
     return offline

@@ -1,10 +1,11 @@
 /** What both kinds of connections to Redis keep: the one of ioredis for everything, and the one for reads. */
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Connection, ConnectionOptions } from '../../src/online/redis/connect/connection.ts'
 import { openConnection, openReadConnection } from '../../src/online/redis/connect/open-connection.ts'
 import type { RedisReply } from '../../src/online/redis/redis-link.ts'
+import { hostileRedis } from '../support/redis/hostile-redis.ts'
 import type { RedisProcess } from '../support/redis/redis-process.d.mts'
 import { startRedis } from '../support/redis/redis-process.mjs'
 import { until } from '../support/redis/until.mjs'
@@ -79,7 +80,7 @@ describe.each(KINDS)('a connection for %s', (_kind, open) => {
 
   test('has been stuck since the last bytes of a reply, not since it was asked', async () => {
     const pieces: Socket[] = []
-    const port = await hostile((socket, request) => {
+    const { port } = await hostileRedis((socket, request) => {
       if (!request.includes('GET')) return void socket.write('+PONG\r\n')
       pieces.push(socket)
       socket.write('$6\r\nabc')
@@ -96,20 +97,20 @@ describe.each(KINDS)('a connection for %s', (_kind, open) => {
   })
 
   test('ends when the other side hangs, closes, or is no Redis', async () => {
-    const hanging = await hostile(() => undefined)
+    const { port: hanging } = await hostileRedis(() => undefined)
     await expect(open(hanging, { connectTimeoutMs: 200 })).rejects.toThrow(
       `127.0.0.1:${hanging} did not answer within 200 ms (redis-connect-timeout)`,
     )
-    const rude = await hostile((socket) => socket.destroy())
+    const { port: rude } = await hostileRedis((socket) => socket.destroy())
     await expect(open(rude)).rejects.toMatchObject({ name: 'LinkFault', kind: 'lost' })
-    const nonsense = await hostile((socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    const { port: nonsense } = await hostileRedis((socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
     await expect(open(nonsense)).rejects.toMatchObject({ name: 'LinkFault', kind: 'lost' })
   })
 })
 
 test('a reply that nobody asked for ends a connection for reads: the next would be taken for another command', async () => {
   const [, open] = KINDS[1]!
-  const port = await hostile((socket) => socket.write('+PONG\r\n+PONG\r\n'))
+  const { port } = await hostileRedis((socket) => socket.write('+PONG\r\n+PONG\r\n'))
   const connection = await open(port)
   expect((await connection.ended).message).toContain('it replies though nothing was asked')
   await expect(connection.send(get('a'))).rejects.toMatchObject({ kind: 'lost' })
@@ -124,20 +125,4 @@ test('a connection for reads does not take what waits for replicas', async () =>
 
 function fulfilled(reply: PromiseSettledResult<RedisReply>): RedisReply {
   return (reply as PromiseFulfilledResult<RedisReply>).value
-}
-
-/** The port of a server that does what it likes with each piece of a request. */
-async function hostile(onData: (socket: Socket, request: string) => void): Promise<number> {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => undefined)
-    socket.on('data', (data) => onData(socket, String(data)))
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  cleanups.push(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  return (server.address() as AddressInfo).port
 }

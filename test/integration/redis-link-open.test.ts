@@ -1,12 +1,12 @@
 /** What keeps a link from opening, and what is said about it. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { LinkOptions, RedisLocation } from '../../src/online/redis/connect/link-options.ts'
 import { freePort } from '../support/redis/free-port.mjs'
+import { hostileRedis } from '../support/redis/hostile-redis.ts'
 import { startCluster } from '../support/redis/redis-cluster.mjs'
 import type { RedisOptions, RedisProcess } from '../support/redis/redis-process.d.mts'
 import { startRedis } from '../support/redis/redis-process.mjs'
@@ -91,19 +91,19 @@ test('nobody there, a server that hangs, one that is too old, one that talks non
   const port = await freePort()
   expect(await refusal(at([{ port }]))).toMatch(new RegExp(`^UNAVAILABLE redis://127.0.0.1:${port}: .*ECONNREFUSED`))
   expect(await refusal(at([{ port }, { port }], 'cluster'))).toContain('ECONNREFUSED')
-  const hanging = await hostile(() => undefined)
+  const hanging = await hostileRedis(() => undefined)
   expect(await refusal(at([hanging]), { connectTimeoutMs: 200 })).toContain(
     'did not answer within 200 ms (redis-connect-timeout)',
   )
-  const mute = await hostile((socket, request) => !request.includes('INFO') && socket.write('+PONG\r\n'))
+  const mute = await hostileRedis((socket, request) => !request.includes('INFO') && socket.write('+PONG\r\n'))
   expect(await refusal(at([mute]), { connectTimeoutMs: 200 })).toContain('did not say within 200 ms what it is')
-  const old = await hostile((socket, request) =>
+  const old = await hostileRedis((socket, request) =>
     socket.write(request.includes('INFO') ? bulk('redis_version:6.0.16\r\n') : '+PONG\r\n'),
   )
   expect(await refusal(at([old]))).toContain('Redis 6.0.16 is too old; version 6.2 or newer is needed')
-  const nonsense = await hostile((socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
+  const nonsense = await hostileRedis((socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
   expect(await refusal(at([nonsense]))).toMatch(/^UNAVAILABLE/)
-  const rude = await hostile((socket) => socket.destroy())
+  const rude = await hostileRedis((socket) => socket.destroy())
   expect(await refusal(at([rude]))).toMatch(/^UNAVAILABLE/)
 })
 
@@ -128,22 +128,6 @@ test('TLS, with the certificate checked', async () => {
 
 function bulk(body: string): string {
   return `$${Buffer.byteLength(body)}\r\n${body}\r\n`
-}
-
-/** A server that does what it likes with each piece of a request. */
-async function hostile(onData: (socket: Socket, request: string) => void): Promise<{ port: number }> {
-  const sockets = new Set<Socket>()
-  const server: Server = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => undefined)
-    socket.on('data', (data) => onData(socket, String(data)))
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  cleanups.push(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  return { port: (server.address() as AddressInfo).port }
 }
 
 function certificates(): { ca: string; cert: string; key: string } {

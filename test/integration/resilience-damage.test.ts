@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Database, open } from 'lmdb'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { connect, type TwinstoreClient, TwinstoreError } from '../../src/client/index.ts'
+import { connect, type TwinstoreClient } from '../../src/client/index.ts'
+import { callFailure } from '../support/call-failure.ts'
 import { readExportRows } from '../support/export-rows.ts'
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
 import { EVERY_TYPE } from './bad-input-fixture.ts'
@@ -60,16 +61,6 @@ async function changeStore(
   const root = open<Buffer, Buffer>({ path: join(dataDir, 'online'), noSubdir: false, maxDbs: 6, ...options })
   root.transactionSync(() => change(root.openDB('values', options), root.openDB('meta', options)))
   await root.close()
-}
-
-async function failureOf(call: Promise<unknown>): Promise<{ code: string; message: string }> {
-  try {
-    await call
-  } catch (error) {
-    if (error instanceof TwinstoreError) return { code: error.code, message: error.message }
-    throw error
-  }
-  throw new Error('the call was answered')
 }
 
 test('a corrupt online row is UNAVAILABLE, logged with its name, and mended by a write', async () => {
@@ -139,8 +130,8 @@ test('a data file that is cut short, overwritten or gone is DATA_LOSS by its nam
   ]
   for (const damage of damages) {
     damage()
-    expect(await failureOf(readExportRows(client, { view: 'every_type' }))).toEqual(expected)
-    expect(await failureOf(client.history('every_type', { item: 'a' }))).toEqual(expected)
+    expect(await callFailure(readExportRows(client, { view: 'every_type' }))).toMatchObject(expected)
+    expect(await callFailure(client.history('every_type', { item: 'a' }))).toMatchObject(expected)
     await expectRestGoesOn()
     writeFileSync(file, sound)
   }
@@ -152,11 +143,11 @@ test('a log entry that is damaged is DATA_LOSS by its name, for its view alone',
   const entry = `${String(readdirSync(log).length).padStart(20, '0')}.json`
   writeFileSync(join(log, entry), '{"add":')
   const damaged = { code: 'DATA_LOSS', message: expect.stringContaining(entry) }
-  expect(await failureOf(readExportRows(client, { view: 'every_type' }))).toEqual(damaged)
+  expect(await callFailure(readExportRows(client, { view: 'every_type' }))).toMatchObject(damaged)
   await expectRestGoesOn()
   await client.writeFeatures('every_type', [{ item: 'c', a_double: 3 }])
   const stuck = { code: 'UNAVAILABLE', message: expect.stringContaining(entry) }
-  expect(await failureOf(client.history('every_type', { item: 'c' }))).toEqual(stuck)
+  expect(await callFailure(client.history('every_type', { item: 'c' }))).toMatchObject(stuck)
   expect((await client.status()).problems.join('\n')).toContain(entry)
   await expectRestGoesOn()
 

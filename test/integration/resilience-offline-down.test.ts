@@ -7,7 +7,8 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { connect, type TwinstoreClient, TwinstoreError } from '../../src/client/index.ts'
+import { connect, type TwinstoreClient } from '../../src/client/index.ts'
+import { callFailure } from '../support/call-failure.ts'
 import { readExportRows } from '../support/export-rows.ts'
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
 
@@ -46,43 +47,38 @@ async function onlineAttempts(accounts: readonly number[]): Promise<unknown[]> {
   return answer.rows.map((each) => each.values['ledger__attempt'])
 }
 
-async function failureOf(call: Promise<unknown>): Promise<{ code: string; message: string }> {
-  try {
-    await call
-  } catch (error) {
-    if (error instanceof TwinstoreError) return { code: error.code, message: error.message }
-    throw error
-  }
-  throw new Error('the call was answered')
-}
-
 test('an outage of the offline store, to the outbox limit and back', async () => {
   const views = join(dataDir, 'offline', 'views')
   await client.writeFeatures('ledger', [row(1)], { ack: 'BOTH' })
 
   renameSync(views, `${views}.away`)
   writeFileSync(views, '')
-  expect(await failureOf(readExportRows(client, { view: 'ledger' })), 'an export with an empty outbox').toEqual({
-    code: 'UNAVAILABLE',
-    message: expect.stringContaining('views/ledger/v1'),
-  })
+  expect(await callFailure(readExportRows(client, { view: 'ledger' })), 'an export with an empty outbox').toMatchObject(
+    {
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('views/ledger/v1'),
+    },
+  )
 
   for (let account = 2; account < 2 + OUTBOX_ROWS_MAX - 1; account++)
     await client.writeFeatures('ledger', [row(account)])
-  const both = await failureOf(
-    client.writeFeatures('ledger', [row(11)], { ack: 'BOTH', writeId: 'both', deadlineMs: 500 }),
+  const both = await callFailure(
+    client.writeFeatures('ledger', [row(11)], { ack: 'BOTH', writeId: 'both', deadlineMs: 1000 }),
   )
-  expect(both).toEqual({
+  expect(both).toMatchObject({
     code: 'DEADLINE_EXCEEDED',
     message: expect.stringMatching(/^the rows ARE accepted online and will be archived/),
   })
-  const full = await failureOf(client.writeFeatures('ledger', [row(12)]))
-  expect(full).toEqual({ code: 'RESOURCE_EXHAUSTED', message: expect.stringContaining('outbox-rows-max') })
+  const full = await callFailure(client.writeFeatures('ledger', [row(12)]))
+  expect(full).toMatchObject({ code: 'RESOURCE_EXHAUSTED', message: expect.stringContaining('outbox-rows-max') })
 
   const accepted = Array.from({ length: 11 }, (_, index) => index + 1)
   expect(await onlineAttempts([...accepted, 12])).toEqual([...accepted.map(BigInt), null])
-  const history = await failureOf(client.history('ledger', { account: 1n }))
-  expect(history).toEqual({ code: 'UNAVAILABLE', message: expect.stringContaining('could not be committed offline') })
+  const history = await callFailure(client.history('ledger', { account: 1n }))
+  expect(history).toMatchObject({
+    code: 'UNAVAILABLE',
+    message: expect.stringContaining('could not be committed offline'),
+  })
   const { outbox, problems } = await client.status()
   expect(outbox).toMatchObject({ rows: OUTBOX_ROWS_MAX, rowsMax: OUTBOX_ROWS_MAX })
   expect(problems.join('\n')).toContain('views/ledger')

@@ -4,11 +4,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Shard } from '../../src/domain/entity-key.ts'
 import type { FeatureView, Registry } from '../../src/domain/registry.ts'
-import { systemClock } from '../../src/lib/clock.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
 import type { OfflineStore, TrainingSet, TrainingSetRequest } from '../../src/offline/offline-store.ts'
-import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
-import { type Bench, openBench, openPlace, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { type Bench, openBench, openPlace, openTestStore, rowOf, viewOf } from './offline-store-fixtures.ts'
 
 const DAY = 86_400_000_000
 const SERVICE = { name: 's', members: [{ kind: 'view', use: { view: 'v', as: 'v', joinKeyMap: {} } }] } as const
@@ -39,16 +37,10 @@ async function opened(view: FeatureView, days: readonly number[]): Promise<Opene
       return objects.borrow(path)
     },
   })
-  const store = openDeltaOfflineStore({
+  const store = openTestStore({
     objects: watched,
     engine: bench.engine,
-    engineName: 'test',
-    resolveSource: async () => '',
-    table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 10, logReadsMax: 8 },
     spoolDir: join(dir, 'spool'),
-    spoolBytesMax: 1_000_000,
-    filesAtOnce: 4,
-    verifiedFilesMax: 100,
     latestBatchRows: 3,
   })
   for (const day of days) {

@@ -14,7 +14,6 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { createInlineEngine } from '../../src/offline/duckdb/job-runner.ts'
 import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { OfflineStore } from '../../src/offline/offline-store.ts'
-import { openDeltaOfflineStore } from '../../src/offline/store/delta-offline-store.ts'
 import { LMDB_DEFAULTS } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
 import type { OnlineStore, RowWrite } from '../../src/online/online-store.ts'
@@ -26,6 +25,7 @@ import { createSyncer } from '../../src/writing/syncer.ts'
 import { encodeWriteRequest, type TypedWriteOptions } from '../../src/writing/typed-rows.ts'
 import type { WriteLimits } from '../../src/writing/write-limits.ts'
 import { TestDefinitions, viewOf } from '../unit/writing-fixture.ts'
+import { openTestStore } from './offline-store-fixtures.ts'
 
 const MiB = 1024 * 1024
 const limits: WriteLimits = {
@@ -91,16 +91,11 @@ async function openStack(sourceSql = ''): Promise<Stack> {
     sliceValuesMax: 100_000,
   }
   const engine = createInlineEngine(engineLimits, systemClock)
-  const offline = openDeltaOfflineStore({
+  const offline = openTestStore({
     objects: await openFolderObjects(join(dir, 'offline')),
     engine,
-    engineName: 'test',
     resolveSource: async () => sourceSql,
-    table: { clock: systemClock, engineInfo: 'Twinstore/test', commitAttemptsMax: 10, logReadsMax: 8 },
     spoolDir: join(dir, 'spool'),
-    spoolBytesMax: 1024 * MiB,
-    filesAtOnce: 4,
-    verifiedFilesMax: 100,
     latestBatchRows: 1000,
   })
   onTestFinished(async () => {

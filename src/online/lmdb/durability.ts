@@ -10,10 +10,11 @@
  * started the processes removes it after the last of them (`flushLmdbStore`).
  */
 import { existsSync } from 'node:fs'
-import { open, readFile, rm } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TwinstoreError } from '../../domain/errors.ts'
 import { bootId } from '../../lib/boot-id.ts'
+import { syncPath } from '../../lib/durable-file.ts'
 import { checkDataFile } from './data-file.ts'
 import { type Environment, openEnvironment, prepareFolder } from './environment.ts'
 import { REBUILD } from './lmdb-error.ts'
@@ -64,23 +65,9 @@ async function flush(dir: string, marker: string): Promise<void> {
 }
 
 async function writeMarker(dir: string, marker: string, boot: string): Promise<void> {
-  const file = await open(marker, 'w')
-  try {
-    await file.writeFile(boot)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
+  await writeFile(marker, boot)
+  await syncPath(marker)
   await syncPath(dir)
-}
-
-async function syncPath(path: string): Promise<void> {
-  const file = await open(path, 'r')
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
-  }
 }
 
 function stoppedUnflushed(dir: string): TwinstoreError {
