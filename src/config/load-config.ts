@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
-import { type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
+import { type Fault, faultsError } from '../domain/errors.ts'
 import { nearestName } from '../lib/nearest-name.ts'
 import { type Config, OPTIONS, type OptionName, RELATIONS } from './option-table.ts'
 import { type OptionSpec, type OptionValue, parseOption } from './option-value.ts'
@@ -73,15 +73,4 @@ function readYaml(file: string, faults: Fault[]): Record<string, unknown> {
     })
   }
   return {}
-}
-
-/** The value of an option that has no meaning without one. */
-export function required(config: Config, name: OptionName): string {
-  const value = config[name]
-  if (value === '')
-    throw new TwinstoreError(
-      'INVALID_ARGUMENT',
-      `--${name} is needed (or ${environmentName(name)}, or ${name} in YAML)`,
-    )
-  return String(value)
 }

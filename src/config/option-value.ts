@@ -3,8 +3,6 @@
  *
  * A value from a flag, the environment or YAML is text or a bare number; one parser serves all three.
  */
-export type OptionKind = 'text' | 'address' | 'count' | 'bytes' | 'duration' | 'choice'
-
 interface OptionBase {
   readonly description: string
 }

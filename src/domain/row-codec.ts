@@ -20,7 +20,7 @@ import { crc32Between } from '../lib/crc32.ts'
 import { TwinstoreError } from './errors.ts'
 import type { Position, Version } from './version.ts'
 
-export const ROW_FORMAT = 1
+const ROW_FORMAT = 1
 export const ROW_HEADER_BYTES = 34
 export const VERSION_OFFSET = 10
 export const VERSION_END = 26

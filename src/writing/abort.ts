@@ -4,7 +4,7 @@ import { TwinstoreError } from '../domain/errors.ts'
 /**
  * Why the signal aborted: its own `TwinstoreError` if it carries one, DEADLINE_EXCEEDED for a timeout, else CANCELLED.
  */
-export function abortCode(signal: AbortSignal): 'DEADLINE_EXCEEDED' | 'CANCELLED' {
+function abortCode(signal: AbortSignal): 'DEADLINE_EXCEEDED' | 'CANCELLED' {
   const reason: unknown = signal.reason
   if (reason instanceof TwinstoreError) return reason.code === 'DEADLINE_EXCEEDED' ? reason.code : 'CANCELLED'
   return reason instanceof Error && reason.name === 'TimeoutError' ? 'DEADLINE_EXCEEDED' : 'CANCELLED'

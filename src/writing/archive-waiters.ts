@@ -72,7 +72,7 @@ export class ArchiveWaiters {
 }
 
 /** The flushes that one pass answers. */
-export class Flushes {
+class Flushes {
   readonly #waiters: readonly FlushWaiter[]
 
   constructor(waiters: readonly FlushWaiter[]) {

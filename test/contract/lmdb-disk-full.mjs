@@ -2,10 +2,10 @@
 import { entityKey, rowKey } from '../../dist/domain/entity-key.js'
 import { encodeRow } from '../../dist/domain/row-codec.js'
 import { systemClock } from '../../dist/lib/clock.js'
-import { LMDB_DEFAULTS } from '../../dist/online/lmdb/lmdb-options.js'
 import { openLmdbStore } from '../../dist/online/lmdb/lmdb-store.js'
+import { LMDB_LIMITS } from '../support/lmdb-limits.mjs'
 
-const store = await openLmdbStore({ dir: process.argv[2], shardCount: 1, clock: systemClock, ...LMDB_DEFAULTS })
+const store = await openLmdbStore({ dir: process.argv[2], shardCount: 1, clock: systemClock, ...LMDB_LIMITS })
 const keyOf = (number) => rowKey('view', entityKey(['int64'], [BigInt(number)]))
 const row = encodeRow({ schemaId: 1, eventMicros: 1, createdMicros: 0, position: 0, values: [Buffer.alloc(20_000)] })
 const acknowledged = new Set()

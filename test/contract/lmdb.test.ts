@@ -8,9 +8,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { RowKey } from '../../src/domain/entity-key.ts'
 import { rowFault } from '../../src/domain/row-codec.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
-import { LMDB_DEFAULTS, type LmdbLimits } from '../../src/online/lmdb/lmdb-options.ts'
+import type { LmdbLimits } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
 import type { OnlineStore } from '../../src/online/online-store.ts'
+import { LMDB_LIMITS } from '../support/lmdb-limits.mjs'
 import { onlineStoreContract } from './online-store.ts'
 import { contentOf, emptyOutbox, keyOf, wholeOutbox, write } from './online-store-fixture.ts'
 
@@ -29,7 +30,7 @@ for (const durability of ['machine', 'process'] as const) {
         dir,
         shardCount: SHARDS,
         clock: systemClock,
-        ...LMDB_DEFAULTS,
+        ...LMDB_LIMITS,
         ...limits,
         durability,
       })
@@ -82,7 +83,7 @@ describe('LMDB', () => {
   async function openStore(
     limits: Partial<LmdbLimits> & { shardCount?: number; clock?: Clock } = {},
   ): Promise<OnlineStore> {
-    store = await openLmdbStore({ dir, shardCount: SHARDS, clock: systemClock, ...LMDB_DEFAULTS, ...limits })
+    store = await openLmdbStore({ dir, shardCount: SHARDS, clock: systemClock, ...LMDB_LIMITS, ...limits })
     return store
   }
 

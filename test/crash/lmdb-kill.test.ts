@@ -13,9 +13,10 @@ import type { RowKey, Shard } from '../../src/domain/entity-key.ts'
 import { compareRowVersions } from '../../src/domain/row-codec.ts'
 import { NO_POSITION, type Position } from '../../src/domain/version.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { LMDB_DEFAULTS, type LmdbDurability } from '../../src/online/lmdb/lmdb-options.ts'
+import type { LmdbDurability } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
 import type { OnlineStore, OutboxEntry } from '../../src/online/online-store.ts'
+import { LMDB_LIMITS } from '../support/lmdb-limits.mjs'
 
 const KILLS = 6
 /** Batches acknowledged before a kill: at most this many, so that kills fall into first and later commits. */
@@ -47,7 +48,7 @@ test.each<{ durability: LmdbDurability; writers: number }>([
         writeUntilKilled(dir, durability, `${kill}-${writer}`, random),
       )
       acknowledged.push(...(await Promise.all(writers)).flat())
-      const store = await openLmdbStore({ dir, shardCount: 2, clock: systemClock, ...LMDB_DEFAULTS, durability })
+      const store = await openLmdbStore({ dir, shardCount: 2, clock: systemClock, ...LMDB_LIMITS, durability })
       await checkStore(store, acknowledged)
       await store.close()
     }

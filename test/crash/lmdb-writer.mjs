@@ -8,15 +8,15 @@ import { writeSync } from 'node:fs'
 import { entityKey, rowKey } from '../../dist/domain/entity-key.js'
 import { encodeRow } from '../../dist/domain/row-codec.js'
 import { systemClock } from '../../dist/lib/clock.js'
-import { LMDB_DEFAULTS } from '../../dist/online/lmdb/lmdb-options.js'
 import { openLmdbStore } from '../../dist/online/lmdb/lmdb-store.js'
+import { LMDB_LIMITS } from '../support/lmdb-limits.mjs'
 
 const [dir, durability, run] = process.argv.slice(2)
 const WRITERS = 4
 const ROWS = 20
 const KEYS = 60
 
-const store = await openLmdbStore({ dir, shardCount: 2, clock: systemClock, ...LMDB_DEFAULTS, durability })
+const store = await openLmdbStore({ dir, shardCount: 2, clock: systemClock, ...LMDB_LIMITS, durability })
 /** One system call per line: the line is in the pipe before anything else happens, also before a kill. */
 const print = (line) => writeSync(1, `${JSON.stringify(line)}\n`)
 print({ opened: true })

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { shardOf, splitRowKey } from '../../src/domain/entity-key.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { LMDB_DEFAULTS } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
 import type { RowWrite } from '../../src/online/online-store.ts'
+import { LMDB_LIMITS } from '../support/lmdb-limits.mjs'
 import { seededRandom, testSeed } from '../support/random.ts'
 import { historyOf, type Instance, startInstance, temporaryDir, views } from './archiver-instances-fixture.ts'
 import { rowOf } from './offline-store-fixtures.ts'
@@ -20,7 +20,7 @@ const WAIT_MS = 60_000
 async function openWorld(random: () => number) {
   const dir = await temporaryDir()
   const online = await openLmdbStore({
-    ...LMDB_DEFAULTS,
+    ...LMDB_LIMITS,
     durability: 'process',
     dir: join(dir, 'online'),
     shardCount: SHARDS,

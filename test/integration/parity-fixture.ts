@@ -17,7 +17,7 @@ import { createWriteService } from '../../src/writing/feature-write-service.ts'
 import { createFeatureWriter } from '../../src/writing/feature-writer.ts'
 import { isSynced, seedOnline } from '../../src/writing/online-seed.ts'
 import { type ArchiverLimits, createArchiver } from '../../src/writing/outbox-archiver.ts'
-import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
+import { encodeWriteRequest } from '../support/typed-rows.ts'
 import { TestDefinitions, viewOf } from '../unit/writing-fixture.ts'
 import { openTestStore } from './offline-store-fixtures.ts'
 

@@ -6,12 +6,12 @@ import { type Database, open } from 'lmdb'
 import { onTestFinished } from 'vitest'
 import { type RowKey, shardOfRow } from '../../src/domain/entity-key.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { LMDB_DEFAULTS } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
 import type { OnlineStore } from '../../src/online/online-store.ts'
 import { shardKeys, valueKey } from '../../src/online/redis/redis-keys.ts'
 import type { RedisStoreOptions } from '../../src/online/redis/redis-store-options.ts'
 import { loopback, openStore } from '../contract/redis-fixture.ts'
+import { LMDB_LIMITS } from '../support/lmdb-limits.mjs'
 import { type RedisProcess, startRedis } from '../support/redis/redis-process.mjs'
 
 const SHARDS = 4
@@ -34,7 +34,7 @@ export async function temporaryDir(): Promise<string> {
 export async function tamperedLmdb(shardCount = SHARDS): Promise<Tampered> {
   const dir = await temporaryDir()
   const online = await openLmdbStore({
-    ...LMDB_DEFAULTS,
+    ...LMDB_LIMITS,
     durability: 'process',
     dir,
     shardCount,

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
-import { LMDB_DEFAULTS } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
 import type { OnlineStore } from '../../src/online/online-store.ts'
 import { createServing, type Serving } from '../../src/serving/serving.ts'
+import { LMDB_LIMITS } from '../support/lmdb-limits.mjs'
 import { decodeResponse, definitions, encodeRequest, feature, keyOf, rowOf, view } from '../unit/serving-fixture.ts'
 
 const FRESH = 2
@@ -20,7 +20,7 @@ let serving: Serving
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'twinstore-serving-'))
-  store = await openLmdbStore({ ...LMDB_DEFAULTS, dir, shardCount: 4, clock: systemClock, durability: 'process' })
+  store = await openLmdbStore({ ...LMDB_LIMITS, dir, shardCount: 4, clock: systemClock, durability: 'process' })
   serving = createServing({
     definitions: { current: definitions({ views: [counter] }) },
     store,

@@ -14,7 +14,6 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { createInlineEngine } from '../../src/offline/duckdb/job-runner.ts'
 import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { OfflineStore } from '../../src/offline/offline-store.ts'
-import { LMDB_DEFAULTS } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
 import type { OnlineStore, RowWrite } from '../../src/online/online-store.ts'
 import type { Archiver } from '../../src/writing/archiver.ts'
@@ -22,8 +21,9 @@ import { createWriteService } from '../../src/writing/feature-write-service.ts'
 import { createFeatureWriter } from '../../src/writing/feature-writer.ts'
 import { createArchiver } from '../../src/writing/outbox-archiver.ts'
 import { createSyncer } from '../../src/writing/syncer.ts'
-import { encodeWriteRequest, type TypedWriteOptions } from '../../src/writing/typed-rows.ts'
 import type { WriteLimits } from '../../src/writing/write-limits.ts'
+import { LMDB_LIMITS } from '../support/lmdb-limits.mjs'
+import { encodeWriteRequest, type TypedWriteOptions } from '../support/typed-rows.ts'
 import { TestDefinitions, viewOf } from '../unit/writing-fixture.ts'
 import { openTestStore } from './offline-store-fixtures.ts'
 
@@ -77,7 +77,7 @@ async function openStack(sourceSql = ''): Promise<Stack> {
   onTestFinished(() => rm(dir, { recursive: true, force: true }))
   const definitions = new TestDefinitions(status, daily)
   const online = await openLmdbStore({
-    ...LMDB_DEFAULTS,
+    ...LMDB_LIMITS,
     durability: 'process',
     dir: join(dir, 'online'),
     shardCount: 2,

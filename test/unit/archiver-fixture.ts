@@ -6,9 +6,9 @@ import type { OnlineStore, RowOutcome, RowWrite } from '../../src/online/online-
 import type { Archiver } from '../../src/writing/archiver.ts'
 import { encodeRows } from '../../src/writing/feature-write-service.ts'
 import { type ArchiverLimits, type ArchiverParts, createArchiver } from '../../src/writing/outbox-archiver.ts'
-import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
 import type { SetAsideRow } from '../../src/writing/view-appends.ts'
 import { readWriteRequest } from '../../src/writing/write-request.ts'
+import { encodeWriteRequest } from '../support/typed-rows.ts'
 import { airport, limits, ManualClock, NOW_MICROS, route, TestDefinitions, turn } from './writing-fixture.ts'
 import { MemoryOffline, openTestStore } from './writing-stores.ts'
 

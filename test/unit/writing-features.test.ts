@@ -9,7 +9,7 @@ import type { ArchivedRow } from '../../src/writing/archive-waiters.ts'
 import { createWriteService } from '../../src/writing/feature-write-service.ts'
 import { createFeatureWriter } from '../../src/writing/feature-writer.ts'
 import type { RowChanges } from '../../src/writing/row-changes.ts'
-import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
+import { encodeWriteRequest } from '../support/typed-rows.ts'
 import { airport, limits, ManualClock, NOW_MICROS, route, TestDefinitions, viewOf } from './writing-fixture.ts'
 import { openTestStore } from './writing-stores.ts'
 

@@ -11,7 +11,7 @@ import { createWriteService } from '../../src/writing/feature-write-service.ts'
 import { createFeatureWriter } from '../../src/writing/feature-writer.ts'
 import { limitTasks } from '../../src/writing/limit-tasks.ts'
 import { createSyncer, type Syncer } from '../../src/writing/syncer.ts'
-import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
+import { encodeWriteRequest } from '../support/typed-rows.ts'
 import { limits, ManualClock, NOW_MICROS, TestDefinitions, viewOf } from './writing-fixture.ts'
 import { MemoryOffline, openTestStore } from './writing-stores.ts'
 

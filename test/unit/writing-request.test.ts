@@ -17,8 +17,8 @@ import { EVENT_MICROS_MAX, EVENT_MICROS_MIN, NO_POSITION } from '../../src/domai
 import { lengthField, varint64Bytes, varintField } from '../../src/lib/wire.ts'
 import { isCanonical } from '../../src/writing/canonical-bytes.ts'
 import { encodeRows } from '../../src/writing/feature-write-service.ts'
-import { encodeWriteRequest } from '../../src/writing/typed-rows.ts'
 import { contentHash, readWriteRequest } from '../../src/writing/write-request.ts'
+import { encodeWriteRequest } from '../support/typed-rows.ts'
 import { airport, limits, NOW_MICROS, turn } from './writing-fixture.ts'
 
 const key = { airport: 'ATL', terminal: 3n }

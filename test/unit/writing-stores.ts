@@ -18,9 +18,9 @@ import type {
   OutboxBatch,
   OutboxSource,
 } from '../../src/offline/offline-store.ts'
-import { LMDB_DEFAULTS } from '../../src/online/lmdb/lmdb-options.ts'
 import { openLmdbStore } from '../../src/online/lmdb/lmdb-store.ts'
 import type { Invalidation, OnlineStore, OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
+import { LMDB_LIMITS } from '../support/lmdb-limits.mjs'
 import { ManualClock } from './writing-fixture.ts'
 
 export async function temporaryFolder(): Promise<string> {
@@ -34,7 +34,7 @@ export async function openTestStore(shardCount = 4, clock: Clock = new ManualClo
 }
 
 async function openIn(dir: string, shardCount: number, clock: Clock): Promise<OnlineStore> {
-  const store = await openLmdbStore({ ...LMDB_DEFAULTS, durability: 'process', dir, shardCount, clock })
+  const store = await openLmdbStore({ ...LMDB_LIMITS, durability: 'process', dir, shardCount, clock })
   onTestFinished(() => store.close())
   return store
 }

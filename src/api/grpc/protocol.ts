@@ -15,7 +15,7 @@ const PROTO_FILES = ['serving', 'offline', 'admin'].map((name) => `twinstore/v1/
 const PACKAGE = 'twinstore.v1'
 
 /** 64-bit integers as decimal strings, enums by name (a number where it is unknown), defaults filled in. */
-export const packageDefinition = loadSync(PROTO_FILES, {
+const packageDefinition = loadSync(PROTO_FILES, {
   includeDirs: [PROTO_DIR],
   longs: String,
   enums: String,

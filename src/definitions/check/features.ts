@@ -45,7 +45,7 @@ function checkFeature(scope: FaultScope, name: string, raw: unknown): Feature {
 }
 
 /** The type of a feature or a join key; a stand-in after a fault. */
-export function checkType(scope: FaultScope, declared: TypeDeclaration): ValueType {
+function checkType(scope: FaultScope, declared: TypeDeclaration): ValueType {
   if (declared.type === 'list') return { kind: 'list', of: checkItemType(scope, declared.parameter) }
   if (declared.type !== 'vector') return { kind: declared.type as ScalarType }
   const length = declared.parameter

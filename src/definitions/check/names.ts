@@ -5,7 +5,7 @@ import { described } from './option-fields.ts'
 const NAME = /^[a-z][a-z0-9_]{0,62}$/
 
 /** Columns that offline tables have besides features and join keys, and the computations' name for the request. */
-export const RESERVED_NAMES: readonly string[] = [
+const RESERVED_NAMES: readonly string[] = [
   'event_timestamp',
   'created_timestamp',
   'write_position',

@@ -1,4 +1,4 @@
-/** Runs jobs in this process: what a child process does for the server, and what one-shot commands and tests do directly. */
+/** Runs jobs in this process: what a child process does for the server, and what tests do directly. */
 import { loadComputes } from '../../definitions/load/evaluate.ts'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'

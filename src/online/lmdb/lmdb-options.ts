@@ -29,13 +29,3 @@ export interface LmdbStoreOptions extends LmdbLimits {
   readonly shardCount: number
   readonly clock: Clock
 }
-
-/** For programs that open a store by themselves; a server's limits come from the option table. */
-export const LMDB_DEFAULTS: LmdbLimits = {
-  durability: 'machine',
-  storeBytesMax: 64 * 1024 ** 3,
-  outboxRowsMax: 5_000_000,
-  outboxBytesMax: 8 * 1024 ** 3,
-  writeIdRetentionSeconds: 24 * 3600,
-  writeIdsMax: 1_000_000,
-}

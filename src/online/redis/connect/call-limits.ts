@@ -37,7 +37,7 @@ export class CallLimits {
 }
 
 /** Commands that end together. */
-export class CallLimit {
+class CallLimit {
   readonly #timeoutMs: number
   readonly #signal: AbortSignal | undefined
   readonly #beganAtMs: number

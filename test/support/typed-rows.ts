@@ -1,13 +1,10 @@
-/**
- * Rows given as JavaScript values, for callers inside the process: made into a request that goes the way of every
- * other.
- */
-import { TwinstoreError } from '../domain/errors.ts'
-import type { FeatureView } from '../domain/registry.ts'
-import { encodeValue, type FeatureValue } from '../domain/value-codec.ts'
-import type { ValueType } from '../domain/value-type.ts'
-import { lengthField, varint64Bytes, varintField } from '../lib/wire.ts'
-import { ACK_BOTH, type Ack, REQUEST_FIELD, ROW_FIELD } from './write-request.ts'
+/** Rows given as JavaScript values, made into a request that goes the way of every other. */
+import { TwinstoreError } from '../../src/domain/errors.ts'
+import type { FeatureView } from '../../src/domain/registry.ts'
+import { encodeValue, type FeatureValue } from '../../src/domain/value-codec.ts'
+import type { ValueType } from '../../src/domain/value-type.ts'
+import { lengthField, varint64Bytes, varintField } from '../../src/lib/wire.ts'
+import { ACK_BOTH, type Ack, REQUEST_FIELD, ROW_FIELD } from '../../src/writing/write-request.ts'
 
 /** Values by join key and feature name, as `domain/value-codec.ts` has them; an absent one is missing. */
 export interface TypedRow {
