@@ -134,7 +134,7 @@ async function start(
   const parts = { ...stores, serving, writes, syncStates, parity, worker, calls, s3 }
   const handlers = buildHandlers(config, folders, applied, parts)
   const server = buildGrpcServer(config, handlers, parts)
-  const httpServer = buildHttpServer(config, handlers, parts)
+  const httpServer = await buildHttpServer(config, handlers, parts)
   const metrics = buildMetrics(config, parts)
   hooks.signal.throwIfAborted()
   const metricsAddress = await serveMetrics(config, parts, metrics, onClose)

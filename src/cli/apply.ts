@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { applyOnce } from '../main.ts'
+import { loadServer } from './load-server.ts'
 import { addOptionFlags, commandConfig } from './option-flags.ts'
 import { print, printJson } from './output.ts'
 
@@ -26,7 +26,9 @@ export function applyCommand(): Command {
   return command
     .option('--json', 'print JSON for machines')
     .action(async ({ json, ...flags }: Record<string, unknown>) => {
-      const applied = await applyOnce(commandConfig(flags))
+      const config = commandConfig(flags)
+      const { applyOnce } = await loadServer()
+      const applied = await applyOnce(config)
       if (json === true) printJson(applied)
       else {
         for (const change of applied.changes) print(change)

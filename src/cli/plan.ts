@@ -4,8 +4,8 @@ import { parseOption } from '../config/option-value.ts'
 import { inWords } from '../domain/blind-window.ts'
 import { TwinstoreError } from '../domain/errors.ts'
 import { knownNames, quotedName } from '../lib/nearest-name.ts'
-import { plannedViews } from '../main.ts'
 import { EXIT_CODES } from './exit-codes.ts'
+import { loadServer } from './load-server.ts'
 import { addOptionFlags, commandConfig } from './option-flags.ts'
 import { print, printJson, printTable } from './output.ts'
 import { type ComputeTime, explanation, type PlannedView, planOf, type ViewPlan, windowInWords } from './view-plan.ts'
@@ -46,7 +46,9 @@ function collect(text: string, before: readonly string[]): readonly string[] {
 }
 
 async function plan({ computeTime, address, json, ...flags }: PlanFlags & Record<string, unknown>): Promise<void> {
-  const views = await plannedViews(commandConfig(flags))
+  const config = commandConfig(flags)
+  const { plannedViews } = await loadServer()
+  const views = await plannedViews(config)
   const measured = address === undefined ? new Map<string, number>() : await measuredSeconds(address)
   const given = givenSeconds(computeTime, views)
   const plans = views.map((view) => planOf(view, computeTimeOf(view.name, given, measured)))

@@ -1,10 +1,11 @@
 /** `twinstore serve --workers N`: what the supervisor tells people, and how it ends. */
 import type { Config } from '../config/option-table.ts'
-import { startSupervisor } from '../main.ts'
+import { loadServer } from './load-server.ts'
 import { note, print } from './output.ts'
 import { onStopSignal } from './stop-signal.ts'
 
 export async function serveByWorkers(config: Config): Promise<void> {
+  const { startSupervisor } = await loadServer()
   const supervisor = await startSupervisor(config, {
     onReady: ({ addresses, project, fingerprint }) => {
       const http = addresses.http === undefined ? '' : ` http ${addresses.http}`

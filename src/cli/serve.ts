@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { type Config, OPTIONS, type OptionName } from '../config/option-table.ts'
-import { type RunningServer, type ServerAsWorker, startServer } from '../main.ts'
+import type { RunningServer, ServerAsWorker } from '../main.ts'
 import { isWorker, joinSupervisor } from '../workers/worker.ts'
+import { loadServer } from './load-server.ts'
 import { addOptionFlags, commandConfig } from './option-flags.ts'
 import { formatCount, formatRows, note, print } from './output.ts'
 import { showProgress } from './progress.ts'
@@ -85,6 +86,7 @@ async function serveUntil(
 ): Promise<void> {
   const progress = showProgress(false)
   try {
+    const { startServer } = await loadServer()
     const server = await startServer(
       config,
       {

@@ -1,5 +1,5 @@
 /** The HTTP edge over the parts of a server. */
-import { createHttpServer, type HttpServer } from '../api/http/server.ts'
+import type { HttpServer } from '../api/http/server.ts'
 import type { Config } from '../config/option-table.ts'
 import { httpSlice } from '../config/slices/edges.ts'
 import { systemClock as clock } from '../lib/clock.ts'
@@ -7,8 +7,14 @@ import type { Handlers } from './handlers.ts'
 import type { ServerParts } from './parts.ts'
 
 /** Undefined: none is asked for. */
-export function buildHttpServer(config: Config, handlers: Handlers, parts: ServerParts): HttpServer | undefined {
+export async function buildHttpServer(
+  config: Config,
+  handlers: Handlers,
+  parts: ServerParts,
+): Promise<HttpServer | undefined> {
   if (config.http === '') return undefined
+  // What it is made of takes a tenth of a second to load, which those who serve gRPC alone need not wait for.
+  const { createHttpServer } = await import('../api/http/server.ts')
   const { definitions, serving, writes, worker, calls, log } = parts
   return createHttpServer({
     address: config.http,

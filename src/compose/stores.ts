@@ -16,7 +16,6 @@ import type { OfflineStore } from '../offline/offline-store.ts'
 import { openDeltaOfflineStore } from '../offline/store/delta-offline-store.ts'
 import { openLmdbStore } from '../online/lmdb/lmdb-store.ts'
 import type { OnlineStore } from '../online/online-store.ts'
-import { openRedisLink } from '../online/redis/connect/open-link.ts'
 import { valuePrefix } from '../online/redis/redis-keys.ts'
 import { openRedisStore } from '../online/redis/redis-store.ts'
 import { sharedWatch } from '../workers/shared-watch.ts'
@@ -31,6 +30,8 @@ export async function openOnline(
   const location = redisLocation(config)
   if (location === undefined) return await openLmdb(config, folders.online!, worker)
   const trackedPrefix = valuePrefix(project)
+  // With its vendor's package it takes a while to load, which those with an embedded store need not wait for.
+  const { openRedisLink } = await import('../online/redis/connect/open-link.ts')
   const link = await openRedisLink({ location, trackedPrefix, clock, ...redisLinkSlice(config) })
   try {
     return await openRedisStore({ link, project, ...redisStoreSlice(config) })
