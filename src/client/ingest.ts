@@ -35,7 +35,12 @@ export async function ingest(
     for await (const batch of batches(rows, options.batchRows ?? BATCH_ROWS)) yield encodeWrite(view, batch, options)
   }
   const summary = { rows: 0, applied: 0, superseded: 0 }
-  const receive = async (): Promise<void> => {
+  let failure: unknown
+  // It is not waited for: rows that never end must not keep the caller from hearing how the call ended.
+  sendAll(call, requests()).catch((error: unknown) => {
+    failure = error
+  })
+  try {
     for await (const answer of call) {
       for (const outcome of decodeOutcomes(answer as Buffer)) {
         summary.rows++
@@ -44,11 +49,12 @@ export async function ingest(
       }
       options.onAcknowledged?.(summary.rows)
     }
+  } catch (error) {
+    // A failure of the rows themselves cancels the call, and is what the caller must hear of, not the cancellation.
+    throw failure ?? transport.error(error)
+  } finally {
+    call.cancel()
   }
-  // A failure of the rows themselves cancels the call, and is what the caller must hear of, not the cancellation.
-  const [sent, received] = await Promise.allSettled([sendAll(call, requests()), receive()])
-  if (sent.status === 'rejected') throw sent.reason
-  if (received.status === 'rejected') throw transport.error(received.reason)
   return summary
 }
 

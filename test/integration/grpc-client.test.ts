@@ -249,6 +249,20 @@ test('ingest sends batches and counts what became of the rows', async () => {
   expect([code, message]).toEqual(['INVALID_ARGUMENT', expect.stringContaining('rows[0].gate')])
 })
 
+test('a failure of the server ends an ingest, though its rows never end', async () => {
+  await start({
+    writeFeatures: async () => {
+      throw new ServerError('RESOURCE_EXHAUSTED', 'no room')
+    },
+  })
+  async function* endless() {
+    yield { gate: 1, closed: true }
+    await new Promise(() => undefined)
+  }
+  const work = client.ingest('gate_status', endless(), { batchRows: 1 })
+  expect(await refused(work)).toEqual(['RESOURCE_EXHAUSTED', 'no room'])
+})
+
 test('the code and message of the server arrive, and deadlines are kept', async () => {
   const held = deferred<Buffer>()
   await start({
