@@ -4,19 +4,16 @@
  *
  * Repeat a run with TEST_SEED=<seed>; the order of events still varies.
  */
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { Shard } from '../../src/domain/entity-key.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import { decodeValue } from '../../src/domain/value-codec.ts'
-import type { OpenedS3Objects } from '../../src/offline/objects/s3/open-s3-objects.ts'
 import type { OfflineStore, OutboxBatch } from '../../src/offline/offline-store.ts'
-import { type Bench, openBench, openTestStore, rowOf, viewOf } from '../integration/offline-store-fixtures.ts'
+import { openTestStore, rowOf, sharedBench, viewOf } from '../integration/offline-store-fixtures.ts'
 import { seededRandom, testSeed } from '../support/random.ts'
-import { type FaultProxy, S3_FAULTS, startFaultProxy } from '../support/s3/fault-proxy.ts'
-import { openPatiently, useCredentials } from '../support/s3/open-objects.ts'
-import { type S3Server, startS3Server } from '../support/s3/s3-server.mjs'
+import { openPatiently } from '../support/s3/open-objects.ts'
+import { startFaultyS3 } from './faulty-s3.ts'
 
 const ARCHIVERS = 3
 const SHARDS = 3
@@ -24,22 +21,7 @@ const ROWS_PER_SHARD = 80
 const FAULTY = 0.25
 const view = viewOf({ n: 'int64' })
 
-let bench: Bench
-let server: S3Server
-let proxy: FaultProxy
-const opened: OpenedS3Objects[] = []
-beforeAll(async () => {
-  bench = await openBench()
-  server = await startS3Server()
-  useCredentials(server.credentials)
-  proxy = await startFaultProxy(server.endpoint)
-})
-afterAll(async () => {
-  for (const objects of opened) await objects.close()
-  await proxy?.dispose()
-  await server?.dispose()
-  await rm(bench.folder, { recursive: true, force: true })
-})
+const bench = sharedBench()
 
 async function openStore(endpoint: string, bucket: string): Promise<OfflineStore> {
   const dir = bench.newDir()
@@ -49,7 +31,7 @@ async function openStore(endpoint: string, bucket: string): Promise<OfflineStore
     cacheDir: join(dir, 'cache'),
     requests: { requestTimeoutMs: 300, attemptsMax: 4 },
   })
-  opened.push(objects)
+  onTestFinished(() => objects.close())
   return openTestStore({
     objects,
     engine: bench.engine,
@@ -88,10 +70,11 @@ test('rows that several archivers add over failing lines are there once, at ever
   const seed = testSeed()
   console.log(`seed ${seed}`)
   const random = seededRandom(seed)
-  const bucket = await server.makeBucket()
+  const s3 = await startFaultyS3()
+  const { server, proxy, bucket } = s3
   const stores: OfflineStore[] = []
   for (let index = 0; index < ARCHIVERS; index++) stores.push(await openStore(proxy.endpoint, bucket))
-  proxy.inject(() => (random() < FAULTY ? S3_FAULTS[Math.floor(random() * S3_FAULTS.length)] : undefined))
+  s3.inject(FAULTY, random)
   await Promise.all(stores.map((store) => appendAll(store, random)))
   await proxy.settled()
 
@@ -111,7 +94,6 @@ test('rows that several archivers add over failing lines are there once, at ever
     before = found
     await dispose()
   }
-  const faults = proxy.requests.filter(({ fault }) => fault !== undefined).length
-  console.log(`${tableVersion} versions, ${faults} faults in ${proxy.requests.length} requests`)
-  expect(faults).toBeGreaterThan(10)
+  console.log(`${tableVersion} versions`)
+  s3.expectFaults(10)
 })

@@ -1,41 +1,22 @@
 /** The same, with the history in S3, and a line to it on which about one request in eight fails in one way or another. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
 import { openDeltaTable } from '../../src/offline/delta/delta-table.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
 import { seededRandom, testSeed } from '../support/random.ts'
-import { type FaultProxy, S3_FAULTS, startFaultProxy } from '../support/s3/fault-proxy.ts'
-import { openTestObjects, useCredentials } from '../support/s3/open-objects.ts'
-import { type S3Server, startS3Server } from '../support/s3/s3-server.mjs'
+import { openTestObjects } from '../support/s3/open-objects.ts'
+import { startFaultyS3 } from './faulty-s3.ts'
 import { serverKillTest } from './server-kill.ts'
 
 const FAULTY = 0.12
 const TABLE = 'views/ledger/v1'
 
-let server: S3Server
-let proxy: FaultProxy
-let cacheDir: string
-beforeAll(async () => {
-  server = await startS3Server()
-  useCredentials(server.credentials)
-  proxy = await startFaultProxy(server.endpoint)
-  cacheDir = mkdtempSync(join(tmpdir(), 'twinstore-kill-cache-'))
-})
-afterAll(async () => {
-  await proxy?.dispose()
-  await server?.dispose()
-  rmSync(cacheDir, { recursive: true, force: true })
-})
-
 test('no acknowledged row is lost or doubled over 8 kills and many faults of S3', {
   timeout: 300_000,
 }, async () => {
-  const bucket = await server.makeBucket()
-  const random = seededRandom(testSeed())
-  proxy.inject(() => (random() < FAULTY ? S3_FAULTS[Math.floor(random() * S3_FAULTS.length)] : undefined))
+  const s3 = await startFaultyS3()
+  const { server, proxy, bucket, cacheDir } = s3
+  s3.inject(FAULTY, seededRandom(testSeed()))
   const flags = ['--offline', `s3://${bucket}/twin`, '--s3-endpoint', proxy.endpoint]
   const limits = ['--s3-request-timeout', '400ms', '--s3-retry-min', '5ms', '--s3-attempts-max', '10']
   await serverKillTest({
@@ -51,9 +32,7 @@ test('no acknowledged row is lost or doubled over 8 kills and many faults of S3'
       await objects.close()
     },
   })
-  const faults = proxy.requests.filter(({ fault }) => fault !== undefined).length
-  console.log(`${faults} faults in ${proxy.requests.length} requests`)
-  expect(faults).toBeGreaterThan(20)
+  s3.expectFaults(20)
 })
 
 /** Each version has its entry, and every file that it names is there with the size it names. */

@@ -1,37 +1,19 @@
 /** The same with the table in S3, over a line on which one request in twenty fails in one way or another. */
-import { mkdtempSync, rmSync } from 'node:fs'
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { test } from 'vitest'
 import { seededRandom, testSeed } from '../support/random.ts'
-import { type FaultProxy, S3_FAULTS, startFaultProxy } from '../support/s3/fault-proxy.ts'
-import { openTestObjects, useCredentials } from '../support/s3/open-objects.ts'
-import { type S3Server, startS3Server } from '../support/s3/s3-server.mjs'
+import { openTestObjects } from '../support/s3/open-objects.ts'
+import { startFaultyS3 } from './faulty-s3.ts'
 import { upkeepKillTest } from './upkeep-kill.ts'
 
 const FAULTY = 0.05
 const TABLE = 'views/v/v1/'
 
-let server: S3Server
-let proxy: FaultProxy
-let cacheDir: string
-beforeAll(async () => {
-  server = await startS3Server()
-  useCredentials(server.credentials)
-  proxy = await startFaultProxy(server.endpoint)
-  cacheDir = mkdtempSync(join(tmpdir(), 'twinstore-upkeep-cache-'))
-})
-afterAll(async () => {
-  await proxy?.dispose()
-  await server?.dispose()
-  rmSync(cacheDir, { recursive: true, force: true })
-})
-
 test('no row is lost or doubled in S3, and every version stays readable', { timeout: 240_000 }, async () => {
-  const bucket = await server.makeBucket()
-  const random = seededRandom(testSeed())
-  proxy.inject(() => (random() < FAULTY ? S3_FAULTS[Math.floor(random() * S3_FAULTS.length)] : undefined))
+  const s3 = await startFaultyS3()
+  const { server, proxy, bucket, cacheDir } = s3
+  s3.inject(FAULTY, seededRandom(testSeed()))
   const options = {
     location: { bucket, prefix: '', endpoint: proxy.endpoint, region: server.region, pathStyle: true },
     requests: {
@@ -62,7 +44,5 @@ test('no row is lost or doubled in S3, and every version stays readable', { time
       return folder
     },
   })
-  const faults = proxy.requests.filter(({ fault }) => fault !== undefined).length
-  console.log(`${faults} faults in ${proxy.requests.length} requests`)
-  expect(faults).toBeGreaterThan(0)
+  s3.expectFaults(0)
 })

@@ -1,17 +1,13 @@
 /** The tables that Twinstore makes, held to the rules of the Delta protocol; and the rules, held to tables that break them. */
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Shard } from '../../src/domain/entity-key.ts'
 import { brokenRules } from '../support/delta-rules.ts'
-import { type Bench, openBench, rowOf, viewOf } from './offline-store-fixtures.ts'
-import { ALL, DAY_MICROS, DAY_MS, openUpkeep, type Upkeep } from './offline-upkeep-fixture.ts'
+import { rowOf, sharedBench, viewOf } from './offline-store-fixtures.ts'
+import { ALL, DAY_MICROS, DAY_MS, openUpkeep, type Upkeep, VACUUM } from './offline-upkeep-fixture.ts'
 
-let bench: Bench
-beforeAll(async () => {
-  bench = await openBench()
-})
-afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+const bench = sharedBench()
 
 const VIEW = viewOf(
   {
@@ -71,7 +67,7 @@ async function table(): Promise<Upkeep> {
   await store.append(VIEW, [batch(5)])
   await store.compact(EVOLVED, ALL)
   await upkeep.later(2 * DAY_MS)
-  await upkeep.store.vacuum(EVOLVED, { ageMs: DAY_MS, filesMax: 1000 })
+  await upkeep.store.vacuum(EVOLVED, VACUUM)
   expect(upkeep.faults).toEqual([])
   return upkeep
 }

@@ -1,16 +1,11 @@
 /** The latest rows in key order, part by part, against a naive model; over composite keys of awkward strings. */
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { decodeEntityKey, type KeyValue, type RowKey, splitRowKey } from '../../src/domain/entity-key.ts'
 import { compareUtf8 } from '../../src/lib/utf8-order.ts'
-import { type Bench, dataFiles, openBench, rowOf, runAppend, spooledRows, viewOf } from './offline-store-fixtures.ts'
+import { dataFiles, rowOf, runAppend, sharedBench, spooledRows, viewOf } from './offline-store-fixtures.ts'
 
-let bench: Bench
-beforeAll(async () => {
-  bench = await openBench()
-})
-afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+const bench = sharedBench()
 
 const view = viewOf(
   { n: 'int64' },

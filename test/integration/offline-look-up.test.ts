@@ -1,8 +1,8 @@
 /** Look-ups of an entity read and verify parts of files: whatever is damaged, an answer is right or names the file. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { entityKey, type Shard } from '../../src/domain/entity-key.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import { rowValues } from '../../src/domain/row-codec.ts'
@@ -12,7 +12,7 @@ import { DeltaLog } from '../../src/offline/delta/delta-log.ts'
 import { openFolderObjects } from '../../src/offline/objects/folder-objects.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
 import type { OfflineStore } from '../../src/offline/offline-store.ts'
-import { type Bench, openBench, openTestStore, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { openTestStore, rowOf, sharedBench, viewOf } from './offline-store-fixtures.ts'
 
 const DAY = 86_400_000_000
 const START = Date.UTC(2024, 0, 1) * 1000
@@ -32,11 +32,10 @@ const view = viewOf(
   },
 )
 
-let bench: Bench
+const bench = sharedBench()
 let dir: string
 let objects: ObjectStore
 beforeAll(async () => {
-  bench = await openBench()
   dir = bench.newDir()
   objects = await openFolderObjects(dir)
   const entries = Array.from({ length: SHOPS * DAYS }, (_, index) => {
@@ -48,7 +47,6 @@ beforeAll(async () => {
   })
   await open().append(view, [{ source: { storeId: 's', shard: 0 as Shard }, entries }])
 }, 60_000)
-afterAll(() => rm(bench.folder, { recursive: true, force: true }))
 
 /** A store that has verified nothing yet. */
 function open(): OfflineStore {

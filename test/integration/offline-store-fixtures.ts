@@ -1,9 +1,10 @@
 /** Views with every type, encoded rows, and a job engine over temporary folders. */
 import { randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
-import { mkdtemp, readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll, beforeAll } from 'vitest'
 import { entityKey, type KeyValue, type RowKey, rowKey } from '../../src/domain/entity-key.ts'
 import { type Feature, type FeatureView, storageId } from '../../src/domain/registry.ts'
 import { encodeRow } from '../../src/domain/row-codec.ts'
@@ -86,7 +87,17 @@ export interface Bench {
   newDir(): string
 }
 
-export async function openBench(): Promise<Bench> {
+/** One for the tests of a file, to be asked for where they are declared: opened before them, and gone after them. */
+export function sharedBench(): Bench {
+  const bench = {} as Bench
+  beforeAll(async () => {
+    Object.assign(bench, await openBench())
+  })
+  afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+  return bench
+}
+
+async function openBench(): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), 'twinstore-offline-'))
   const limits = {
     memoryBytes: 500_000_000,

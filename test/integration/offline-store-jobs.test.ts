@@ -1,21 +1,19 @@
 /** The jobs of one table, run on real Parquet files. */
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { rowValues } from '../../src/domain/row-codec.ts'
 import { decodeValue, type FeatureValue, type ScalarValue } from '../../src/domain/value-codec.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { openSession } from '../../src/offline/duckdb/session.ts'
 import type { DataFile } from '../../src/offline/table-jobs.ts'
 import {
-  type Bench,
   dataFiles,
   features,
-  openBench,
   type RowSpec,
   rowOf,
   runAppend,
+  sharedBench,
   spooledRows,
   type Values,
   viewOf,
@@ -23,11 +21,7 @@ import {
 
 const DAY = 86_400_000_000
 
-let bench: Bench
-beforeAll(async () => {
-  bench = await openBench()
-})
-afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+const bench = sharedBench()
 
 const EVERY_TYPE = {
   a_bool: 'bool',

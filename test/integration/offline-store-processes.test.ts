@@ -11,7 +11,7 @@ import { createProcessEngine, type ProcessEngineSettings } from '../../src/offli
 import type { OfflineEngine } from '../../src/offline/engine.ts'
 import { childrenOf, isRunning, treeOf } from '../support/process-tree.ts'
 import { until } from '../support/redis/until.mjs'
-import { type Bench, dataFiles, openBench, rowOf, runAppend, viewOf } from './offline-store-fixtures.ts'
+import { dataFiles, rowOf, runAppend, sharedBench, viewOf } from './offline-store-fixtures.ts'
 
 const ROOT = new URL('../../', import.meta.url).pathname
 /** Beside the packages, so that the bundles find them. */
@@ -20,11 +20,10 @@ const view = viewOf({ n: 'int64' })
 const ENDLESS = `SELECT 'a' AS k, DATE '2001-01-01' AS event_timestamp, count(*) AS n
   FROM range(1000000000) a, range(1000000000) b WHERE hash(a.range + b.range) = 1`
 
-let bench: Bench
+const bench = sharedBench()
 const engines: OfflineEngine[] = []
 
 beforeAll(async () => {
-  bench = await openBench()
   await build({
     entryPoints: ['job-process', 'job-host'].map((name) => join(ROOT, `src/offline/duckdb/${name}.ts`)),
     outdir: BUNDLES,
@@ -39,7 +38,6 @@ afterEach(async () => {
   await Promise.all(engines.splice(0).map((engine) => engine.close()))
 })
 afterAll(async () => {
-  await rm(bench.folder, { recursive: true, force: true })
   await rm(BUNDLES, { recursive: true, force: true })
 })
 

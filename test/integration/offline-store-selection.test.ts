@@ -1,22 +1,17 @@
 /** The latest rows of some entities, and rows that a table lost and gets back, over real Delta tables in a folder. */
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { type EntityKey, type KeyValue, type Shard, splitRowKey } from '../../src/domain/entity-key.ts'
 import { isInSample } from '../../src/domain/key-sample.ts'
 import type { FeatureView } from '../../src/domain/registry.ts'
 import type { EntitySelection, OfflineStore } from '../../src/offline/offline-store.ts'
 import type { OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
-import { type Bench, features, openBench, openPlace, openTestStore, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { features, openPlace, openTestStore, rowOf, sharedBench, viewOf } from './offline-store-fixtures.ts'
 
 const DAY_MICROS = 86_400_000_000
 const SOURCE = { storeId: 'store-1', shard: 0 as Shard }
 
-let bench: Bench
-beforeAll(async () => {
-  bench = await openBench()
-})
-afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+const bench = sharedBench()
 
 /** Several stores on one folder, as instances have them. */
 async function openStores(count: number): Promise<OfflineStore[]> {

@@ -1,16 +1,11 @@
 /** The sync job: what it accepts from a source, what it refuses and in which words, and what it adds. */
-import { rm } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { FeatureView } from '../../src/domain/registry.ts'
 import { decodeValue } from '../../src/domain/value-codec.ts'
 import type { DataFile } from '../../src/offline/table-jobs.ts'
-import { type Bench, dataFiles, features, openBench, rowOf, runAppend, viewOf } from './offline-store-fixtures.ts'
+import { dataFiles, features, rowOf, runAppend, sharedBench, viewOf } from './offline-store-fixtures.ts'
 
-let bench: Bench
-beforeAll(async () => {
-  bench = await openBench()
-})
-afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+const bench = sharedBench()
 
 function sync(view: FeatureView, sql: string, existing: readonly DataFile[] = [], position = 1000) {
   return bench.engine.run('sync', { view, sql, existing, position, outputDir: bench.newDir() })

@@ -1,8 +1,8 @@
 /** The offline store over real Delta tables and Parquet files: in a folder, and in S3 when `offline-store-s3.test.ts` loads this. */
 import { existsSync } from 'node:fs'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Shard } from '../../src/domain/entity-key.ts'
 import { TwinstoreError } from '../../src/domain/errors.ts'
 import type { FeatureView, Registry } from '../../src/domain/registry.ts'
@@ -19,13 +19,9 @@ import type {
 } from '../../src/offline/offline-store.ts'
 import type { DeltaOfflineStoreOptions } from '../../src/offline/store/delta-offline-store.ts'
 import type { OutboxEntry, RowWrite } from '../../src/online/online-store.ts'
-import { type Bench, openBench, openPlace, openTestStore, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { openPlace, openTestStore, rowOf, sharedBench, viewOf } from './offline-store-fixtures.ts'
 
-let bench: Bench
-beforeAll(async () => {
-  bench = await openBench()
-})
-afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+const bench = sharedBench()
 
 const SOURCE = { storeId: 'store-1', shard: 0 as Shard }
 

@@ -24,6 +24,9 @@ export const ALL: CompactRequest = {
   batchFilesMax: 1000,
 }
 
+/** What is older than a day goes. */
+export const VACUUM = { ageMs: DAY_MS, filesMax: 1000 }
+
 export interface Upkeep {
   readonly dir: string
   readonly objects: ObjectStore

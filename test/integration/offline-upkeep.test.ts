@@ -2,14 +2,13 @@
  * Compaction and vacuum over real tables: no row changes at any version, whatever else goes on. In a folder, and in S3 when
  * `offline-store-s3.test.ts` loads this.
  */
-import { rm } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Action, AddFile } from '../../src/offline/delta/actions.ts'
 import { openDeltaTable } from '../../src/offline/delta/delta-table.ts'
 import type { Snapshot } from '../../src/offline/delta/snapshot.ts'
 import { readDeltaTable } from '../support/delta-reader.ts'
-import { type Bench, openBench, viewOf } from './offline-store-fixtures.ts'
+import { sharedBench, viewOf } from './offline-store-fixtures.ts'
 import {
   ALL,
   around,
@@ -22,16 +21,11 @@ import {
   TABLE,
   trainingRequest,
   type Upkeep,
+  VACUUM,
   VIEW,
 } from './offline-upkeep-fixture.ts'
 
-let bench: Bench
-beforeAll(async () => {
-  bench = await openBench()
-})
-afterAll(() => rm(bench.folder, { recursive: true, force: true }))
-
-const VACUUM = { ageMs: DAY_MS, filesMax: 1000 }
+const bench = sharedBench()
 
 /** The table by itself, for what other engines do to it. */
 const tableOf = (upkeep: Upkeep) =>

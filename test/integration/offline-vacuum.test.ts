@@ -1,10 +1,10 @@
 /** Which files vacuum deletes, by their age. In a folder, where a test can make a file old. */
 import { randomUUID } from 'node:crypto'
-import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { readDeltaTable } from '../support/delta-reader.ts'
-import { type Bench, openBench } from './offline-store-fixtures.ts'
+import { sharedBench } from './offline-store-fixtures.ts'
 import {
   ALL,
   DAY_MS,
@@ -13,16 +13,11 @@ import {
   smallFiles,
   TABLE,
   type Upkeep,
+  VACUUM,
   VIEW,
 } from './offline-upkeep-fixture.ts'
 
-let bench: Bench
-beforeAll(async () => {
-  bench = await openBench()
-})
-afterAll(() => rm(bench.folder, { recursive: true, force: true }))
-
-const VACUUM = { ageMs: DAY_MS, filesMax: 1000 }
+const bench = sharedBench()
 
 const folderOf = (upkeep: Upkeep) => join(upkeep.objects.location.slice('file:'.length), TABLE)
 

@@ -1,25 +1,11 @@
 /** What is said of features, over real Parquet files, against what was written. */
-import { rm } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { FeatureView } from '../../src/domain/registry.ts'
 import type { FeatureSummary, StatisticsData, TimeWindow } from '../../src/offline/statistics-job.ts'
 import { populationStabilityIndex } from '../../src/statistics/psi.ts'
-import {
-  type Bench,
-  dataFiles,
-  features,
-  openBench,
-  type RowSpec,
-  rowOf,
-  runAppend,
-  viewOf,
-} from './offline-store-fixtures.ts'
+import { dataFiles, features, type RowSpec, rowOf, runAppend, sharedBench, viewOf } from './offline-store-fixtures.ts'
 
-let bench: Bench
-beforeAll(async () => {
-  bench = await openBench()
-})
-afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+const bench = sharedBench()
 
 const WINDOW = { fromMicros: 1000, untilMicros: 2000 }
 const REFERENCE = { fromMicros: 0, untilMicros: 1000 }

@@ -1,21 +1,17 @@
 /** Training sets over real tables: what is opened for a spine, what its manifest says, and what a fault leaves behind: nothing. */
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Shard } from '../../src/domain/entity-key.ts'
 import type { FeatureView, Registry } from '../../src/domain/registry.ts'
 import type { ObjectStore } from '../../src/offline/objects/object-store.ts'
 import type { OfflineStore, TrainingSet, TrainingSetRequest } from '../../src/offline/offline-store.ts'
-import { type Bench, openBench, openPlace, openTestStore, rowOf, viewOf } from './offline-store-fixtures.ts'
+import { openPlace, openTestStore, rowOf, sharedBench, viewOf } from './offline-store-fixtures.ts'
 
 const DAY = 86_400_000_000
 const SERVICE = { name: 's', members: [{ kind: 'view', use: { view: 'v', as: 'v', joinKeyMap: {} } }] } as const
 
-let bench: Bench
-beforeAll(async () => {
-  bench = await openBench()
-})
-afterAll(() => rm(bench.folder, { recursive: true, force: true }))
+const bench = sharedBench()
 
 interface Opened {
   readonly dir: string
