@@ -1,12 +1,38 @@
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({
+/**
+ * What a client of gRPC sees must not depend on what carries it: these run over each transport, in a project of its name; and why these is
+ * in docs/transport.md, "Tested over both".
+ */
+const OVER_EACH_TRANSPORT = [
+  'test/integration/grpc-*.test.ts',
+  'test/integration/bad-input-{reads,writes,offline}.test.ts',
+  'test/integration/{resilience-cancelled,serve-drain,workers}.test.ts',
+  'test/crash/server-kill.test.ts',
+]
+
+type Transport = 'lean' | 'grpc-js'
+
+const project = (name: string, transport: Transport, include: string[], exclude: string[] = []) => ({
   test: {
-    include: ['test/**/*.test.ts'],
+    name,
+    include,
+    exclude,
+    provide: { transport },
+    pool: 'forks' as const,
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Two cores: more files at once only make each other slow.
+  },
+})
+
+export default defineConfig({
+  test: {
+    // Two cores: more files at once only make each other slow. Not of the projects, where no `--maxWorkers` would change it.
     maxWorkers: 2,
-    pool: 'forks',
+    projects: [
+      project('once', 'lean', ['test/**/*.test.ts'], OVER_EACH_TRANSPORT),
+      project('lean', 'lean', OVER_EACH_TRANSPORT),
+      project('grpc-js', 'grpc-js', OVER_EACH_TRANSPORT),
+    ],
   },
 })

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
+import type { Transport } from '../../src/api/grpc/server.ts'
 import { readExportRows } from '../support/export-rows.ts'
 import { check } from '../support/history/check.ts'
 import { faultTable } from '../support/history/fault-table.ts'
@@ -47,18 +48,23 @@ afterEach(async () => {
   for (const dispose of disposals.splice(0).reverse()) await dispose()
 })
 
+// In one fleet, as while it is changed over from one transport to the other, instance by instance.
 test.each([
-  { name: 'reads from primaries', flags: [] },
-  { name: 'reads hedged to replicas, upkeep and parity beside', flags: [...HEDGED, ...UPKEEP] },
-])(
-  'three instances over a Cluster keep G1, G2 and G3: $name',
+  { name: 'reads from primaries', flags: [], transports: ['lean', 'grpc-js', 'lean'] },
+  {
+    name: 'reads hedged to replicas, upkeep and parity beside',
+    flags: [...HEDGED, ...UPKEEP],
+    transports: ['grpc-js', 'lean', 'grpc-js'],
+  },
+] as const)(
+  'three instances over a Cluster keep G1, G2 and G3: $name, over $transports',
   { timeout: RUN_MS + 240_000 },
-  async ({ name, flags }) => {
+  async ({ name, flags, transports }) => {
     const seed = testSeed()
     console.log(`seed ${seed}`)
     const random = seededRandom(seed)
     const recorder = new Recorder()
-    const { cluster, instances, offlineDir } = await startAll(flags)
+    const { cluster, instances, offlineDir } = await startAll(flags, transports)
     const workload = new Workload(instances, recorder, random)
     try {
       await runNemesis({ cluster, instances, offlineDir, workload, recorder, random })
@@ -87,6 +93,7 @@ test.each([
 
 async function startAll(
   flags: readonly string[],
+  transports: readonly Transport[],
 ): Promise<{ cluster: RedisCluster; instances: Instance[]; offlineDir: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'twinstore-history-'))
   disposals.push(() => rmSync(folder, { recursive: true, force: true }))
@@ -95,7 +102,10 @@ async function startAll(
   const offlineDir = join(folder, 'offline')
   mkdirSync(offlineDir)
   const stores = ['--online', cluster.url, '--offline', `file:${offlineDir}`]
-  const instances = ['A', 'B', 'C'].map((name) => new Instance(name, folder, [...stores, ...FLAGS, ...flags]))
+  const instances = transports.map((transport, index) => {
+    const own = ['--transport', transport]
+    return new Instance('ABC'[index]!, folder, [...stores, ...FLAGS, ...flags, ...own])
+  })
   for (const instance of instances) disposals.push(() => instance.dispose())
   await Promise.all(instances.map((instance) => instance.start()))
   return { cluster, instances, offlineDir }

@@ -6,6 +6,7 @@ import { expect } from 'vitest'
 import { connect, type TwinstoreClient } from '../../src/client/index.ts'
 import { type Fields, type Method, type RawClient, type Refusal, rawClient } from '../support/raw-client.ts'
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts'
+import { TRANSPORT } from '../support/transport.ts'
 
 export const EVERY_TYPE = new URL('../fixtures/every-type', import.meta.url).pathname
 
@@ -36,6 +37,12 @@ export async function startBadInputServer(flags: readonly string[]): Promise<Bad
     },
   }
 }
+
+/** What a message beyond a `grpc-message-bytes-max` of 16 KiB gets. grpc-js has its own words, in which our option stands where the limit does. */
+export const TOO_LARGE_A_MESSAGE =
+  TRANSPORT === 'lean'
+    ? /^a message \(\d+ bytes\) is larger than 16384 bytes, option grpc-message-bytes-max$/
+    : /^Received message larger than max \(\d+ vs 16384 bytes, option grpc-message-bytes-max\)$/
 
 /** A request, the code it must get, and what the message must say. */
 export type BadInput = readonly [what: string, messages: Messages, code: string, message: string | RegExp]

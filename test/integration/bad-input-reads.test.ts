@@ -8,6 +8,7 @@ import {
   startBadInputServer,
   stockRows,
   strings,
+  TOO_LARGE_A_MESSAGE,
 } from './bad-input-fixture.ts'
 
 let server: BadInputServer
@@ -145,7 +146,7 @@ const REFUSED: readonly BadInput[] = [
     'a message that is too large',
     stock(strings('item', 'x'.repeat(20_000)), int64s('shop', 1)),
     'RESOURCE_EXHAUSTED',
-    /^a message \(\d+ bytes\) is larger than 16384 bytes, option grpc-message-bytes-max$/,
+    TOO_LARGE_A_MESSAGE,
   ],
   [
     'an unknown format',

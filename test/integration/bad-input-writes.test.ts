@@ -2,7 +2,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readExportRows } from '../support/export-rows.ts'
 import type { Fields } from '../support/raw-client.ts'
-import { type BadInput, type BadInputServer, expectRefused, startBadInputServer, strings } from './bad-input-fixture.ts'
+import {
+  type BadInput,
+  type BadInputServer,
+  expectRefused,
+  startBadInputServer,
+  strings,
+  TOO_LARGE_A_MESSAGE,
+} from './bad-input-fixture.ts'
 
 let server: BadInputServer
 beforeAll(async () => {
@@ -201,7 +208,7 @@ const REFUSED: readonly BadInput[] = [
     'a message that is too large',
     write('every_type', ['item'], [text('x'.repeat(20_000))]),
     'RESOURCE_EXHAUSTED',
-    /^a message \(\d+ bytes\) is larger than 16384 bytes, option grpc-message-bytes-max$/,
+    TOO_LARGE_A_MESSAGE,
   ],
   ['text for bytes', Buffer.from('garbage bytes'), 'INVALID_ARGUMENT', /^the bytes are not a WriteFeaturesRequest: /],
   ['an endless varint', Buffer.alloc(16, 0xff), 'INVALID_ARGUMENT', /^the bytes are not a WriteFeaturesRequest: /],

@@ -1,11 +1,11 @@
-/** A real gRPC server over scripted services, and a client of raw bytes. */
+/** A real gRPC server over scripted services, on the transport that the tests run over, and a client of raw bytes. */
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js'
 import { type AdminParts, createAdminHandlers } from '../../src/api/admin-handlers.ts'
-import { createGrpcServer, type GrpcLimits, type GrpcServer, type Transport } from '../../src/api/grpc/server.ts'
+import { createGrpcServer, type GrpcLimits, type GrpcServer } from '../../src/api/grpc/server.ts'
 import { createOfflineHandlers } from '../../src/api/offline-handlers.ts'
 import type { OfflineParts, OfflineSettings } from '../../src/api/offline-parts.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
@@ -17,6 +17,7 @@ import type { Dataset, OfflineStore } from '../../src/offline/offline-store.ts'
 import type { ParityMonitor } from '../../src/parity/parity-monitor.ts'
 import type { ServingService } from '../../src/serving/serving-service.ts'
 import type { WriteService } from '../../src/writing/write-service.ts'
+import { TRANSPORT } from '../support/transport.ts'
 
 export const FINGERPRINT = 'f'.repeat(32)
 
@@ -112,12 +113,6 @@ export const limits: GrpcLimits = {
   lean: { ...grpcLimits(loadConfig({ flags: {}, environment: {} })).lean, answerBuffersBytes: 1024 * 1024 },
 }
 
-let transport: Transport = 'lean'
-/** Edges that are started from now on are on it. */
-export function useTransport(chosen: Transport): void {
-  transport = chosen
-}
-
 export const settings: OfflineSettings = {
   clock: systemClock,
   chunkBytes: 256 * 1024,
@@ -179,7 +174,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
   const offline = scripted<OfflineStore>(script.offline ?? {})
   const definitions = { current: { registry, computes: new Map() } }
   const server = createGrpcServer({
-    transport,
+    transport: TRANSPORT,
     address: script.address ?? '127.0.0.1:0',
     serving: scripted<ServingService>(script.getFeatures ? { getFeatures: script.getFeatures } : {}),
     writes: scripted<WriteService>(script.writeFeatures ? { writeFeatures: script.writeFeatures } : {}),

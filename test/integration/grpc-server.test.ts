@@ -1,8 +1,5 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Client, credentials, loadPackageDefinition, status } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
@@ -10,6 +7,7 @@ import { protoPath } from 'grpc-health-check'
 import { afterEach, expect, test } from 'vitest'
 import type { AdminParts } from '../../src/api/admin-handlers.ts'
 import { connect, TwinstoreError } from '../../src/client/index.ts'
+import { TRANSPORT, transportAt } from '../support/transport.ts'
 import { deferred, type Edge, failureOf, type Script, startEdge, unary } from './grpc-fixture.ts'
 
 const DESCRIPTORS = readFileSync(new URL('../../proto/descriptors.binpb', import.meta.url))
@@ -46,9 +44,10 @@ function health() {
   }
 }
 
-test('port 0 is reported as the real port, and a taken one is refused by name', async () => {
+test('port 0 is reported as the real port, served by the transport asked for, and a taken one is refused by name', async () => {
   await start({ getFeatures: (request) => request })
   expect(edge.address).toMatch(/^127\.0\.0\.1:[1-9]\d+$/)
+  expect(await transportAt(edge.address)).toBe(TRANSPORT)
   const port = edge.address.split(':')[1]
   const error = await failureOf(startEdge({ address: edge.address }))
   expect(error.code).toBe('FAILED_PRECONDITION')
@@ -126,17 +125,6 @@ test('reflection lists the services and describes them', async () => {
   expect(Buffer.concat(files).includes('GetFeaturesRequest')).toBe(true)
   // What a tool gets is what buf compiled, byte for byte: it has map entries and comments as the protocol wants them.
   for (const file of files) expect(DESCRIPTORS.includes(file)).toBe(true)
-})
-
-test('the descriptors in the repository are those of the proto files', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'twinstore-descriptors-'))
-  try {
-    const script = fileURLToPath(new URL('../../proto/build-descriptors.mjs', import.meta.url))
-    execFileSync(process.execPath, [script, join(dir, 'built')])
-    expect(DESCRIPTORS.equals(readFileSync(join(dir, 'built'))), 'run npm run build:descriptors').toBe(true)
-  } finally {
-    rmSync(dir, { recursive: true })
-  }
 })
 
 test('Admin describes the definitions and gives the status, with what is wrong', async () => {

@@ -1,7 +1,8 @@
-/** A real server in a process of its own, as an operator runs it: the compiled command, a data folder, a free port. */
+/** A real server in a process of its own, as an operator runs it: the compiled command, a data folder, a free port, and the transport that the tests run over. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { TRANSPORT } from './transport.ts'
 
 const COMMAND = new URL('../../dist/cli/main.js', import.meta.url).pathname
 
@@ -31,8 +32,9 @@ export interface StartOptions {
 /** Resolves when the ready line is there; rejects with standard error if the process ends before. */
 export async function startServerProcess(options: StartOptions): Promise<ServerProcess> {
   const { dataDir, definitions, flags = [], onSpawn } = options
-  const args = ['serve', '--definitions', definitions, '--data-dir', dataDir, '--grpc', '127.0.0.1:0', ...flags]
-  const child = spawn(process.execPath, [COMMAND, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const place = ['--definitions', definitions, '--data-dir', dataDir, '--grpc', '127.0.0.1:0']
+  const args = [COMMAND, 'serve', ...place, '--transport', TRANSPORT, ...flags]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   onSpawn?.(child)
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

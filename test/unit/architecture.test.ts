@@ -4,6 +4,7 @@ import { dirname, join, normalize, relative } from 'node:path'
 import { expect, test } from 'vitest'
 
 const SRC = new URL('../../src/', import.meta.url).pathname
+const TESTS = new URL('../', import.meta.url).pathname
 
 /** For each area, the areas it may import. An area is the longest listed prefix of a file's path. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -158,6 +159,16 @@ test('only the shell names time, timers, randomness and the environment', () => 
     .filter((file) => !AMBIENT_ALLOWED.includes(areaOf(file)))
     .filter((file) => AMBIENT.test(readFileSync(join(SRC, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')))
   expect(broken).toEqual([])
+})
+
+test('tests of the gRPC edge have names by which they run over each transport', () => {
+  const tests = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.ts'))
+  const ofTheEdge = tests.filter((file) =>
+    /import \{[^}]*\bstartEdge\b[^}]*\} from '[^']*grpc-fixture.ts'/.test(readFileSync(join(TESTS, file), 'utf8')),
+  )
+  expect(ofTheEdge.length).toBeGreaterThan(5)
+  // `vitest.config.ts` goes by these names; what is of the lean transport alone says so.
+  expect(ofTheEdge.filter((file) => !/^integration\/(grpc|lean)-/.test(file))).toEqual([])
 })
 
 test('no import cycles', () => {

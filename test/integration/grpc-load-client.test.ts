@@ -1,6 +1,6 @@
 /**
- * The load generator's own client against real servers: that of grpc-js, that of Node's HTTP/2 where grpc-js cannot be brought to
- * do a thing, and bare sockets that do what no server should.
+ * The load generator's own client against real servers: the gRPC edge, that of Node's HTTP/2 where the edge cannot be brought to do a thing,
+ * and bare sockets that do what no server should.
  */
 import { once } from 'node:events'
 import {
