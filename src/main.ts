@@ -133,7 +133,7 @@ async function start(
   const s3 = () => objects.numbers?.()
   const parts = { ...stores, serving, writes, syncStates, parity, worker, calls, s3 }
   const handlers = buildHandlers(config, folders, applied, parts)
-  const server = buildGrpcServer(config, handlers, parts)
+  const server = await buildGrpcServer(config, handlers, parts)
   const httpServer = await buildHttpServer(config, handlers, parts)
   const metrics = buildMetrics(config, parts)
   hooks.signal.throwIfAborted()

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { connect, type TwinstoreClient } from '../client/index.ts'
+import type { TwinstoreClient } from '../client/index.ts'
 import { environment } from '../config/environment.ts'
 import { OPTIONS } from '../config/option-table.ts'
 import { parseOption } from '../config/option-value.ts'
@@ -25,6 +25,8 @@ export async function withClient<T>(
   work: (client: TwinstoreClient, deadlineMs: number) => Promise<T>,
 ): Promise<T> {
   const address = options.address ?? environment()['TWINSTORE_ADDRESS'] ?? OPTIONS.grpc.default
+  // What a client is made of takes a while to load, and 10 MB of a server, which is started by the same program.
+  const { connect } = await import('../client/index.ts')
   const client = connect(address)
   try {
     return await work(client, timeoutMs(options.timeout))

@@ -1,5 +1,4 @@
 import { Command } from 'commander'
-import { connect } from '../client/index.ts'
 import { parseOption } from '../config/option-value.ts'
 import { inWords } from '../domain/blind-window.ts'
 import { TwinstoreError } from '../domain/errors.ts'
@@ -69,6 +68,7 @@ function computeTimeOf(
 }
 
 async function measuredSeconds(address: string): Promise<ReadonlyMap<string, number>> {
+  const { connect } = await import('../client/index.ts')
   const client = connect(address, { deadlineMs: STATUS_TIMEOUT_MS })
   try {
     const { syncs } = await client.status()

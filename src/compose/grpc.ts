@@ -6,9 +6,9 @@ import { systemClock as clock } from '../lib/clock.ts'
 import type { Handlers } from './handlers.ts'
 import type { ServerParts } from './parts.ts'
 
-export function buildGrpcServer(config: Config, handlers: Handlers, parts: ServerParts): GrpcServer {
+export async function buildGrpcServer(config: Config, handlers: Handlers, parts: ServerParts): Promise<GrpcServer> {
   const { serving, writes, worker, calls, log } = parts
-  return createGrpcServer({
+  return await createGrpcServer({
     transport: config.transport,
     address: config.grpc,
     connections: worker && ((accept) => worker.connections('grpc', accept)),

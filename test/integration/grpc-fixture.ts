@@ -173,7 +173,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
   const flushes: (readonly string[] | undefined)[] = []
   const offline = scripted<OfflineStore>(script.offline ?? {})
   const definitions = { current: { registry, computes: new Map() } }
-  const server = createGrpcServer({
+  const server = await createGrpcServer({
     transport: TRANSPORT,
     address: script.address ?? '127.0.0.1:0',
     serving: scripted<ServingService>(script.getFeatures ? { getFeatures: script.getFeatures } : {}),

@@ -11,7 +11,7 @@ import { BorrowedStatus, borrowedServices } from './borrowed-services.ts'
 import { failureStatus } from './failure.ts'
 import { addHealth } from './health.ts'
 import { rawService, type ServiceName } from './protocol.ts'
-import { addReflection } from './reflection.ts'
+import { addReflectionOnDemand } from './reflection-on-demand.ts'
 import type { GrpcServer, GrpcServerOptions, LeanLimits } from './server-parts.ts'
 import { serviceMethods } from './service-methods.ts'
 import { callStatus } from './status.ts'
@@ -25,7 +25,7 @@ export function createLeanGrpcServer(options: GrpcServerOptions): GrpcServer {
     for (const [name, method] of Object.entries(ofService)) methods.set(definition[name]!.path, method)
   }
   const health = addHealth(borrowedServices(methods))
-  addReflection(borrowedServices(methods))
+  addReflectionOnDemand(methods)
   const server = createLeanServer({
     methods,
     limits: lean.connection,

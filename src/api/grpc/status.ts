@@ -4,38 +4,34 @@
  * The message is sent and the cause is not. A status travels in an HTTP/2 header, so the message is cut to what peers
  * accept (C-core's default for all headers together is 8 KB), percent-encoding included.
  */
-import { status } from '@grpc/grpc-js'
 import { asTwinstoreError, type ErrorCode, TwinstoreError } from '../../domain/errors.ts'
+import { type CallStatus, STATUS } from '../../grpc/status.ts'
 import { WireError } from '../../lib/wire.ts'
 
-const STATUS: Readonly<Record<ErrorCode, status>> = {
-  INVALID_ARGUMENT: status.INVALID_ARGUMENT,
-  NOT_FOUND: status.NOT_FOUND,
-  ALREADY_EXISTS: status.ALREADY_EXISTS,
-  FAILED_PRECONDITION: status.FAILED_PRECONDITION,
-  RESOURCE_EXHAUSTED: status.RESOURCE_EXHAUSTED,
-  DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
-  CANCELLED: status.CANCELLED,
-  ABORTED: status.ABORTED,
-  UNAVAILABLE: status.UNAVAILABLE,
-  DATA_LOSS: status.DATA_LOSS,
-  INTERNAL: status.INTERNAL,
+const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
+  INVALID_ARGUMENT: STATUS.invalidArgument,
+  NOT_FOUND: STATUS.notFound,
+  ALREADY_EXISTS: STATUS.alreadyExists,
+  FAILED_PRECONDITION: STATUS.failedPrecondition,
+  RESOURCE_EXHAUSTED: STATUS.resourceExhausted,
+  DEADLINE_EXCEEDED: STATUS.deadlineExceeded,
+  CANCELLED: STATUS.cancelled,
+  ABORTED: STATUS.aborted,
+  UNAVAILABLE: STATUS.unavailable,
+  DATA_LOSS: STATUS.dataLoss,
+  INTERNAL: STATUS.internal,
 }
 
 const ENCODED_MESSAGE_MAX = 6000
 
-export interface CallStatus {
-  readonly code: status
-  readonly details: string
-}
-
 /** `OK`, `NOT_FOUND` and so on; a number that gRPC does not know as itself. */
 export function statusName(code: number): string {
-  return status[code] ?? String(code)
+  const name = Object.entries(STATUS).find(([, each]) => each === code)?.[0]
+  return name?.replace(/[A-Z]/g, '_$&').toUpperCase() ?? String(code)
 }
 
 export function callStatus(error: TwinstoreError): CallStatus {
-  return { code: STATUS[error.code], details: sendable(error.message) }
+  return { code: STATUS_OF[error.code], details: sendable(error.message) }
 }
 
 /** Any thrown thing as the error a client is told; bytes that are no message are the client's fault. */
