@@ -2,8 +2,8 @@
  * Finished data sets while they are sent, and for a while after a stream broke, so that their readers can come back.
  *
  * A data set is *in use* while streams read it: more than one, when a reader comes back before its dead connection is noticed. When
- * the last stream has ended it is either disposed of, if one of them was read to its end, or *kept* for `keepMs`. Kept ones
- * together have at most `keepBytesMax`; beyond that the one left longest goes first. One that is gone can be made again.
+ * the last stream has ended it is either disposed of, if one of them was read to its end, or *kept* for `datasetKeepMs`. Kept ones
+ * together have at most `datasetKeepBytesMax`; beyond that the one left longest goes first. One that is gone can be made again.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { NamedDataset } from './named-dataset.ts'

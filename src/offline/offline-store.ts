@@ -6,20 +6,23 @@
  */
 import type { EntityKey, KeyValue, RowKey, Shard } from '../domain/entity-key.ts'
 import type { KeySample } from '../domain/key-sample.ts'
-import type { FeatureService, FeatureView, Registry } from '../domain/registry.ts'
+import type { FeatureService, FeatureView } from '../domain/registry.ts'
 import type { Position } from '../domain/version.ts'
 import type { OutboxEntry, RowWrite } from '../online/online-store.ts'
-import type { DatasetColumn, DatasetFile, DatasetFormat, FeatureFigures, JoinMode } from './dataset-jobs.ts'
+import type { Dataset, ExportRequest, TrainingSet, TrainingSetRequest } from './datasets.ts'
 import type { JobOptions } from './engine.ts'
 import type { StatisticsData, StatisticsJob } from './statistics-job.ts'
 import type { HistoryRowData } from './table-jobs.ts'
+import type { CompactRequest, CompactResult, VacuumRequest, VacuumResult } from './table-upkeep.ts'
 
 export type { DatasetColumn, DatasetFile, DatasetFormat, FeatureFigures, JoinMode } from './dataset-jobs.ts'
 export { SCALAR_OF_COLUMN_TYPE } from './dataset-jobs.ts'
+export type { Dataset, ExportRequest, Manifest, Pin, TrainingSet, TrainingSetRequest } from './datasets.ts'
 export type { JobOptions, JobProgress } from './engine.ts'
 export type { Bins, FeatureSummary, NumberSummary, StatisticsData, TimeWindow } from './statistics-job.ts'
 export { QUANTILES } from './statistics-job.ts'
 export type { HistoryRowData } from './table-jobs.ts'
+export type { CompactRequest, CompactResult, VacuumRequest, VacuumResult } from './table-upkeep.ts'
 export type { EntityKey, RowKey }
 
 /** Whose outbox rows come from: the archiver's position is kept per online store and shard, in the same commit. */
@@ -81,56 +84,6 @@ export interface KeptRows extends Omit<LatestRows, 'entities'> {
   readonly leftOutMicrosMax?: number
 }
 
-/** A data set in a temporary file of the store's spool folder; the caller disposes of it when it has been sent. */
-export interface Dataset extends DatasetFile {
-  /** Name and version of the engine that wrote the bytes; another version may lay out a file differently. */
-  readonly engine: string
-  dispose(): Promise<void>
-}
-
-export interface ExportRequest {
-  readonly format: DatasetFormat
-  readonly columns?: readonly string[]
-  /** Names in the data set for columns of the view, where they differ; other members keep to the view's names. */
-  readonly rename?: Readonly<Record<string, string>>
-  readonly fromMicros?: number
-  readonly untilMicros?: number
-  readonly entities?: readonly (readonly KeyValue[])[]
-  readonly latestOnly?: boolean
-  readonly tableVersion?: number
-}
-
-export interface TrainingSetRequest {
-  /** A local file with the spine; see `TrainingSetJob`. */
-  readonly spineFile: string
-  readonly spineFormat: 'parquet' | 'csv' | 'arrow'
-  readonly timestampColumn: string
-  /** Where a spine without rows is no mistake: one that was made from a table. INVALID_ARGUMENT otherwise. */
-  readonly spineMayBeEmpty?: boolean
-  readonly mode: JoinMode
-  readonly format: DatasetFormat
-  /** Versions to read per view name; undefined: the newest of each. */
-  readonly tableVersions?: Readonly<Record<string, number>>
-  /** The definitions to use; `bundleFile` holds the functions of its on-demand views. */
-  readonly registry: Registry
-  readonly bundleFile?: string
-}
-
-/** Everything that makes a training set's bytes: asked again with the same spine it gives the same file (G5). */
-export interface Pin {
-  readonly pinFormat: 1
-  readonly service: string
-  readonly fingerprint: string
-  readonly mode: JoinMode
-  readonly format: DatasetFormat
-  readonly timestampColumn: string
-  readonly tables: Readonly<Record<string, number>>
-  readonly spine: { readonly sha256: string; readonly rows: number }
-  readonly output: { readonly sha256: string; readonly rows: number }
-  /** Name and version of the engine that wrote the bytes; another version may lay out a file differently. */
-  readonly engine: string
-}
-
 export type EntitySelection = { readonly sample: KeySample } | { readonly entities: readonly (readonly KeyValue[])[] }
 
 export interface SelectedRows {
@@ -140,27 +93,6 @@ export interface SelectedRows {
   readonly batches: AsyncIterable<readonly RowWrite[]>
 }
 
-/**
- * What an experiment tracker should log of a training set. It has all members of its pin, and can be given in place of it. Equal
- * for equal pins, but for `createdAt`.
- */
-export interface Manifest extends Pin {
-  readonly manifestFormat: 1
-  /** Times are ISO 8601 in UTC, with microseconds. */
-  readonly createdAt: string
-  readonly spine: Pin['spine'] & { readonly fromTimestamp: string; readonly untilTimestamp: string }
-  readonly output: Pin['output'] & { readonly bytes: number; readonly columns: readonly DatasetColumn[] }
-  /** Of the views whose older rows could make no difference: from when on their history was read (`history-range.ts`). */
-  readonly historyFrom: Readonly<Record<string, string>>
-  /** One per feature column, in their order. */
-  readonly features: readonly FeatureFigures[]
-}
-
-export interface TrainingSet extends Dataset {
-  readonly pin: Pin
-  readonly manifest: Manifest
-}
-
 export interface HistoryRequest {
   readonly entity: readonly KeyValue[]
   /** Only rows with an event timestamp up to this, microseconds. */
@@ -168,53 +100,6 @@ export interface HistoryRequest {
   /** Only rows recorded (created) up to this, microseconds: what was known then. */
   readonly recordedMicrosMax?: number
   readonly limit: number
-}
-
-export interface CompactRequest {
-  /** What files grow to, bytes; files of at least half of it are left alone. */
-  readonly targetBytes: number
-  /** The fewest files of a partition that are rewritten as one. */
-  readonly filesMin: number
-  /** Bytes that one run rewrites at most; but it rewrites one group of files whatever its size. */
-  readonly runBytesMax: number
-  /** Files that one commit of the run replaces at most. */
-  readonly batchFilesMax: number
-  /** Only says what would be done. */
-  readonly dryRun?: boolean
-}
-
-export interface CompactResult {
-  readonly view: string
-  /** Of the last commit, or the newest where there was nothing to do; -1: no table. */
-  readonly tableVersion: number
-  readonly filesRemoved: number
-  readonly bytesRemoved: number
-  readonly filesAdded: number
-  /** 0 when it was only asked what would be done. */
-  readonly bytesAdded: number
-  /** Groups of files that are left for the next run. */
-  readonly groupsLeft: number
-  /** Groups of files that another compactor was quicker with. */
-  readonly groupsLost: number
-}
-
-export interface VacuumRequest {
-  /** Files must have been unneeded, or uncommitted, for so long. */
-  readonly ageMs: number
-  /** Files that one run deletes at most. */
-  readonly filesMax: number
-  readonly dryRun?: boolean
-}
-
-export interface VacuumResult {
-  readonly view: string
-  /** Files that compaction had replaced, or that were never committed. */
-  readonly deleted: number
-  readonly bytes: number
-  /** Files that are not deleted, because earlier versions cannot be read without them: another engine rearranged the table. */
-  readonly kept: number
-  /** Files left for the next run. */
-  readonly filesLeft: number
 }
 
 export type StatisticsRequest = Omit<StatisticsJob['input'], 'table'>

@@ -2,6 +2,13 @@
 import { asTwinstoreError, type ErrorCode, type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
 import type { FeatureView, Registry } from '../domain/registry.ts'
 import { knownNames, quotedName } from '../lib/nearest-name.ts'
+import type { JobProgress } from '../offline/offline-store.ts'
+
+/** How a run over several views is followed and ended. */
+export interface RunOptions {
+  readonly signal?: AbortSignal
+  readonly onProgress?: (view: string, progress: JobProgress) => void
+}
 
 export function onlineViews(registry: Registry): readonly FeatureView[] {
   return [...registry.views.values()].filter((view) => view.online)
@@ -59,4 +66,12 @@ export async function viewByView<T>(
   if (failed.length > 0)
     throw faultsError(failed[0]!.code, `${what} failed for ${failed.length} of ${views.length} views:`, failed)
   return results
+}
+
+/** What of the options is for the work of one view. */
+export function optionsOf(view: FeatureView, { signal, onProgress }: RunOptions) {
+  return {
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress: (progress: JobProgress) => onProgress(view.name, progress) }),
+  }
 }

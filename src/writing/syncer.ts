@@ -9,11 +9,12 @@ import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import { asTwinstoreError, TwinstoreError } from '../domain/errors.ts'
 import type { FeatureView } from '../domain/registry.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { JobProgress, OfflineStore } from '../offline/offline-store.ts'
+import type { OfflineStore } from '../offline/offline-store.ts'
 import type { OnlineStore } from '../online/online-store.ts'
 import { refuseAborted } from './abort.ts'
-import { onlineViews, rebuiltViews, syncedViews, viewByView } from './chosen-views.ts'
+import { optionsOf, type RunOptions, rebuiltViews, syncedViews, viewByView } from './chosen-views.ts'
 import { bringOnline, type ExtentParts, settleExtent } from './online-extent.ts'
+import { createOnlineRestore, type OnlineRestore } from './online-restore.ts'
 import { isSynced, type SeedOptions } from './online-seed.ts'
 import { type SyncCounts, ViewSyncCounts } from './sync-counts.ts'
 import { readSyncRecord, recordFailure, recordSuccess } from './sync-record.ts'
@@ -35,9 +36,7 @@ export interface ViewSyncResult {
   readonly upToDate: boolean
 }
 
-export interface SyncOptions {
-  readonly signal?: AbortSignal
-  readonly onProgress?: (view: string, progress: JobProgress) => void
+export interface SyncOptions extends RunOptions {
   /** Called as each view is done. */
   readonly onResult?: (result: ViewSyncResult) => void
   /** Called as each view fails. */
@@ -49,7 +48,7 @@ export interface RebuildOptions extends SyncOptions {
   readonly anew?: boolean
 }
 
-export interface Syncer {
+export interface Syncer extends OnlineRestore {
   /**
    * Syncs the named views, or all that have a source, one after the other. Refused before anything is done: NOT_FOUND
    * (an unknown view), FAILED_PRECONDITION (no source), ABORTED (a sync or a rebuild of the view is running). A view that
@@ -66,34 +65,11 @@ export interface Syncer {
    * Brings the online store to what the definitions say of it where it was last brought to something else: a view that is no
    * longer online, is online again, or keeps another part of its entities. Rejects like `sync`.
    */
-  settle(options?: RestoreOptions): Promise<void>
+  settle(options?: RunOptions): Promise<void>
   /** Whether some view with a source was never synced, or its rows are not all online. */
   needsFirstSync(): Promise<boolean>
   /** What the syncs of this instance did since it started, by view. */
   counts(): ReadonlyMap<string, SyncCounts>
-  /**
-   * Brings the latest archived row per entity of every online view to the online store, which has lost some. May run at
-   * any time and on several instances at once, because the greater version wins. One at a time here: a call during one
-   * makes one more after it, which answers all calls made meanwhile. Rejects like `sync`.
-   */
-  restore(options?: RestoreOptions): Promise<readonly RestoredView[]>
-  /**
-   * The same if this online store was never filled from the offline store: it is new, or a lost one was made anew. Goes on where
-   * a start that was killed had come to. Nothing if the store was filled, or if there is nothing to bring.
-   */
-  restoreIfNew(options?: RestoreOptions): Promise<readonly RestoredView[]>
-}
-
-export interface RestoredView {
-  readonly view: string
-  /** Rows that became the online value. */
-  readonly rowsOnline: number
-}
-
-/** Of calls that share a restore, those of the first count. */
-export interface RestoreOptions {
-  readonly signal?: AbortSignal
-  readonly onProgress?: (view: string, progress: JobProgress) => void
 }
 
 export interface SyncerParts extends ExtentParts {
@@ -103,15 +79,11 @@ export interface SyncerParts extends ExtentParts {
   readonly clock: Pick<Clock, 'monotonicMs' | 'nowMicros'>
 }
 
-/** In the online store from when it first had everything the offline store held. */
-const FILLED_MARK = 'filled'
-
 export function createSyncer(parts: SyncerParts): Syncer {
   const { online, offline, definitions, clock } = parts
   const running = new Set<string>()
   const counts = new ViewSyncCounts()
-  let restoring: Promise<unknown> | undefined
-  let restoreNext: Promise<readonly RestoredView[]> | undefined
+  const restore = createOnlineRestore(parts)
 
   async function syncView(view: FeatureView, options: SyncOptions): Promise<ViewSyncResult> {
     const beganMs = clock.nowMicros() / 1000
@@ -135,12 +107,12 @@ export function createSyncer(parts: SyncerParts): Syncer {
 
   async function syncStores(view: FeatureView, options: SyncOptions): Promise<Omit<ViewSyncResult, 'seconds'>> {
     const position = await online.reservePosition()
-    const { rowsRead, rowsAdded, tableVersion } = await offline.sync(view, position, jobOptions(view, options))
+    const { rowsRead, rowsAdded, tableVersion } = await offline.sync(view, position, optionsOf(view, options))
     if (!view.online) {
       const upToDate = rowsAdded === 0
       return { view: view.name, rowsRead, rowsAdded, rowsOnline: 0, tableVersion, entitiesResumed: 0, upToDate }
     }
-    const seeded = await bringOnline(parts, view, { goal: 'synced', ...jobOptions(view, options) })
+    const seeded = await bringOnline(parts, view, { goal: 'synced', ...optionsOf(view, options) })
     const upToDate = rowsAdded === 0 && seeded.rowsRead === 0
     return {
       ...seeded,
@@ -155,7 +127,7 @@ export function createSyncer(parts: SyncerParts): Syncer {
   async function rebuildView(view: FeatureView, options: RebuildOptions): Promise<Omit<ViewSyncResult, 'seconds'>> {
     const seedOptions: SeedOptions = {
       goal: 'all',
-      ...jobOptions(view, options),
+      ...optionsOf(view, options),
       ...(options.anew === undefined ? {} : { anew: options.anew }),
     }
     const seeded = await bringOnline(parts, view, seedOptions)
@@ -195,24 +167,6 @@ export function createSyncer(parts: SyncerParts): Syncer {
     })
   }
 
-  function restoreViews(options: RestoreOptions, anew: boolean): Promise<readonly RestoredView[]> {
-    return viewByView('bringing archived rows back', onlineViews(definitions.current.registry), async (view) => {
-      const { rowsOnline } = await rebuildView(view, { ...options, anew })
-      return { view: view.name, rowsOnline }
-    })
-  }
-
-  function beginRestore(options: RestoreOptions): Promise<readonly RestoredView[]> {
-    restoreNext = undefined
-    const restore = restoreViews(options, true)
-    restoring = restore
-    const done = (): void => {
-      if (restoring === restore) restoring = undefined
-    }
-    restore.then(done, done)
-    return restore
-  }
-
   return {
     async sync(names, options = {}) {
       const views = syncedViews(definitions.current.registry, names)
@@ -224,28 +178,10 @@ export function createSyncer(parts: SyncerParts): Syncer {
       return exclusively('the rebuild', views, options, (view) => timed(view, () => rebuildView(view, options)))
     },
 
-    async restore(options = {}) {
-      if (restoring === undefined) return beginRestore(options)
-      // The one under way may be past what was lost since.
-      restoreNext ??= restoring.then(
-        () => beginRestore(options),
-        () => beginRestore(options),
-      )
-      return restoreNext
-    },
-
-    async restoreIfNew(options = {}) {
-      if ((await online.readMark(FILLED_MARK)) !== undefined) return []
-      const tables = await Promise.all(onlineViews(definitions.current.registry).map((view) => offline.status(view)))
-      const restored = tables.some(({ rows }) => rows > 0) ? await restoreViews(options, false) : []
-      await online.writeMark(FILLED_MARK, 'yes')
-      return restored
-    },
-
     async settle(options = {}) {
       const views = [...definitions.current.registry.views.values()]
       await viewByView('bringing the online store to the definitions', views, (view) =>
-        settleExtent(parts, view, jobOptions(view, options)),
+        settleExtent(parts, view, optionsOf(view, options)),
       )
     },
 
@@ -257,6 +193,7 @@ export function createSyncer(parts: SyncerParts): Syncer {
     },
 
     counts: () => counts.byView,
+    ...restore,
   }
 
   async function needsSync(view: FeatureView): Promise<boolean> {
@@ -264,13 +201,6 @@ export function createSyncer(parts: SyncerParts): Syncer {
     // A source without rows leaves nothing in the table; that it was read is in the record.
     if (syncPosition === 0 && (await readSyncRecord(online, view)).success === undefined) return true
     return view.online && !(await isSynced(parts, view))
-  }
-}
-
-function jobOptions(view: FeatureView, { signal, onProgress }: SyncOptions) {
-  return {
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress: (progress: JobProgress) => onProgress(view.name, progress) }),
   }
 }
 

@@ -1,8 +1,8 @@
 /**
- * The API as grpc-js needs it, loaded from the package's `proto/` folder.
+ * The API, loaded from the package's `proto/` folder in the form that grpc-js takes; the lean transport has the paths of its methods.
  *
- * Every method takes and returns raw bytes. For `Serving` the bytes are the contract of the service layer. For the others
- * decoding is done here, because grpc-js answers INTERNAL to bytes it cannot decode, and the fault is the client's.
+ * Every method takes and returns raw bytes. For `Serving` the bytes are the contract of the service layer. The messages of the others
+ * are decoded by their methods and by no transport, because what cannot be decoded is the client's fault: grpc-js answers INTERNAL to it.
  */
 import { fileURLToPath } from 'node:url'
 import type { ServiceDefinition } from '@grpc/grpc-js'

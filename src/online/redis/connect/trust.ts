@@ -4,7 +4,7 @@
  * A primary that stops running (SIGSTOP, a hanging disk, a frozen virtual machine) is deposed no earlier than
  * cluster-node-timeout after it last ran. When it runs again it may execute commands before it learns of that, and answer
  * with values older than writes its successor has acknowledged. Such an execution comes more than the node timeout after the
- * node last ran. A command that was answered ran after it was sent; so the node last ran at `aliveSentAt` (the time the latest
+ * node last ran. A command that was answered ran after it was sent; so the node last ran at `aliveSentAtMs` (the time the latest
  * answered command was sent) or later. A reply that arrives within `silenceMaxMs`, below the node timeout, of
  * that was made by a node that cannot have been deposed; a later one is not given out, whatever it says.
  *
