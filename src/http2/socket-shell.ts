@@ -1,5 +1,6 @@
 /**
- * A connection on a socket: what comes goes in, what is to be sent leaves in one write for each turn of the event loop.
+ * A connection on a socket: what comes goes in, what is to be sent leaves in one write for each turn of the event loop, or in several
+ * where there is much of it.
  *
  * Answers that are made later, by calls that had to wait, are gathered until the end of the turn in which they are made.
  *
@@ -63,8 +64,10 @@ export class SocketShell {
   readonly socket: Duplex
   readonly connection: Http2Connection
   readonly #options: ShellOptions
-  /** Pieces of the write under way that have not left. */
-  #writing = 0
+  /** A write is under way. */
+  #isWriting = false
+  /** Writes that have left, as the connection knows and Node has not said yet. */
+  #toldBefore = 0
   #isFlushDue = false
   #endedMs: number | undefined
 
@@ -72,6 +75,7 @@ export class SocketShell {
     this.socket = socket
     this.connection = connection
     this.#options = options
+    connection.sender.writer = this
   }
 
   received(chunk: Buffer): void {
@@ -100,20 +104,8 @@ export class SocketShell {
     this.#isFlushDue = false
     const { socket, connection } = this
     // One write at a time: what is made meanwhile waits in the connection, where the streams take turns.
-    if (this.#writing > 0 || socket.destroyed) return
-    if (connection.output.bytes > 0) {
-      const chunks = connection.output.take()
-      connection.sending(this.#options.now())
-      this.#writing = chunks.length
-      const left = (error?: Error | null): void => this.#left(error)
-      if (chunks.length === 1) {
-        socket.write(chunks[0]!, left)
-        return
-      }
-      socket.cork()
-      for (const chunk of chunks) socket.write(chunk, left)
-      socket.uncork()
-    } else if (connection.isOver) this.#end()
+    while (!this.#isWriting && connection.output.bytes > 0 && !socket.destroyed) this.#write(connection.output.take())
+    if (connection.isOver && !this.#isWriting && !socket.destroyed) this.#end()
   }
 
   tick(): void {
@@ -125,11 +117,32 @@ export class SocketShell {
     else if (connection.isOver && connection.isStuck) socket.destroy()
   }
 
-  /** A piece has left. */
+  #write(chunks: readonly Buffer[]): void {
+    const { socket } = this
+    const last = chunks.length - 1
+    this.#isWriting = true
+    if (last > 0) socket.cork()
+    for (let index = 0; index < last; index++) socket.write(chunks[index]!)
+    socket.write(chunks[last]!, (error) => this.#left(error))
+    if (last > 0) socket.uncork()
+    if (socket.writableLength > 0) {
+      this.connection.sending(this.#options.now())
+      return
+    }
+    // The system has all of it, so that its buffers are free for the next answer of this turn. Node says so at the end of the turn only.
+    this.#isWriting = false
+    this.#toldBefore++
+    this.connection.sent(this.#options.now())
+  }
+
+  /** Node says that a write has left. */
   #left(error?: Error | null): void {
     if (error) return
-    this.#writing--
-    if (this.#writing > 0) return
+    if (this.#toldBefore > 0) {
+      this.#toldBefore--
+      return
+    }
+    this.#isWriting = false
     this.connection.sent(this.#options.now())
     this.flush()
   }

@@ -88,7 +88,7 @@ export const TRANSPORT_OPTIONS = {
   },
   'http2-output-bytes-max': {
     kind: 'bytes',
-    default: 256 * KiB,
+    default: MiB,
     min: 16 * KiB,
     max: 64 * MiB,
     description: 'How much waits for the socket of a connection before answers wait for their turn.',

@@ -1,0 +1,160 @@
+/** Writes of a connection: when they are made, how large they are, and whose buffers are free afterwards. */
+import { Duplex } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { Http2Connection } from '../../src/http2/connection.ts'
+import { FrameReader } from '../../src/http2/frame-reader.ts'
+import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
+import { FLAG, FRAME, PREFACE, SETTING } from '../../src/http2/protocol.ts'
+import { serveSocket } from '../../src/http2/socket-shell.ts'
+import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
+import { HTTP2_LIMITS } from '../support/http2-limits.ts'
+
+const REQUEST = encodeHeaders([
+  ':method',
+  'POST',
+  ':scheme',
+  'http',
+  ':path',
+  '/a/B',
+  'content-type',
+  'application/grpc',
+])
+const HEAD = encodeHeaders([':status', '200'])
+const TRAILERS = encodeHeaders(['grpc-status', '0'])
+const PREFIX = Buffer.alloc(5)
+/** An answer fills most of the output. */
+const LIMITS = { ...HTTP2_LIMITS, outputBytesMax: 128 * 1024 }
+const ANSWER_BYTES = 100_000
+const ANSWERS = 8
+const FRAME_BYTES = 16_384
+
+function frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.length, 0, 3)
+  head[3] = type
+  head[4] = flags
+  head.writeUInt32BE(stream, 5)
+  return Buffer.concat([head, payload])
+}
+
+/** Windows that nothing here exceeds. */
+const WINDOW = Buffer.from([0x3f, 0xff, 0, 0])
+const STREAM_WINDOWS = Buffer.concat([Buffer.from([0, SETTING.initialWindowSize]), WINDOW])
+const request = (stream: number): Buffer => frame(FRAME.headers, FLAG.endHeaders | FLAG.endStream, stream, REQUEST)
+
+/** A peer's end: what is written to it is taken at once, or only when `release` is called. */
+class Peer extends Duplex {
+  readonly got: Buffer[] = []
+  readonly writes: number[] = []
+  #held: (() => void) | undefined
+  readonly #takesAtOnce: boolean
+
+  constructor(takesAtOnce: boolean) {
+    super()
+    this.#takesAtOnce = takesAtOnce
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#hold([chunk], done)
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
+    this.#hold(
+      chunks.map(({ chunk }) => chunk),
+      done,
+    )
+  }
+
+  /** Takes what is held; false if there is nothing. */
+  release(): boolean {
+    const held = this.#held
+    this.#held = undefined
+    held?.()
+    return held !== undefined
+  }
+
+  #hold(chunks: readonly Buffer[], done: () => void): void {
+    this.writes.push(chunks.reduce((sum, { length }) => sum + length, 0))
+    // A socket reads the buffers that it was given, not copies, when it sends them.
+    this.#held = () => {
+      this.got.push(...chunks.map((chunk) => Buffer.from(chunk)))
+      done()
+    }
+    if (this.#takesAtOnce) this.release()
+  }
+}
+
+/** Asks for all answers in one read; each is written into a buffer of the pool. */
+async function ask(peer: Peer): Promise<{ buffers: Set<Buffer>; writesOfTurn: number[] }> {
+  const pool = new AnswerBuffers(2 ** 20)
+  const buffers = new Set<Buffer>()
+  const connection = new Http2Connection(
+    LIMITS,
+    {
+      opened(stream) {
+        const buffer = pool.take(ANSWER_BYTES)
+        buffers.add(buffer)
+        const message = buffer.subarray(0, ANSWER_BYTES).fill(stream.id)
+        connection.sender.reply(stream, HEAD, PREFIX, message, TRAILERS, buffer)
+        connection.workEnded(stream)
+      },
+      data: () => undefined,
+      ended: () => undefined,
+      aborted: () => undefined,
+      drained: () => undefined,
+    },
+    pool,
+    0,
+  )
+  serveSocket(peer, connection, { now: () => 0, onClosed: () => undefined })
+  peer.push(
+    Buffer.concat([
+      PREFACE,
+      frame(FRAME.settings, 0, 0, STREAM_WINDOWS),
+      frame(FRAME.windowUpdate, 0, 0, WINDOW),
+      ...Array.from({ length: ANSWERS }, (_, index) => request(2 * index + 1)),
+    ]),
+  )
+  await setImmediate()
+  return { buffers, writesOfTurn: [...peer.writes] }
+}
+
+/** Every answer whole, by stream, and where its last frame stands. */
+function expectAnswers(peer: Peer): void {
+  const answers = new Map<number, Buffer[]>()
+  const ended: number[] = []
+  const reader = new FrameReader(1 << 24, {
+    frame(type, flags, stream, bytes, from, to) {
+      if (type === FRAME.data)
+        answers.set(stream, [...(answers.get(stream) ?? []), Buffer.from(bytes.subarray(from, to))])
+      if (stream > 0 && (flags & FLAG.endStream) !== 0) ended.push(stream)
+    },
+  })
+  for (const bytes of peer.got) reader.receive(bytes, 0)
+  expect(ended).toHaveLength(ANSWERS)
+  for (const stream of ended) {
+    const expected = Buffer.concat([PREFIX, Buffer.alloc(ANSWER_BYTES, stream)])
+    expect(Buffer.concat(answers.get(stream)!).equals(expected)).toBe(true)
+  }
+}
+
+test('a peer that takes everything at once gets an answer when it is made, and all are made in one buffer', async () => {
+  const peer = new Peer(true)
+  const { buffers, writesOfTurn } = await ask(peer)
+  // The greeting, and each answer by itself.
+  expect(writesOfTurn).toHaveLength(1 + ANSWERS)
+  expect(buffers.size).toBe(1)
+  expectAnswers(peer)
+})
+
+test('for a peer that takes nothing little leaves the streams, and no buffer is used again before it has left', async () => {
+  const peer = new Peer(false)
+  const { buffers } = await ask(peer)
+  expect(buffers.size).toBe(ANSWERS)
+  while (peer.release()) await setImmediate()
+  for (const bytes of peer.writes) expect(bytes).toBeLessThan(LIMITS.outputBytesMax + 2 * FRAME_BYTES)
+  expectAnswers(peer)
+})
