@@ -6,6 +6,7 @@
  * listen. Stop: take no new calls and finish those under way, archive the outbox, close the stores, release the lock. A
  * start that fails midway, or is asked to stop, undoes what it had begun.
  */
+import { openCertificates } from './compose/certificates.ts'
 import { definitionsOf } from './compose/definitions.ts'
 import { buildGrpcServer } from './compose/grpc.ts'
 import { buildHandlers } from './compose/handlers.ts'
@@ -82,6 +83,7 @@ async function start(
   // While every connection to Redis is down, a pause before the next attempt is all that a start or a stop waits for.
   onClose(keepAlive())
   const log = createLog(config['log-level'], worker?.number)
+  const certificates = openCertificates(config, log, hooks)
   const folders = storeFolders(config)
   // The folders of workers are locked by their supervisor.
   if (worker === undefined) onClose(await lockStores(folders))
@@ -131,7 +133,7 @@ async function start(
   const syncStates = buildSyncStates(config, stores)
   const parity = buildParity(config, stores)
   const s3 = () => objects.numbers?.()
-  const parts = { ...stores, serving, writes, syncStates, parity, worker, calls, s3 }
+  const parts = { ...stores, serving, writes, syncStates, parity, worker, certificates, calls, s3 }
   const handlers = buildHandlers(config, folders, applied, parts)
   const server = await buildGrpcServer(config, handlers, parts)
   const httpServer = await buildHttpServer(config, handlers, parts)

@@ -7,17 +7,18 @@ import { formatOption, type OptionSpec } from '../config/option-value.ts'
 /** Adds the named options of the table (and `--config`) as flags. Values are checked later, all at once. */
 export function addOptionFlags(command: Command, names: readonly OptionName[]): Command {
   command.addOption(new Option('--config <file>', 'YAML file with options by name (TWINSTORE_CONFIG)'))
-  for (const name of names) {
-    const spec: OptionSpec = OPTIONS[name]
-    const fallback = spec.default === '' ? '' : `; default ${formatOption(spec, spec.default)}`
-    command.addOption(
-      new Option(`--${name} ${placeholder(spec)}`, `${spec.description} (${environmentName(name)}${fallback})`),
-    )
-  }
+  for (const name of names) command.addOption(optionFlag(name, OPTIONS[name]))
   return command
 }
 
-function placeholder(spec: OptionSpec): string {
+/** A row of a table as a flag. */
+export function optionFlag(name: string, spec: OptionSpec): Option {
+  const fallback = spec.default === '' || spec.kind === 'switch' ? '' : `; default ${formatOption(spec, spec.default)}`
+  const value = spec.kind === 'switch' ? '' : ` ${placeholder(spec)}`
+  return new Option(`--${name}${value}`, `${spec.description} (${environmentName(name)}${fallback})`)
+}
+
+function placeholder(spec: Exclude<OptionSpec, { kind: 'switch' }>): string {
   switch (spec.kind) {
     case 'text':
       return spec.placeholder.startsWith('<') ? spec.placeholder : `<${spec.placeholder.replace(/[<>]/g, '')}>`

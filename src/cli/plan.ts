@@ -3,10 +3,12 @@ import { parseOption } from '../config/option-value.ts'
 import { inWords } from '../domain/blind-window.ts'
 import { TwinstoreError } from '../domain/errors.ts'
 import { knownNames, quotedName } from '../lib/nearest-name.ts'
+import { withClient } from './connection.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { loadServer } from './load-server.ts'
 import { addOptionFlags, commandConfig } from './option-flags.ts'
 import { print, printJson, printTable } from './output.ts'
+import { addTlsFlags, type ServerFlags } from './server-address.ts'
 import { type ComputeTime, explanation, type PlannedView, planOf, type ViewPlan, windowInWords } from './view-plan.ts'
 
 const HELP = `
@@ -20,11 +22,10 @@ Examples:
   $ twinstore plan --definitions ./features --compute-time demand_daily=4h
   $ twinstore plan --address 10.0.0.7:50051 --json`
 
-const STATUS_TIMEOUT_MS = 10_000
+const STATUS_TIMEOUT = '10s'
 
-interface PlanFlags {
+interface PlanFlags extends ServerFlags {
   readonly computeTime: readonly string[]
-  readonly address?: string
   readonly json?: boolean
 }
 
@@ -33,9 +34,8 @@ export function planCommand(): Command {
     .description('Show how fresh the views are kept, and for how long they are not.')
     .addHelpText('after', HELP)
   addOptionFlags(command, ['definitions', 'data-dir', 'offline', 's3-endpoint', 's3-region', 's3-path-style'])
-  return command
+  return addTlsFlags(command.option('--address <host:port>', 'a server to ask how long the last syncs took'))
     .option('--compute-time <view=duration>', 'how long a sync of the view takes (can be repeated)', collect, [])
-    .option('--address <host:port>', 'a server to ask how long the last syncs took')
     .option('--json', 'print JSON for machines')
     .action(plan)
 }
@@ -44,11 +44,13 @@ function collect(text: string, before: readonly string[]): readonly string[] {
   return [...before, text]
 }
 
-async function plan({ computeTime, address, json, ...flags }: PlanFlags & Record<string, unknown>): Promise<void> {
-  const config = commandConfig(flags)
+async function plan({ computeTime, json, ...flags }: PlanFlags & Record<string, unknown>): Promise<void> {
+  const { address, tls, tlsCa, tlsCert, tlsKey, tlsServerName, ...options } = flags
+  const server: ServerFlags = { address, tls, tlsCa, tlsCert, tlsKey, tlsServerName }
+  const config = commandConfig(options)
   const { plannedViews } = await loadServer()
   const views = await plannedViews(config)
-  const measured = address === undefined ? new Map<string, number>() : await measuredSeconds(address)
+  const measured = address === undefined ? new Map<string, number>() : await measuredSeconds(server)
   const given = givenSeconds(computeTime, views)
   const plans = views.map((view) => planOf(view, computeTimeOf(view.name, given, measured)))
   if (json) printJson(plans)
@@ -67,15 +69,9 @@ function computeTimeOf(
   return last === undefined ? undefined : { seconds: last, from: 'last sync' }
 }
 
-async function measuredSeconds(address: string): Promise<ReadonlyMap<string, number>> {
-  const { connect } = await import('../client/index.ts')
-  const client = connect(address, { deadlineMs: STATUS_TIMEOUT_MS })
-  try {
-    const { syncs } = await client.status()
-    return new Map(syncs.flatMap(({ view, lastSeconds }) => (lastSeconds === undefined ? [] : [[view, lastSeconds]])))
-  } finally {
-    client.close()
-  }
+async function measuredSeconds(server: ServerFlags): Promise<ReadonlyMap<string, number>> {
+  const { syncs } = await withClient({ ...server, timeout: STATUS_TIMEOUT }, (client) => client.status())
+  return new Map(syncs.flatMap(({ view, lastSeconds }) => (lastSeconds === undefined ? [] : [[view, lastSeconds]])))
 }
 
 const DURATION = { kind: 'duration', default: 0, min: 0, max: 3650 * 86_400_000, group: '', description: '' } as const

@@ -1,17 +1,19 @@
 import { Command } from 'commander'
 import { type Config, OPTIONS, type OptionName } from '../config/option-table.ts'
-import type { RunningServer, ServerAsWorker } from '../main.ts'
+import type { RunningServer, ServerAsWorker, StartHooks } from '../main.ts'
 import { isWorker, joinSupervisor } from '../workers/worker.ts'
 import { loadServer } from './load-server.ts'
 import { addOptionFlags, commandConfig } from './option-flags.ts'
 import { formatCount, formatRows, note, print } from './output.ts'
 import { showProgress } from './progress.ts'
+import { onReloadSignal } from './reload-signal.ts'
 import { serveByWorkers } from './serve-workers.ts'
 import { onStopSignal } from './stop-signal.ts'
 
 const HELP = `
 Applies the definitions, opens the stores, syncs what has no data yet, and serves until SIGINT or SIGTERM; then
 finishes the calls under way, archives the outbox and exits 0. The line that begins with "ready" names the addresses.
+With TLS, SIGHUP makes it read its certificates again.
 With --workers, that many processes do so on the same addresses.
 
 Examples:
@@ -46,6 +48,7 @@ async function serveAlone(config: Config): Promise<void> {
         print(`ready grpc ${address}${http}${metrics} (project ${project}, definitions ${fingerprint})`)
       },
       onStopping: () => note('stopping: finishing calls under way and archiving the outbox'),
+      onReload: onReloadSignal,
     })
   } finally {
     stopSignals()
@@ -66,14 +69,19 @@ async function serveAsWorker(config: Config): Promise<void> {
   try {
     const onReady = ({ project, fingerprint, sourceDir }: RunningServer) =>
       worker.ready({ project, fingerprint, sourceDir })
-    await serveUntil(config, stopping.signal, { onReady, onStopping: () => {} }, worker)
+    const onReload = (reload: () => void): void => {
+      worker.onReload(reload)
+      // A terminal that is closed says so to the workers too.
+      onReloadSignal(reload)
+    }
+    await serveUntil(config, stopping.signal, { onReady, onStopping: () => {}, onReload }, worker)
   } finally {
     stopSignals()
     worker.leave()
   }
 }
 
-interface ServeHooks {
+interface ServeHooks extends Pick<StartHooks, 'onReload'> {
   onReady(server: RunningServer): void
   onStopping(): void
 }
@@ -81,7 +89,7 @@ interface ServeHooks {
 async function serveUntil(
   config: Config,
   stop: AbortSignal,
-  { onReady, onStopping }: ServeHooks,
+  { onReady, onStopping, onReload }: ServeHooks,
   worker?: ServerAsWorker,
 ): Promise<void> {
   const progress = showProgress(false)
@@ -91,6 +99,7 @@ async function serveUntil(
       config,
       {
         signal: stop,
+        onReload,
         onApplied: (changes) => {
           for (const change of changes) note(change)
         },

@@ -8,6 +8,9 @@
  *     })
  *     rows[0].values.origin_airport__mean_delay
  *
+ * Over TLS: `connect('features.internal:50051', { tls: { ca: readFileSync('ca.pem') } })`; `cert` and `key` beside it for a server
+ * that wants to know its clients.
+ *
  * Values are plain JavaScript: int64 is a bigint, a timestamp a Date, bytes a Buffer, a vector an array of numbers, null
  * and missing are null. Every failure is a `TwinstoreError` with the server's code and message.
  */
@@ -48,6 +51,7 @@ export type { PlainValue } from './plain-value.ts'
 export type { FeatureStatistics, NumberStatistics, StatisticsOptions, ViewStatistics } from './statistics.ts'
 export type { ServerStatus, ViewSyncStatus } from './status.ts'
 export type { SyncFailure, SyncOptions, SyncResult } from './sync.ts'
+export type { TlsOptions } from './tls.ts'
 export type { TrainingSetOptions } from './training-set.ts'
 export type { WriteOptions, WriteOutcome, WriteRow } from './writes.ts'
 
@@ -90,7 +94,10 @@ export interface TwinstoreClient {
   close(): void
 }
 
-/** Connects lazily: nothing is sent before the first call. `address` is `host:port`. */
+/**
+ * Connects lazily: nothing is sent before the first call. `address` is `host:port`. INVALID_ARGUMENT if `tls` has what cannot be used, such as
+ * text that is no PEM. A server that cannot be reached, or that cannot be trusted, fails the calls, with UNAVAILABLE and the reason.
+ */
 export function connect(address: string, options: ConnectOptions = {}): TwinstoreClient {
   const transport = new Transport(address, options, options.clock ?? systemClock)
   const descriptions = new DescriptionCache(transport)

@@ -3,7 +3,6 @@ import {
   Client,
   type ClientDuplexStream,
   type ClientReadableStream,
-  credentials,
   type CallOptions as GrpcCallOptions,
   Metadata,
 } from '@grpc/grpc-js'
@@ -12,6 +11,7 @@ import type { Clock } from '../lib/clock.ts'
 import { callError } from './call-error.ts'
 import type { MethodPath } from './protocol.ts'
 import { RetryBudget, withRetries } from './retry.ts'
+import { type ChannelSecurity, channelSecurity, type TlsOptions } from './tls.ts'
 
 export interface TransportOptions {
   /** HTTP/2 connections that calls are spread over. */
@@ -24,6 +24,8 @@ export interface TransportOptions {
   readonly backoffMs: number
   /** The largest answer taken, bytes. */
   readonly messageBytesMax: number
+  /** Whether and how the connection is encrypted; `true` trusts whom Node trusts. */
+  readonly tls: TlsOptions | boolean
 }
 
 const DEFAULTS: TransportOptions = {
@@ -32,6 +34,7 @@ const DEFAULTS: TransportOptions = {
   attemptsMax: 4,
   backoffMs: 50,
   messageBytesMax: 64 * 1024 * 1024,
+  tls: false,
 }
 
 export interface CallOptions {
@@ -53,6 +56,7 @@ export class Transport {
   readonly address: string
   readonly #options: TransportOptions
   readonly #clock: Clock
+  readonly #security: ChannelSecurity
   readonly #clients: readonly Client[]
   readonly #budget = new RetryBudget()
   readonly #resumeBudget = new RetryBudget(RESUME_TOKENS)
@@ -63,6 +67,7 @@ export class Transport {
     this.address = address
     this.#options = { ...DEFAULTS, ...options }
     this.#clock = clock
+    this.#security = channelSecurity(this.#options.tls)
     this.#clients = Array.from({ length: this.#options.channels }, () => this.#open())
   }
 
@@ -123,7 +128,7 @@ export class Transport {
   }
 
   error(error: unknown): TwinstoreError {
-    return callError(error, this.address)
+    return callError(error, { address: this.address, security: this.#security.security })
   }
 
   /** Calls under way end by themselves; later ones are refused. */
@@ -165,7 +170,9 @@ export class Transport {
 
   /** Without a pool of its own a channel would share one connection with all others to the same address. */
   #open(): Client {
-    return new Client(this.address, credentials.createInsecure(), {
+    const { credentials, options } = this.#security
+    return new Client(this.address, credentials, {
+      ...options,
       'grpc.use_local_subchannel_pool': 1,
       'grpc.max_receive_message_length': this.#options.messageBytesMax,
       'grpc.initial_reconnect_backoff_ms': 100,

@@ -12,6 +12,7 @@ import { registerServerMetrics } from '../observe/server-metrics.ts'
 import { registerStatisticsMetrics } from '../observe/statistics-metrics.ts'
 import { registerSyncMetrics } from '../observe/sync-metrics.ts'
 import { registerTableMetrics } from '../observe/table-metrics.ts'
+import { registerTlsMetrics } from '../observe/tls-metrics.ts'
 import type { ServerParts } from './parts.ts'
 
 /** Every part's numbers; registering costs nothing until somebody scrapes. */
@@ -37,6 +38,9 @@ export function buildMetrics(config: Config, parts: ServerParts): Metrics {
   registerParityMetrics(metrics, () => parts.parity.numbers())
   registerS3Metrics(metrics, parts.s3)
   registerStatisticsMetrics(metrics, () => parts.statistics.last())
+  const { grpc, http } = parts.certificates
+  const certificates = [grpc, http].filter((each) => each !== undefined)
+  registerTlsMetrics(metrics, () => certificates.map(({ edge, validity }) => ({ edge, untilMs: validity.untilMs })))
   const views = () => [...definitions.current.registry.views.values()]
   registerTableMetrics(metrics, () => Promise.all(views().map((view) => offline.status(view))))
   registerSyncMetrics(metrics, { counts: () => parts.syncer.counts(), states: parts.syncStates })

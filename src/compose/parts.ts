@@ -27,6 +27,7 @@ import { createArchiver } from '../writing/outbox-archiver.ts'
 import { syncStates as readSyncStates, type SyncState } from '../writing/sync-states.ts'
 import type { Syncer } from '../writing/syncer.ts'
 import type { WriteService } from '../writing/write-service.ts'
+import type { Certificates } from './certificates.ts'
 import type { ServerAsWorker } from './start.ts'
 
 /** What everything works on. */
@@ -54,6 +55,7 @@ export interface ServerParts extends Stores {
   readonly syncStates: () => Promise<readonly SyncState[]>
   readonly parity: ParityMonitor
   readonly worker: ServerAsWorker | undefined
+  readonly certificates: Certificates
   readonly calls: EdgeCalls
   /** Undefined: the offline store is not in S3. */
   readonly s3: () => S3Numbers | undefined

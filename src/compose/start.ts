@@ -11,6 +11,8 @@ export interface StartHooks {
   onApplied(changes: readonly string[]): void
   onSyncProgress(view: string, step: string, fraction: number | undefined): void
   onSynced(result: ViewSyncResult): void
+  /** Called once, before anything else is done, where there are certificates: with what reads them again. */
+  onReload(reload: () => void): void
 }
 
 export interface RunningServer {

@@ -9,6 +9,7 @@ import { type Fault, faultsError } from '../domain/errors.ts'
 import { nearestName } from '../lib/nearest-name.ts'
 import { type Config, OPTIONS, type OptionName, RELATIONS } from './option-table.ts'
 import { type OptionSpec, type OptionValue, parseOption } from './option-value.ts'
+import { CLIENT_OPTIONS } from './options/client.ts'
 
 export interface ConfigSources {
   /** Flags given on the command line, by option name without dashes. */
@@ -20,7 +21,7 @@ export interface ConfigSources {
 
 const PREFIX = 'TWINSTORE_'
 /** Environment variables with our prefix that are not options of the server. */
-const OTHER_VARIABLES = new Set(['TWINSTORE_CONFIG', 'TWINSTORE_ADDRESS'])
+const OTHER_VARIABLES = new Set(['TWINSTORE_CONFIG', ...Object.keys(CLIENT_OPTIONS).map(environmentName)])
 
 export function environmentName(option: string): string {
   return PREFIX + option.toUpperCase().replaceAll('-', '_')

@@ -14,6 +14,7 @@ import { REDIS_OPTIONS } from './options/redis.ts'
 import { S3_OPTIONS } from './options/s3.ts'
 import { SCHEDULE_OPTIONS } from './options/schedule.ts'
 import { STATISTICS_OPTIONS } from './options/statistics.ts'
+import { TLS_OPTIONS } from './options/tls.ts'
 import { TRANSPORT_OPTIONS } from './options/transport.ts'
 import { UPKEEP_OPTIONS } from './options/upkeep.ts'
 import { WRITING_OPTIONS } from './options/writing.ts'
@@ -33,6 +34,7 @@ export const OPTION_GROUPS = {
   'Offline work': OFFLINE_OPTIONS,
   S3: S3_OPTIONS,
   Edge: EDGE_OPTIONS,
+  TLS: TLS_OPTIONS,
   Transport: TRANSPORT_OPTIONS,
 } as const
 
@@ -50,6 +52,7 @@ export const OPTIONS = {
   ...OFFLINE_OPTIONS,
   ...S3_OPTIONS,
   ...EDGE_OPTIONS,
+  ...TLS_OPTIONS,
   ...TRANSPORT_OPTIONS,
 } as const satisfies Readonly<Record<string, OptionSpec>>
 
@@ -63,8 +66,6 @@ type ValueOf<S extends OptionSpec> = S extends { kind: 'choice'; choices: readon
 
 /** All options by name; durations in milliseconds, sizes in bytes. */
 export type Config = { readonly [N in OptionName]: ValueOf<(typeof OPTIONS)[N]> }
-
-const TLS_OPTIONS = ['grpc-tls-cert', 'grpc-tls-key', 'grpc-tls-client-ca'] as const
 
 /** What must hold between options; each rule gives the problem, or undefined. */
 export const RELATIONS: readonly ((config: Config) => string | undefined)[] = [
@@ -82,11 +83,8 @@ export const RELATIONS: readonly ((config: Config) => string | undefined)[] = [
     config['statistics-shifting'] > config['statistics-drifted']
       ? 'statistics-shifting must not be above statistics-drifted'
       : undefined,
-  (config) =>
-    // What was meant to be encrypted must not go out in the clear.
-    config.transport === 'grpc-js' && TLS_OPTIONS.some((name) => config[name] !== '')
-      ? 'grpc-tls-cert, grpc-tls-key and grpc-tls-client-ca need --transport lean: grpc-js serves without TLS'
-      : undefined,
+  (config) => tlsProblem(config, 'grpc'),
+  (config) => tlsProblem(config, 'http'),
   (config) =>
     config['s3-retry-min'] > config['s3-retry-max'] ? 's3-retry-min must not be above s3-retry-max' : undefined,
   (config) =>
@@ -99,3 +97,17 @@ export const RELATIONS: readonly ((config: Config) => string | undefined)[] = [
       ? 'replica-lag-max and fetch-timeout together must not be above cache-ttl when replicas are read: within it every change is seen'
       : undefined,
 ]
+
+/** What was meant to be encrypted must not go out in the clear. */
+function tlsProblem(config: Config, edge: 'grpc' | 'http'): string | undefined {
+  const [cert, key, ca] = [`${edge}-tls-cert`, `${edge}-tls-key`, `${edge}-tls-client-ca`] as const
+  if (config[cert] === '' && config[key] === '' && config[ca] === '') return undefined
+  const named = `${cert}, ${key} and ${ca}`
+  if (edge === 'grpc' && config.transport === 'grpc-js') {
+    return `${named} need --transport lean: grpc-js serves without TLS`
+  }
+  if (edge === 'http' && config.http === '') return `${named} need --http: nothing is served over HTTP`
+  return config[cert] === '' || config[key] === ''
+    ? `TLS needs a certificate and its key: give both ${cert} and ${key}, or none of ${named}`
+    : undefined
+}

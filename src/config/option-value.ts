@@ -34,7 +34,13 @@ export interface ChoiceOption extends OptionBase {
   readonly choices: readonly string[]
 }
 
-export type OptionSpec = TextOption | AddressOption | NumberOption | ChoiceOption
+/** A flag without a value; `on` or `off` elsewhere. */
+export interface SwitchOption extends OptionBase {
+  readonly kind: 'switch'
+  readonly default: 'off'
+}
+
+export type OptionSpec = TextOption | AddressOption | NumberOption | ChoiceOption | SwitchOption
 export type OptionValue = string | number
 
 const DURATION_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -55,6 +61,7 @@ export type Parsed =
   | { readonly ok: false; readonly problem: string }
 
 export function parseOption(spec: OptionSpec, raw: unknown): Parsed {
+  if (spec.kind === 'switch' && raw === true) return { ok: true, value: 'on' }
   if (typeof raw !== 'string' && typeof raw !== 'number') return bad(`expected ${expectation(spec)}`)
   const text = String(raw).trim()
   switch (spec.kind) {
@@ -66,6 +73,10 @@ export function parseOption(spec: OptionSpec, raw: unknown): Parsed {
         : bad(`${JSON.stringify(text)} is not host:port`)
     case 'choice':
       return spec.choices.includes(text)
+        ? { ok: true, value: text }
+        : bad(`${JSON.stringify(text)} is not ${expectation(spec)}`)
+    case 'switch':
+      return text === 'on' || text === 'off'
         ? { ok: true, value: text }
         : bad(`${JSON.stringify(text)} is not ${expectation(spec)}`)
     default:
@@ -103,6 +114,8 @@ function expectation(spec: OptionSpec): string {
       return 'host:port'
     case 'choice':
       return `one of ${spec.choices.join(', ')}`
+    case 'switch':
+      return 'on or off'
     case 'count':
       return 'a whole number'
     case 'bytes':

@@ -6,10 +6,11 @@
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
+import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from 'node:tls'
 import type { ConnectionLimits } from '../http2/connection.ts'
 import { type ShellOptions, type SocketShell, serveSocket } from '../http2/socket-shell.ts'
 import { AnswerBuffers } from '../lib/answer-buffers.ts'
+import { handshakeProblem } from '../lib/tls-handshake.ts'
 import { type CallSurroundings, GrpcConnection, type GrpcConnectionOptions } from './grpc-connection.ts'
 import type { Method } from './method.ts'
 
@@ -23,7 +24,7 @@ export interface GrpcServerParts {
   readonly connectionsMax: number
   /** Bytes of buffers that are kept for the next answers. */
   readonly poolBytesMax: number
-  /** A connection ended for a fault of its peer. */
+  /** A connection ended for a fault of its peer, or was not made. */
   readonly onFault: (problem: string) => void
 }
 
@@ -32,6 +33,8 @@ export interface LeanServer {
   listen(host: string, port: number): Promise<number>
   /** Serves a connection that was accepted elsewhere, over TLS if that is what is served. */
   accept(socket: Duplex): void
+  /** Connections from now on are made with these certificates; for a server with TLS. */
+  renew(tls: TlsOptions): void
   /** Takes no new calls; resolves to whether those under way ended within `deadlineMs`. */
   drain(deadlineMs: number): Promise<boolean>
   close(): void
@@ -91,6 +94,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
       }),
     // A TLS server makes of a connection that another process accepted what it makes of its own.
     accept: (socket) => (parts.tls === undefined ? accept(socket) : server.emit('connection', socket)),
+    renew: (tls) => (server as TlsServer).setSecureContext(tls),
     drain(deadlineMs) {
       isDraining = true
       server.close()
@@ -112,7 +116,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
   }
 }
 
-function listener({ tls, limits, connectionsMax }: GrpcServerParts, accept: (socket: Socket) => void): Server {
+function listener({ tls, limits, connectionsMax, onFault }: GrpcServerParts, accept: (socket: Socket) => void): Server {
   // Answers are small and wait for nothing: without Nagle's algorithm they leave at once.
   if (tls === undefined) return createServer({ noDelay: true }, accept)
   const handshakeTimeout = limits.times.handshakeMs
@@ -121,7 +125,11 @@ function listener({ tls, limits, connectionsMax }: GrpcServerParts, accept: (soc
     // RFC 9113, section 3.2: over TLS a client has to ask for h2.
     if (socket.alpnProtocol === 'h2') accept(socket)
     else socket.destroy()
-  }).on('tlsClientError', (_error, socket) => socket.destroy())
+  }).on('tlsClientError', (error, socket) => {
+    const problem = handshakeProblem(error, socket)
+    if (problem !== undefined) onFault(problem)
+    socket.destroy()
+  })
   // A connection counts while its handshake goes on, too.
   server.maxConnections = connectionsMax
   return server

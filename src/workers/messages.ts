@@ -32,12 +32,12 @@ export interface Changed {
   readonly changed: Invalidation
 }
 
-/** `connection` comes with the socket. */
+/** `connection` comes with the socket; `reload` asks to read certificates again. */
 export type ToWorker =
   | Start
   | Changed
   | { readonly kind: 'connection'; readonly edge: Edge; readonly id: number }
-  | { readonly kind: 'stop' }
+  | { readonly kind: 'stop' | 'reload' }
 
 /**
  * `joined` is the first message: node:cluster drops those that come before a worker listens. `leaving` asks for no more

@@ -38,6 +38,8 @@ export type Addresses = { readonly grpc: string } & { readonly [E in Edge]?: str
 export interface Supervisor {
   /** Lets every worker drain. */
   stop(): void
+  /** Lets every worker read its certificates again; one that is about to start reads them anyway. */
+  reload(): void
   /** Ends every worker at once. */
   kill(): void
   /**
@@ -49,7 +51,8 @@ export interface Supervisor {
 
 export function startWorkers(options: SupervisorOptions): Supervisor {
   const group = new WorkerGroup(options)
-  return { stop: () => group.stop(), kill: () => group.kill(), ended: group.ended }
+  const { ended } = group
+  return { stop: () => group.stop(), reload: () => group.reload(), kill: () => group.kill(), ended }
 }
 
 interface Member {
@@ -100,6 +103,10 @@ class WorkerGroup {
     this.#stopping = true
     this.#eachDealer((dealer) => dealer.close())
     for (const member of this.#members.values()) send(member.worker, { kind: 'stop' })
+  }
+
+  reload(): void {
+    for (const { worker } of this.#members.values()) send(worker, { kind: 'reload' })
   }
 
   kill(): void {

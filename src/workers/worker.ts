@@ -19,6 +19,8 @@ export interface WorkerPart {
   leaving(): void
   /** Aborted when the supervisor asks for an end, or is gone: nobody would accept connections any more. */
   readonly stop: AbortSignal
+  /** Calls `listener` when certificates are to be read again. */
+  onReload(listener: () => void): void
   /** Closes the channel, which keeps the process alive. */
   leave(): void
 }
@@ -41,11 +43,15 @@ export function joinSupervisor(): Promise<WorkerPart> {
       stop.abort()
       reject(new TwinstoreError('CANCELLED', 'the supervisor ended before this worker began'))
     })
+    let reload = (): void => undefined
     const accepting = new Map<Edge, (connection: Socket) => void>()
     worker.on('message', (message: ToWorker, connection?: Socket) => {
       switch (message.kind) {
         case 'stop':
           stop.abort()
+          break
+        case 'reload':
+          reload()
           break
         case 'changed':
           for (const listener of [...listeners]) listener(message.changed)
@@ -64,6 +70,9 @@ export function joinSupervisor(): Promise<WorkerPart> {
             ready: (ready) => send(worker, { kind: 'ready', ready }),
             leaving: () => send(worker, { kind: 'leaving' }),
             stop: stop.signal,
+            onReload: (listener) => {
+              reload = listener
+            },
             leave: () => {
               if (worker.isConnected()) worker.disconnect()
             },

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js'
 import { type AdminParts, createAdminHandlers } from '../../src/api/admin-handlers.ts'
+import type { EdgeCertificate } from '../../src/api/edge-certificate.ts'
 import { createGrpcServer, type GrpcLimits, type GrpcServer } from '../../src/api/grpc/server.ts'
 import { createOfflineHandlers } from '../../src/api/offline-handlers.ts'
 import type { OfflineParts, OfflineSettings } from '../../src/api/offline-parts.ts'
@@ -148,6 +149,7 @@ export interface Script {
   readonly adminParts?: Partial<AdminParts>
   readonly settings?: Partial<OfflineSettings>
   readonly limits?: Partial<GrpcLimits>
+  readonly certificate?: EdgeCertificate
 }
 
 export interface Edge {
@@ -160,6 +162,8 @@ export interface Edge {
   /** Calls that ended, with the gRPC status code. */
   readonly ended: readonly { readonly method: string; readonly code: number }[]
   readonly flushes: readonly (readonly string[] | undefined)[]
+  /** Connections that were ended or not made, by why. */
+  readonly connectionFaults: readonly string[]
   spooledFiles(): Promise<string[]>
   /** A data set in the spool folder with this content. */
   dataset(content: Buffer, more?: Partial<Dataset>): Promise<Dataset>
@@ -171,6 +175,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
   const logged: { error: TwinstoreError; method: string }[] = []
   const ended: { method: string; code: number }[] = []
   const flushes: (readonly string[] | undefined)[] = []
+  const connectionFaults: string[] = []
   const offline = scripted<OfflineStore>(script.offline ?? {})
   const definitions = { current: { registry, computes: new Map() } }
   const server = await createGrpcServer({
@@ -212,10 +217,11 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
       ...script.adminParts,
     }),
     limits: { ...limits, ...script.limits },
+    certificate: script.certificate,
     clock: systemClock,
     onError: (error, method) => logged.push({ error, method }),
     onEnded: (method, code) => ended.push({ method, code }),
-    onConnectionFault: () => undefined,
+    onConnectionFault: (problem) => connectionFaults.push(problem),
   })
   const address = await server.start()
   const client = new Client(address, credentials.createInsecure(), {
@@ -230,6 +236,7 @@ export async function startEdge(script: Script = {}): Promise<Edge> {
     logged,
     ended,
     flushes,
+    connectionFaults,
     spooledFiles: () => readdir(spoolDir),
     dataset: (content, more) => datasetFile(spoolDir, content, more),
     async close() {

@@ -71,6 +71,7 @@ export async function startHttpEdge(script: HttpScript = {}): Promise<HttpEdge> 
     clock: systemClock,
     onError: (error, route) => logged.push({ error, route }),
     onEnded: (route, status) => ended.push({ route, status }),
+    onConnectionFault: () => undefined,
     ...script.options,
   })
   const address = await server.start()

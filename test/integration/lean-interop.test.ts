@@ -2,12 +2,8 @@
  * The cases of gRPC's interoperability suite against the lean transport, asked by grpc-js: what each case is, is told in
  * https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md.
  */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect as connectHttp2 } from 'node:http2'
 import { type AddressInfo, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import {
   type ChannelCredentials,
   type ClientDuplexStream,
@@ -20,6 +16,7 @@ import {
 } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CertificateFolder } from '../support/certificates.ts'
 import { type InteropServer, startInteropServer } from '../support/interop/interop-server.mjs'
 
 const PROTO = new URL('../support/interop/interop.proto', import.meta.url).pathname
@@ -269,56 +266,34 @@ describe('compression', () => {
 })
 
 describe('TLS', () => {
-  let folder: string
-  const file = (name: string): string => join(folder, name)
-  const openssl = (...args: string[]): void => void execFileSync('openssl', args, { stdio: 'pipe' })
+  const folder = new CertificateFolder()
+  folder.issue('server')
+  folder.issue('client')
+  const identity = { cert: folder.bytes('server.pem'), key: folder.bytes('server.key') }
 
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'twinstore-tls-'))
-    const name = (subject: string) => ['-subj', `/CN=${subject}`]
-    const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-    openssl('req', '-x509', ...newKey, '-keyout', file('ca.key'), '-out', file('ca.pem'), '-days', '2', ...name('ca'))
-    for (const who of ['server', 'client']) {
-      openssl('req', ...newKey, '-keyout', file(`${who}.key`), '-out', file(`${who}.csr`), ...name('localhost'))
-      const signed = ['-CA', file('ca.pem'), '-CAkey', file('ca.key'), '-CAcreateserial', '-days', '2']
-      openssl('x509', '-req', '-in', file(`${who}.csr`), '-out', file(`${who}.pem`), ...signed)
-    }
-  })
-
-  afterAll(() => rmSync(folder, { recursive: true }))
+  afterAll(() => folder.remove())
 
   test('a call over TLS with certificates on both sides, and none without', async () => {
     const secure = await startInteropServer(0, {
-      tls: {
-        cert: readFileSync(file('server.pem')),
-        key: readFileSync(file('server.key')),
-        ca: readFileSync(file('ca.pem')),
-        requestCert: true,
-        rejectUnauthorized: true,
-      },
+      tls: { ...identity, ca: folder.bytes('ca.pem'), requestCert: true, rejectUnauthorized: true },
     })
-    const both = credentials.createSsl(
-      readFileSync(file('ca.pem')),
-      readFileSync(file('client.key')),
-      readFileSync(file('client.pem')),
-    )
+    const both = credentials.createSsl(folder.bytes('ca.pem'), folder.bytes('client.key'), folder.bytes('client.pem'))
     const trusted = clientOf(secure.port, both)
     const { payload } = await unary('unaryCall', { responseSize: LARGE_ANSWER, payload: bytes(LARGE_REQUEST) }, trusted)
     expect(payload.body.length).toBe(LARGE_ANSWER)
     trusted.close()
-    const unknown = clientOf(secure.port, credentials.createSsl(readFileSync(file('ca.pem'))))
+    const unknown = clientOf(secure.port, credentials.createSsl(folder.bytes('ca.pem')))
     await expect(unary('emptyCall', {}, unknown)).rejects.toMatchObject({ code: status.UNAVAILABLE })
     unknown.close()
     secure.close()
   })
 
   test('a connection that another process accepted is no less encrypted', async () => {
-    const tls = { cert: readFileSync(file('server.pem')), key: readFileSync(file('server.key')) }
-    const secure = await startInteropServer(0, { tls })
+    const secure = await startInteropServer(0, { tls: identity })
     const other = createServer((socket) => secure.accept(socket))
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
     const { port } = other.address() as AddressInfo
-    const trusting = clientOf(port, credentials.createSsl(readFileSync(file('ca.pem'))))
+    const trusting = clientOf(port, credentials.createSsl(folder.bytes('ca.pem')))
     expect(await unary('emptyCall', {}, trusting)).toEqual({})
     trusting.close()
     const plain = clientOf(port)

@@ -1,10 +1,10 @@
 /** What keeps a link from opening, and what is said about it. */
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { LinkOptions, RedisLocation } from '../../src/online/redis/connect/link-options.ts'
+import { CertificateFolder } from '../support/certificates.ts'
 import { freePort } from '../support/redis/free-port.mjs'
 import { hostileRedis } from '../support/redis/hostile-redis.ts'
 import { startCluster } from '../support/redis/redis-cluster.mjs'
@@ -108,12 +108,19 @@ test('nobody there, a server that hangs, one that is too old, one that talks non
 })
 
 test('TLS, with the certificate checked', async () => {
-  const files = certificates()
+  const certificates = new CertificateFolder()
+  cleanups.push(() => certificates.remove())
+  certificates.issue('redis')
+  const [cert, key, ca] = ['redis.pem', 'redis.key', 'ca.pem'].map((name) => certificates.file(name)) as [
+    string,
+    string,
+    string,
+  ]
   const tlsPort = await freePort()
-  const tls = ['--tls-port', tlsPort, '--tls-cert-file', files.cert, '--tls-key-file', files.key]
-  const redis = await redisWith({ args: [...tls, '--tls-ca-cert-file', files.ca, '--tls-auth-clients', 'no'] })
+  const tls = ['--tls-port', tlsPort, '--tls-cert-file', cert, '--tls-key-file', key]
+  const redis = await redisWith({ args: [...tls, '--tls-ca-cert-file', ca, '--tls-auth-clients', 'no'] })
   const location = { ...at([{ port: tlsPort }]), tls: true }
-  const link = await linkTo({ ...location, tlsCaFile: files.ca })
+  const link = await linkTo({ ...location, tlsCaFile: ca })
   expect(link.location).toBe(`rediss://127.0.0.1:${tlsPort}`)
   await link.send('t:1', set('{t:1}a', 'secret'), WRITE)
   expect(text(await link.send('t:1', get('{t:1}a'), READ))).toBe('secret')
@@ -128,13 +135,4 @@ test('TLS, with the certificate checked', async () => {
 
 function bulk(body: string): string {
   return `$${Buffer.byteLength(body)}\r\n${body}\r\n`
-}
-
-function certificates(): { ca: string; cert: string; key: string } {
-  const files = { ca: join(dir, 'ca.pem'), cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem') }
-  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
-  const args = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', ...subject, '-keyout', files.key]
-  execFileSync('openssl', [...args, '-out', files.cert], { stdio: 'ignore' })
-  execFileSync('cp', [files.cert, files.ca])
-  return files
 }

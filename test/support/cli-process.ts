@@ -11,9 +11,14 @@ export interface CommandResult {
   readonly exitCode: number
 }
 
-/** Runs `twinstore <args>` in the folder `cwd`, with no option taken from the environment of the tests. */
-export function runCommand(args: readonly string[], cwd: string): Promise<CommandResult> {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TWINSTORE_')))
+/** Runs `twinstore <args>` in the folder `cwd`, with no option taken from the environment of the tests but those of `variables`. */
+export function runCommand(
+  args: readonly string[],
+  cwd: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<CommandResult> {
+  const others = Object.entries(process.env).filter(([name]) => !name.startsWith('TWINSTORE_'))
+  const env = { ...Object.fromEntries(others), ...variables }
   return new Promise((resolve, reject) => {
     const child = execFile(
       process.execPath,

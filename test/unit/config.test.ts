@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { loadClientConfig } from '../../src/config/client-config.ts'
 import { type ConfigSources, environmentName, loadConfig } from '../../src/config/load-config.ts'
 import { OPTION_GROUPS, OPTIONS, type OptionName } from '../../src/config/option-table.ts'
 import { formatOption, parseOption } from '../../src/config/option-value.ts'
@@ -72,13 +73,31 @@ test('relations between options are checked', () => {
   )
 })
 
-test.each(['grpc-tls-cert', 'grpc-tls-key', 'grpc-tls-client-ca'])(
-  '%s is refused where nothing would be encrypted',
-  (name) => {
-    expect(() => load({ flags: { transport: 'grpc-js', [name]: 'some.pem' } })).toThrow(/need --transport lean/)
-    expect(() => load({ flags: { transport: 'lean', [name]: 'some.pem' } })).not.toThrow()
-  },
-)
+test('what is to be encrypted is never served plain', () => {
+  const pair = (edge: string) => ({ [`${edge}-tls-cert`]: 'a.pem', [`${edge}-tls-key`]: 'a.key' })
+  for (const name of ['cert', 'key', 'client-ca']) {
+    expect(() => load({ flags: { [`grpc-tls-${name}`]: 'a' } })).toThrow(/give both grpc-tls-cert and grpc-tls-key/)
+    expect(() => load({ flags: { transport: 'grpc-js', [`grpc-tls-${name}`]: 'a' } })).toThrow(/need --transport lean/)
+    expect(() => load({ flags: { [`http-tls-${name}`]: 'a' } })).toThrow(/need --http: nothing is served over HTTP/)
+  }
+  expect(() => load({ flags: { ...pair('grpc'), 'grpc-tls-client-ca': 'a' } })).not.toThrow()
+  expect(() => load({ flags: { ...pair('http'), http: '127.0.0.1:1', transport: 'grpc-js' } })).not.toThrow()
+})
+
+test('what a command asks is taken from flags, then the environment, and is no option of the server', () => {
+  const environment = { TWINSTORE_ADDRESS: 'b:2', TWINSTORE_TLS: 'on', TWINSTORE_TLS_CA: 'ca.pem' }
+  const asked = loadClientConfig({ flags: { address: 'a:1', tls: undefined, 'tls-ca': undefined }, environment })
+  expect(asked).toMatchObject({ address: 'a:1', tls: 'on', 'tls-ca': 'ca.pem', 'tls-cert': '' })
+  expect(loadClientConfig({ flags: { tls: true }, environment: {} })).toMatchObject({
+    address: load({}).grpc,
+    tls: 'on',
+  })
+  expect(() => load({ environment })).not.toThrow()
+  const broken = { TWINSTORE_ADDRESS: 'b', TWINSTORE_TLS: 'yes' }
+  const attempt = () => loadClientConfig({ flags: {}, environment: broken })
+  expect(attempt).toThrow(/TWINSTORE_ADDRESS: "b" is not host:port/)
+  expect(attempt).toThrow(/TWINSTORE_TLS: "yes" is not on or off/)
+})
 
 test('a YAML file that cannot be read or is no mapping is named', () => {
   expect(() => load({ file: join(dir, 'absent.yaml') })).toThrow(/absent\.yaml: cannot be read/)

@@ -1,6 +1,4 @@
 /** The gRPC edge on the project's own HTTP/2. */
-import { readFileSync } from 'node:fs'
-import type { TlsOptions } from 'node:tls'
 import { TwinstoreError } from '../../domain/errors.ts'
 import { createLeanServer } from '../../grpc/grpc-server.ts'
 import type { Method } from '../../grpc/method.ts'
@@ -12,12 +10,12 @@ import { failureStatus } from './failure.ts'
 import { addHealth } from './health.ts'
 import { rawService, type ServiceName } from './protocol.ts'
 import { addReflectionOnDemand } from './reflection-on-demand.ts'
-import type { GrpcServer, GrpcServerOptions, LeanLimits } from './server-parts.ts'
+import type { GrpcServer, GrpcServerOptions } from './server-parts.ts'
 import { serviceMethods } from './service-methods.ts'
 import { callStatus } from './status.ts'
 
 export function createLeanGrpcServer(options: GrpcServerOptions): GrpcServer {
-  const { address, clock, limits, onEnded } = options
+  const { address, certificate, clock, limits, onEnded } = options
   const { lean } = limits
   const methods = new Map<string, Method>()
   for (const [service, ofService] of Object.entries(serviceMethods(options))) {
@@ -31,7 +29,7 @@ export function createLeanGrpcServer(options: GrpcServerOptions): GrpcServer {
     limits: lean.connection,
     connectionsMax: lean.connectionsMax,
     poolBytesMax: lean.answerBuffersBytes,
-    tls: tlsOptions(lean.tls),
+    tls: certificate?.tls,
     onFault: options.onConnectionFault,
     calls: {
       messageBytesMax: limits.messageBytesMax,
@@ -45,6 +43,8 @@ export function createLeanGrpcServer(options: GrpcServerOptions): GrpcServer {
       onEnded,
     },
   })
+
+  certificate?.onRenewed((tls) => server.renew(tls))
 
   return {
     async start() {
@@ -72,27 +72,4 @@ export function createLeanGrpcServer(options: GrpcServerOptions): GrpcServer {
 function statusOf(error: unknown, path: string, abortReason: unknown, options: GrpcServerOptions): CallStatus {
   if (error instanceof BorrowedStatus) return { code: error.code, details: error.message }
   return callStatus(failureStatus(error, abortReason, path, options))
-}
-
-function tlsOptions({ certFile, keyFile, clientCaFile }: LeanLimits['tls']): TlsOptions | undefined {
-  if (certFile === '' && keyFile === '' && clientCaFile === '') return undefined
-  if (certFile === '' || keyFile === '') {
-    const problem = 'TLS needs a certificate and its key: give both grpc-tls-cert and grpc-tls-key, or neither'
-    throw new TwinstoreError('INVALID_ARGUMENT', problem)
-  }
-  const files = {
-    cert: pem('grpc-tls-cert', certFile),
-    key: pem('grpc-tls-key', keyFile),
-    minVersion: 'TLSv1.2',
-  } as const
-  if (clientCaFile === '') return files
-  return { ...files, ca: pem('grpc-tls-client-ca', clientCaFile), requestCert: true, rejectUnauthorized: true }
-}
-
-function pem(option: string, file: string): Buffer {
-  try {
-    return readFileSync(file)
-  } catch (error) {
-    throw new TwinstoreError('INVALID_ARGUMENT', `option ${option}: ${(error as Error).message}`, { cause: error })
-  }
 }

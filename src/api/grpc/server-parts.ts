@@ -5,6 +5,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { ServingService } from '../../serving/serving-service.ts'
 import type { WriteService } from '../../writing/write-service.ts'
 import type { AdminHandlers } from '../admin-handlers.ts'
+import type { EdgeCertificate } from '../edge-certificate.ts'
 import type { OfflineHandlers } from '../offline-handlers.ts'
 import type { CallReports } from './failure.ts'
 
@@ -33,8 +34,6 @@ export interface LeanLimits {
   readonly incomingBytesMax: number
   /** Bytes of answer buffers that wait to be used again (option `answer-buffers-bytes`). */
   readonly answerBuffersBytes: number
-  /** Files of certificates and keys, PEM; empty texts where there are none. */
-  readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string }
 }
 
 export interface GrpcServerOptions extends CallReports {
@@ -48,8 +47,10 @@ export interface GrpcServerOptions extends CallReports {
   readonly offline: OfflineHandlers
   readonly admin: AdminHandlers
   readonly limits: GrpcLimits
+  /** Undefined: plain sockets. The lean transport only. */
+  readonly certificate?: EdgeCertificate | undefined
   readonly clock: Clock
-  /** A connection of the lean transport was ended because its peer broke a rule or a limit. */
+  /** A connection of the lean transport was ended, or not made, because its peer broke a rule or a limit. */
   readonly onConnectionFault: (problem: string) => void
 }
 

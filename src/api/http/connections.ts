@@ -9,6 +9,8 @@ import type { Clock } from '../../lib/clock.ts'
 export class Connections {
   readonly #server: Server
   readonly #open = new Set<Socket>()
+  /** Over TLS, what requests come from: the connections above whose handshake is done. */
+  readonly #secure = new Set<Socket>()
   #onEmpty: (() => void) | undefined
 
   /** Past `countMax` a connection is closed as soon as it is there. */
@@ -24,6 +26,15 @@ export class Connections {
         this.#open.delete(connection)
         if (this.#open.size === 0) this.#onEmpty?.()
       })
+    })
+    server.on('secureConnection', (connection: Socket) => {
+      // It has come before the drain, and its handshake was not done then; as without TLS, one that has not asked yet is closed.
+      if (this.#onEmpty !== undefined) {
+        connection.destroy()
+        return
+      }
+      this.#secure.add(connection)
+      connection.once('close', () => this.#secure.delete(connection))
     })
   }
 
@@ -46,7 +57,7 @@ export class Connections {
       this.#server.close(() => undefined)
       this.#server.closeIdleConnections()
       // To Node a connection that never sent anything is not idle: its first request is late.
-      for (const connection of this.#open) if (connection.bytesRead === 0) connection.destroy()
+      for (const connection of [...this.#open, ...this.#secure]) if (connection.bytesRead === 0) connection.destroy()
       if (this.#open.size === 0) this.#onEmpty()
     })
   }

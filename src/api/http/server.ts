@@ -1,10 +1,13 @@
 /** The HTTP edge: every route on one address, its limits, and a drain that ends in bounded time. */
 import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import fastify, { type FastifyInstance } from 'fastify'
 import { TwinstoreError } from '../../domain/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { handshakeProblem } from '../../lib/tls-handshake.ts'
+import type { EdgeCertificate } from '../edge-certificate.ts'
 import { Connections } from './connections.ts'
 import { clientErrorAnswer, EdgeAnswers } from './edge-answers.ts'
 import { addRoutes } from './route-methods.ts'
@@ -32,11 +35,15 @@ export interface HttpServerOptions extends RouteParts {
   /** Given where another process listens on the address: called once, with what takes the connections it hands over. */
   readonly connections?: ((accept: (connection: Duplex) => void) => void) | undefined
   readonly limits: HttpLimits
+  /** Undefined: plain sockets. */
+  readonly certificate?: EdgeCertificate | undefined
   readonly clock: Clock
   /** Told of faults that operators should see, with the route. Causes go here and nowhere else. */
   readonly onError: (error: TwinstoreError, route: string) => void
   /** Told of every request that ended: its route, the HTTP status, and how long it took. */
   readonly onEnded: (route: string, status: number, durationMs: number) => void
+  /** A connection was not made, because its peer did not keep to TLS. */
+  readonly onConnectionFault: (problem: string) => void
 }
 
 export interface HttpServer {
@@ -59,7 +66,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { clock, limits } = options
   const answers = new EdgeAnswers(options)
   const app = fastify({
-    serverFactory: (handler: RequestListener) => bareServer(handler, limits),
+    serverFactory: (handler: RequestListener) => bareServer(handler, options),
     bodyLimit: limits.bodyBytesMax,
     exposeHeadRoutes: false,
     // Errors that come before a route is known, such as a path that cannot be decoded.
@@ -97,22 +104,35 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }
 }
 
-function bareServer(handler: RequestListener, limits: HttpLimits): Server {
+function bareServer(
+  handler: RequestListener,
+  { limits, certificate, onConnectionFault }: Pick<HttpServerOptions, 'limits' | 'certificate' | 'onConnectionFault'>,
+): Server {
   const { headTimeoutMs, requestTimeoutMs } = limits
-  return createServer(
-    {
-      maxHeaderSize: limits.headBytesMax,
-      headersTimeout: Math.min(headTimeoutMs, requestTimeoutMs),
-      requestTimeout: requestTimeoutMs,
-      keepAliveTimeout: limits.keepAliveMs,
-      connectionsCheckingInterval: Math.max(
-        CHECK_MS_MIN,
-        Math.floor(Math.min(headTimeoutMs, requestTimeoutMs) / CHECKS_PER_TIMEOUT),
-      ),
-      noDelay: true,
-    },
+  const settings = {
+    maxHeaderSize: limits.headBytesMax,
+    headersTimeout: Math.min(headTimeoutMs, requestTimeoutMs),
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: Math.max(
+      CHECK_MS_MIN,
+      Math.floor(Math.min(headTimeoutMs, requestTimeoutMs) / CHECKS_PER_TIMEOUT),
+    ),
+    noDelay: true,
+  }
+  if (certificate === undefined) return createServer(settings, handler)
+  const server: TlsServer = createTlsServer(
+    { ...settings, ...certificate.tls, handshakeTimeout: headTimeoutMs },
     handler,
   )
+  // Node would hand these to whoever answers requests that are none; there is nothing yet to answer through.
+  server.removeAllListeners('tlsClientError').on('tlsClientError', (error, socket) => {
+    const problem = handshakeProblem(error, socket)
+    if (problem !== undefined) onConnectionFault(problem)
+    socket.destroy()
+  })
+  certificate.onRenewed((tls) => server.setSecureContext(tls))
+  return server
 }
 
 function listen(server: Server, address: string): Promise<number> {

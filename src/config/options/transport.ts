@@ -10,24 +10,6 @@ export const TRANSPORT_OPTIONS = {
     description:
       'What carries gRPC: the HTTP/2 of this project, or that of grpc-js and Node. The options below are of lean.',
   },
-  'grpc-tls-cert': {
-    kind: 'text',
-    default: '',
-    placeholder: 'file',
-    description: 'Certificate chain of the server, PEM. Empty: no TLS.',
-  },
-  'grpc-tls-key': {
-    kind: 'text',
-    default: '',
-    placeholder: 'file',
-    description: 'Private key of the certificate, PEM.',
-  },
-  'grpc-tls-client-ca': {
-    kind: 'text',
-    default: '',
-    placeholder: 'file',
-    description: 'Authorities of client certificates, PEM: a client must then show one. Empty: clients need none.',
-  },
   'grpc-connections-max': {
     kind: 'count',
     default: 20_000,

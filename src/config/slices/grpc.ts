@@ -17,11 +17,6 @@ function leanLimits(config: Config) {
     connectionsMax: config['grpc-connections-max'],
     incomingBytesMax: config['grpc-incoming-bytes-max'],
     answerBuffersBytes: config['answer-buffers-bytes'],
-    tls: {
-      certFile: config['grpc-tls-cert'],
-      keyFile: config['grpc-tls-key'],
-      clientCaFile: config['grpc-tls-client-ca'],
-    },
     connection: {
       streamsMax: config['grpc-streams-max'],
       headerListBytesMax: config['http2-header-list-bytes-max'],

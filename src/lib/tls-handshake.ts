@@ -1,0 +1,19 @@
+/** Why a server and a client could not agree on TLS, in words for the server's log. */
+import type { TLSSocket } from 'node:tls'
+
+/** Undefined for clients that only went away: whoever checks whether a port is open does so all the time. */
+export function handshakeProblem(error: NodeJS.ErrnoException, socket: TLSSocket): string | undefined {
+  // With TLS 1.3 the client's certificate comes when the handshake is over for the client; Node then tells of a closed connection.
+  const refused: unknown = socket.authorizationError
+  if (refused) return `the certificate of a client was refused: ${refused}`
+  switch (error.code) {
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return undefined
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'ERR_SSL_HTTP_REQUEST':
+      return 'a client spoke without TLS'
+    default:
+      return `no TLS with a client: ${(error as { reason?: string }).reason ?? error.message}`
+  }
+}
