@@ -1,6 +1,6 @@
 /** How a client trusts its server over TLS, and shows who it is itself. */
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js'
-import { type Fault, faultsError } from '../domain/errors.ts'
+import { type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
 import { certificatesOf, type Pem, privateKeyOf } from '../lib/pem.ts'
 
 export interface TlsOptions {
@@ -36,8 +36,18 @@ export function channelSecurity(tls: TlsOptions | boolean = false): ChannelSecur
   if (faults.length > 0) throw faultsError('INVALID_ARGUMENT', 'no TLS is possible with what is given:', faults)
   return {
     security: cert === undefined ? 'tls' : 'mutual',
-    credentials: credentials.createSsl(bytesOf(ca), bytesOf(key), bytesOf(cert)),
+    credentials: sslCredentials(bytesOf(ca), bytesOf(key), bytesOf(cert)),
     options: serverName === undefined ? {} : { 'grpc.ssl_target_name_override': serverName },
+  }
+}
+
+function sslCredentials(ca: Buffer | null, key: Buffer | null, cert: Buffer | null): ChannelCredentials {
+  try {
+    return credentials.createSsl(ca, key, cert)
+  } catch (cause) {
+    // A key that is too short, for example.
+    const problem = `no TLS is possible with what is given: ${(cause as Error).message}`
+    throw new TwinstoreError('INVALID_ARGUMENT', problem, { cause })
   }
 }
 
