@@ -1,5 +1,6 @@
 /** Compaction and vacuum on request: views one after the other, each with its progress and its result. */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
+import { viewsNamed } from '../domain/known-names.ts'
 import type { FeatureView } from '../domain/registry.ts'
 import type { Clock } from '../lib/clock.ts'
 import type {
@@ -11,7 +12,6 @@ import type {
   VacuumResult,
 } from '../offline/offline-store.ts'
 import type { CallContext } from './call-context.ts'
-import { viewNamed } from './known-names.ts'
 import { progressOf } from './progress-stream.ts'
 
 export interface CompactParts {
@@ -53,7 +53,7 @@ export async function* compactViews(
   const { registry } = parts.definitions.current
   const names = request.views.length === 0 ? [...registry.views.keys()] : request.views
   // All names are looked at before any work is begun.
-  const views = [...new Set(names)].map((name) => viewNamed(registry, name))
+  const views = viewsNamed(registry, names)
   const pace = { clock: parts.clock, progressIntervalMs: parts.settings.progressIntervalMs }
   for (const view of views) {
     const result = yield* progressOf<CompactEvent, ViewCompactResult>(

@@ -1,12 +1,12 @@
 /** ExportFeatures: the history of a view, or the training set of a service over the rows of one of its views. */
 import { TwinstoreError } from '../domain/errors.ts'
+import { refuse, serviceNamed, viewNamed } from '../domain/known-names.ts'
 import { type FeatureService, type FeatureView, type Registry, storageId } from '../domain/registry.ts'
 import type { DatasetFormat, ExportRequest, JobOptions } from '../offline/offline-store.ts'
 import type { CallContext } from './call-context.ts'
 import { type DatasetPart, streamDataset } from './dataset-stream.ts'
 import { type EntityColumn, keyRows } from './entity-columns.ts'
 import type { KeptDatasets } from './kept-datasets.ts'
-import { refuse, serviceNamed, viewNamed } from './known-names.ts'
 import type { NamedDataset } from './named-dataset.ts'
 import { type OfflineParts, type Snapshot, snapshotOf } from './offline-parts.ts'
 import { askedDigest, checkedResume, type ResumeCall, type ResumeToken } from './resume-token.ts'

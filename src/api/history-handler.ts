@@ -1,10 +1,10 @@
 /** GetHistory: the versions of one entity's row, newest first, as of any time. */
 import { TwinstoreError } from '../domain/errors.ts'
+import { viewNamed } from '../domain/known-names.ts'
 import { type Feature, storageId } from '../domain/registry.ts'
 import type { HistoryRequest, HistoryRowData } from '../offline/offline-store.ts'
 import type { CallContext } from './call-context.ts'
 import { type EntityColumn, keyRows } from './entity-columns.ts'
-import { viewNamed } from './known-names.ts'
 import type { OfflineParts } from './offline-parts.ts'
 import { checkedMicros } from './time-range.ts'
 

@@ -1,12 +1,12 @@
 /** Statistics: the values of views' features over a window of event time, and how far they are from a reference window's. */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import { TwinstoreError } from '../domain/errors.ts'
+import { viewNamed } from '../domain/known-names.ts'
 import { storageId } from '../domain/registry.ts'
 import type { Statistics } from '../statistics/statistics.ts'
 import type { StatisticsDocument } from '../statistics/statistics-document.ts'
 import type { Archiver } from '../writing/archiver.ts'
 import type { CallContext } from './call-context.ts'
-import { viewNamed } from './known-names.ts'
 import { checkedMicros } from './time-range.ts'
 
 export interface StatisticsCall {

@@ -1,11 +1,11 @@
 /** GetTrainingSet: point-in-time correct feature rows for a spine that is sent, or that the definitions name. */
 import { TwinstoreError } from '../domain/errors.ts'
+import { refuse, serviceNamed } from '../domain/known-names.ts'
 import type { Registry, SourceFile } from '../domain/registry.ts'
 import type { JobOptions } from '../offline/offline-store.ts'
 import type { CallContext } from './call-context.ts'
 import { type DatasetPart, streamDataset } from './dataset-stream.ts'
 import type { KeptDatasets } from './kept-datasets.ts'
-import { refuse, serviceNamed } from './known-names.ts'
 import type { NamedDataset } from './named-dataset.ts'
 import { type OfflineParts, type Snapshot, snapshotOf } from './offline-parts.ts'
 import { agreeWithPin, type Pin, parsePin, refuseOtherBytes } from './pin.ts'

@@ -180,3 +180,8 @@ export function columnName(as: string, feature: string): string {
 export function requestColumn(use: ViewUse, joinKey: string): string {
   return use.joinKeyMap[joinKey] ?? joinKey
 }
+
+/** The views that are kept online. */
+export function onlineViews(registry: Registry): readonly FeatureView[] {
+  return [...registry.views.values()].filter((view) => view.online)
+}

@@ -36,20 +36,34 @@ export interface ServerNumbers {
 }
 
 export function registerServerMetrics(metrics: Metrics, numbers: ServerNumbers): void {
-  const { serving, archiver, limits } = numbers
-  // Both metrics of the outbox are read at the same time, and asked of the store once.
-  const outboxDepth = singleFlight(numbers.outboxDepth)
-  const gauge = (name: string, help: string, read: MetricSpec['read']) => metrics.gauge({ name, help, read })
-  const counter = (name: string, help: string, read: MetricSpec['read']) => metrics.counter({ name, help, read })
+  registerBuild(metrics, numbers)
+  registerCache(metrics, numbers)
+  registerFetches(metrics, numbers)
+  registerLookUps(metrics, numbers)
+  registerOutbox(metrics, numbers)
+  registerArchiver(metrics, numbers)
+}
 
+/** Registers metrics without labels. */
+function plain(metrics: Metrics) {
+  return {
+    gauge: (name: string, help: string, read: MetricSpec['read']) => metrics.gauge({ name, help, read }),
+    counter: (name: string, help: string, read: MetricSpec['read']) => metrics.counter({ name, help, read }),
+  }
+}
+
+function registerBuild(metrics: Metrics, numbers: ServerNumbers): void {
   metrics.gauge({
     name: 'twinstore_build_info',
     help: 'Always 1; the labels say what runs',
     labels: ['version', 'fingerprint'],
     read: () => [{ labels: { version: numbers.version, fingerprint: numbers.fingerprint() }, value: 1 }],
   })
-  gauge('twinstore_uptime_seconds', 'Since the server began to serve', numbers.uptimeSeconds)
+  plain(metrics).gauge('twinstore_uptime_seconds', 'Since the server began to serve', numbers.uptimeSeconds)
+}
 
+function registerCache(metrics: Metrics, { serving, limits }: ServerNumbers): void {
+  const { gauge, counter } = plain(metrics)
   counter('twinstore_cache_hits_total', 'Rows answered from the row cache', () => serving().hits)
   counter('twinstore_cache_misses_total', 'Rows that the row cache did not have', () => serving().misses)
   counter(
@@ -65,7 +79,10 @@ export function registerServerMetrics(metrics: Metrics, numbers: ServerNumbers):
   gauge('twinstore_cache_entries', 'Rows in the row cache, missing ones among them', () => serving().cacheEntries)
   gauge('twinstore_cache_bytes', 'Memory of the row cache', () => serving().cacheBytes)
   gauge('twinstore_cache_bytes_max', 'Its limit, option cache-bytes', () => limits.cacheBytes)
+}
 
+function registerFetches(metrics: Metrics, { serving }: ServerNumbers): void {
+  const { counter } = plain(metrics)
   counter('twinstore_fetch_batches_total', 'Batches of rows asked of the online store', () => serving().batches)
   counter('twinstore_fetch_keys_total', 'Rows asked of the online store', () => serving().fetchedKeys)
   counter(
@@ -80,7 +97,10 @@ export function registerServerMetrics(metrics: Metrics, numbers: ServerNumbers):
   )
   counter('twinstore_fetch_hedges_total', 'Batches asked of a replica too, being late', () => serving().hedges)
   counter('twinstore_fetch_hedged_keys_total', 'Rows in those batches', () => serving().hedgedKeys)
+}
 
+function registerLookUps(metrics: Metrics, { serving }: ServerNumbers): void {
+  const { counter } = plain(metrics)
   counter('twinstore_lookups_total', 'Look-ups in the history for rows that are not online', () => serving().lookUps)
   metrics.counter({
     name: 'twinstore_lookup_keys_total',
@@ -96,20 +116,24 @@ export function registerServerMetrics(metrics: Metrics, numbers: ServerNumbers):
       ]
     },
   })
+}
 
-  metrics.gauge({
-    name: 'twinstore_outbox_rows',
-    help: 'Rows accepted online and not yet in the offline history, of all instances',
-    read: async () => (await outboxDepth()).rows,
-  })
-  metrics.gauge({
-    name: 'twinstore_outbox_bytes',
-    help: 'Bytes of those rows',
-    read: async () => (await outboxDepth()).bytes,
-  })
+function registerOutbox(metrics: Metrics, { outboxDepth: ask, limits }: ServerNumbers): void {
+  const { gauge } = plain(metrics)
+  // Both metrics of its depth are read at the same time, and asked of the store once.
+  const outboxDepth = singleFlight(ask)
+  gauge(
+    'twinstore_outbox_rows',
+    'Rows accepted online and not yet in the offline history, of all instances',
+    async () => (await outboxDepth()).rows,
+  )
+  gauge('twinstore_outbox_bytes', 'Bytes of those rows', async () => (await outboxDepth()).bytes)
   gauge('twinstore_outbox_rows_max', 'Option outbox-rows-max; beyond it writes are refused', () => limits.outboxRows)
   gauge('twinstore_outbox_bytes_max', 'Option outbox-bytes-max; beyond it writes are refused', () => limits.outboxBytes)
+}
 
+function registerArchiver(metrics: Metrics, { archiver }: ServerNumbers): void {
+  const { gauge, counter } = plain(metrics)
   gauge(
     'twinstore_archiver_failures',
     'Attempts that failed since one succeeded; 0 while archiving works',

@@ -3,11 +3,12 @@
  * has been looked at. What they found is kept in the online store (`parity-note.ts`) for whoever asks.
  */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
-import { asTwinstoreError, type ErrorCode, type Fault, faultsError, TwinstoreError } from '../domain/errors.ts'
+import { TwinstoreError } from '../domain/errors.ts'
 import { ALL_KEYS, type KeySample } from '../domain/key-sample.ts'
-import type { FeatureView, Registry } from '../domain/registry.ts'
+import { viewsNamed } from '../domain/known-names.ts'
+import { type FeatureView, onlineViews } from '../domain/registry.ts'
+import { viewByView } from '../domain/view-by-view.ts'
 import type { Clock } from '../lib/clock.ts'
-import { knownNames, quotedName } from '../lib/nearest-name.ts'
 import type { OnlineStore } from '../online/online-store.ts'
 import { compareTwins, type ParityResult } from './compare-twins.ts'
 import { lastScheduledMs, noteRun, openFaults, type ParityNote, readNote, roundOf } from './parity-note.ts'
@@ -100,8 +101,7 @@ export function createParityMonitor(parts: MonitorParts): ParityMonitor {
   const { online, definitions, clock, settings } = parts
   const running = new Set<string>()
   let isAsked = false
-  const onlineViews = (): readonly FeatureView[] =>
-    [...definitions.current.registry.views.values()].filter((view) => view.online)
+  const comparedViews = (): readonly FeatureView[] => onlineViews(definitions.current.registry)
 
   async function compareView(view: FeatureView, request: ParityRequest, isScheduled: boolean): Promise<ParityResult> {
     const { signal, onProgress } = request
@@ -124,22 +124,12 @@ export function createParityMonitor(parts: MonitorParts): ParityMonitor {
     }
   }
 
-  async function compareEach(views: readonly FeatureView[], request: ParityRequest): Promise<readonly ParityResult[]> {
-    const results: ParityResult[] = []
-    const failed: (Fault & { readonly code: ErrorCode })[] = []
-    for (const view of views) {
-      try {
-        const result = await compareView(view, request, false)
-        request.onResult?.(result)
-        results.push(result)
-      } catch (error) {
-        const { code, message } = asTwinstoreError(error)
-        failed.push({ at: view.name, problem: message, code })
-      }
-    }
-    if (failed.length === 0) return results
-    const summary = `the comparison failed for ${failed.length} of ${views.length} views:`
-    throw faultsError(failed[0]!.code, summary, failed)
+  function compareEach(views: readonly FeatureView[], request: ParityRequest): Promise<readonly ParityResult[]> {
+    return viewByView('the comparison', views, async (view) => {
+      const result = await compareView(view, request, false)
+      request.onResult?.(result)
+      return result
+    })
   }
 
   async function runNextPart(view: FeatureView, signal: AbortSignal): Promise<void> {
@@ -151,7 +141,8 @@ export function createParityMonitor(parts: MonitorParts): ParityMonitor {
 
   return {
     async compare(names, request) {
-      const views = names === 'all' ? onlineViews() : chosenViews(definitions.current.registry, names)
+      const views = names === 'all' ? comparedViews() : viewsNamed(definitions.current.registry, names)
+      refuseOffline(views)
       refuseBadSample(request.sample)
       if (isAsked) throw alreadyRunning()
       isAsked = true
@@ -164,7 +155,7 @@ export function createParityMonitor(parts: MonitorParts): ParityMonitor {
 
     status: () =>
       Promise.all(
-        onlineViews().map(async (view) => {
+        comparedViews().map(async (view) => {
           const note = await readNote(online, view)
           return { view: view.name, note, problem: note === undefined ? undefined : problemOf(view, note, settings) }
         }),
@@ -172,7 +163,7 @@ export function createParityMonitor(parts: MonitorParts): ParityMonitor {
 
     numbers: () =>
       Promise.all(
-        onlineViews().map(async (view) => {
+        comparedViews().map(async (view) => {
           const note = await readNote(online, view)
           const { counts, repaired = 0, endedMs = 0, seconds = 0 } = note?.last ?? {}
           const open = note === undefined ? 0 : openFaults(note).faults
@@ -182,7 +173,7 @@ export function createParityMonitor(parts: MonitorParts): ParityMonitor {
 
     tasks() {
       if (settings.everyMs === 0) return []
-      return onlineViews().map((view) => ({
+      return comparedViews().map((view) => ({
         name: `parity ${view.name}`,
         view: view.name,
         everyMs: settings.everyMs,
@@ -200,17 +191,11 @@ function problemOf(view: FeatureView, note: ParityNote, settings: ParitySettings
   return `the twins of ${view.name} differ in ${faults} of the ${keys} keys looked at: see twinstore parity ${view.name}, and mend them with --repair`
 }
 
-function chosenViews(registry: Registry, names: readonly string[]): readonly FeatureView[] {
-  return [...new Set(names)].map((name) => {
-    const view = registry.views.get(name)
-    if (view === undefined) {
-      const known = knownNames(name, [...registry.views.keys()])
-      throw new TwinstoreError('NOT_FOUND', `unknown feature view ${quotedName(name)}${known}`)
-    }
-    if (view.online) return view
-    const problem = `view ${name} is declared with online: false; there is nothing online to compare its history with`
-    throw new TwinstoreError('FAILED_PRECONDITION', problem)
-  })
+function refuseOffline(views: readonly FeatureView[]): void {
+  const offline = views.find((view) => !view.online)
+  if (offline === undefined) return
+  const problem = `view ${offline.name} is declared with online: false; there is nothing online to compare its history with`
+  throw new TwinstoreError('FAILED_PRECONDITION', problem)
 }
 
 function refuseBadSample(sample: KeySample | undefined): void {

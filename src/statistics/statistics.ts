@@ -7,9 +7,9 @@
  */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import { asTwinstoreError, TwinstoreError } from '../domain/errors.ts'
+import { viewsNamed } from '../domain/known-names.ts'
 import type { FeatureView } from '../domain/registry.ts'
 import type { Clock } from '../lib/clock.ts'
-import { knownNames, quotedName } from '../lib/nearest-name.ts'
 import type { JobOptions, OfflineStore } from '../offline/offline-store.ts'
 import type { StatisticsDocuments } from './document-store.ts'
 import type { DriftThresholds } from './psi.ts'
@@ -128,17 +128,9 @@ export function createStatistics(parts: StatisticsParts): Statistics {
   }
 }
 
-function chosenViews({ current }: DefinitionsSource, names: readonly string[]): readonly FeatureView[] {
-  const { views } = current.registry
-  if (names.length === 0) return [...views.values()]
-  return [...new Set(names)].map((name) => {
-    const view = views.get(name)
-    if (view !== undefined) return view
-    throw new TwinstoreError(
-      'NOT_FOUND',
-      `unknown feature view ${quotedName(name)}${knownNames(name, [...views.keys()])}`,
-    )
-  })
+/** The named views, or all. */
+function chosenViews({ current: { registry } }: DefinitionsSource, names: readonly string[]): readonly FeatureView[] {
+  return names.length === 0 ? [...registry.views.values()] : viewsNamed(registry, names)
 }
 
 function withoutRows({ name }: FeatureView): TwinstoreError {

@@ -1,9 +1,9 @@
 /** The write path behind the edges: request bytes are checked, encoded, written, and answered in bytes. */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
 import { TwinstoreError } from '../domain/errors.ts'
+import { viewNamed } from '../domain/known-names.ts'
 import { type FeatureView, onlineExtent, type Registry } from '../domain/registry.ts'
 import type { Clock } from '../lib/clock.ts'
-import { knownNames, quotedName } from '../lib/nearest-name.ts'
 import { type WorkTurn, WorkTurns } from '../lib/work-turns.ts'
 import type { RowWrite } from '../online/online-store.ts'
 import { planColumns } from './column-plan.ts'
@@ -31,7 +31,7 @@ export function createWriteService({ writer, definitions, clock, limits }: Write
     async writeFeatures(bytes, signal) {
       const turn = turns.begin()
       const request = readWriteRequest(bytes, limits.rowsMax)
-      const view = viewNamed(definitions.current.registry, request.view)
+      const view = viewOf(definitions.current.registry, request.view)
       const rows = await encodeRows(view, request, clock.nowMicros(), limits, turn)
       const { writeId, ack } = request
       const extent = onlineExtent(view)
@@ -72,12 +72,7 @@ function summary(view: FeatureView): string {
   return `nothing was written to ${view.name}:`
 }
 
-function viewNamed(registry: Registry, name: string): FeatureView {
+function viewOf(registry: Registry, name: string): FeatureView {
   if (name === '') throw new TwinstoreError('INVALID_ARGUMENT', 'the request names no view (field `view`)')
-  const view = registry.views.get(name)
-  if (view === undefined) {
-    const known = knownNames(name, [...registry.views.keys()])
-    throw new TwinstoreError('NOT_FOUND', `unknown feature view ${quotedName(name)}${known}`)
-  }
-  return view
+  return viewNamed(registry, name)
 }

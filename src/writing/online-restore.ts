@@ -3,9 +3,11 @@
  * is found to have lost the end of its writes.
  */
 import type { DefinitionsSource } from '../domain/definitions-source.ts'
+import { onlineViews } from '../domain/registry.ts'
+import { viewByView } from '../domain/view-by-view.ts'
 import type { OfflineStore } from '../offline/offline-store.ts'
 import type { OnlineStore } from '../online/online-store.ts'
-import { onlineViews, optionsOf, type RunOptions, viewByView } from './chosen-views.ts'
+import { optionsOf, type RunOptions } from './chosen-views.ts'
 import { bringOnline, type ExtentParts } from './online-extent.ts'
 
 export interface OnlineRestore {

@@ -1,11 +1,11 @@
 /** What an export download asks for: query parameters of a GET, or the same members in the JSON body of a POST. */
 import { TwinstoreError } from '../../domain/errors.ts'
+import { serviceNamed, viewNamed } from '../../domain/known-names.ts'
 import type { Registry } from '../../domain/registry.ts'
 import { knownNames, quotedName } from '../../lib/nearest-name.ts'
 import type { DatasetFormat } from '../../offline/offline-store.ts'
 import type { EntityColumn } from '../entity-columns.ts'
 import type { ExportCall } from '../export-handler.ts'
-import { serviceNamed, viewNamed } from '../known-names.ts'
 import { readEntities } from './entity-rows.ts'
 import { jsonReader, Members } from './request-body.ts'
 import { entityColumns } from './selection.ts'

@@ -1,10 +1,16 @@
 /** Names in requests, looked up in the registry; an unknown one is refused with the nearest known one. */
-import { type ErrorCode, TwinstoreError } from '../domain/errors.ts'
-import type { FeatureService, FeatureView, Registry } from '../domain/registry.ts'
+
 import { knownNames, quotedName } from '../lib/nearest-name.ts'
+import { type ErrorCode, TwinstoreError } from './errors.ts'
+import type { FeatureService, FeatureView, Registry } from './registry.ts'
 
 export function viewNamed(registry: Registry, name: string): FeatureView {
   return registry.views.get(name) ?? refuse('NOT_FOUND', 'feature view', name, [...registry.views.keys()])
+}
+
+/** Each once, in the order in which they are named first. */
+export function viewsNamed(registry: Registry, names: readonly string[]): readonly FeatureView[] {
+  return [...new Set(names)].map((name) => viewNamed(registry, name))
 }
 
 export function serviceNamed(registry: Registry, name: string): FeatureService {
