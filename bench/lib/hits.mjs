@@ -42,9 +42,16 @@ export async function openHits(
   const load = await startLoad(defer)
   const servers = [...others].map(([name, { server }]) => [name, server])
   const sides = { twinstore: main.server, static: bare, ...Object.fromEntries(servers) }
+  const clients = { twinstore: client, ...Object.fromEntries([...others].map(([name, { client }]) => [name, client])) }
 
   return {
     sides,
+
+    /** Of the library, by side. */
+    clients,
+
+    /** Other requests than those of `ask`, for `run` to be told their name. */
+    prepare: load.prepare,
 
     /** Requests whose answers are known to be whole; `requests(knownLayout)` makes them, as for `ask`. */
     prepared: async (requests) => (await prepared(subject, requests)).list,

@@ -10,7 +10,7 @@ export interface LeanCall {
 }
 
 export interface LeanClient {
-  method(path: string): (message: Buffer) => PreparedRequest
+  method(path: string, isStreamed?: boolean): (message: Buffer) => PreparedRequest
   send(call: LeanCall): void
   close(): void
 }

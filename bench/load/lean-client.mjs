@@ -1,5 +1,5 @@
 /**
- * The client of the load generator: unary calls of prepared bytes over connections of its own, which cost a fraction of what
+ * The client of the load generator: calls of prepared bytes over connections of its own, which cost a fraction of what
  * they cost through a client that is made for programs. See docs/decisions/021.
  *
  * Calls go to the connections in turn. A call that finds no room (the server's limit on streams, or no connection yet) waits in
@@ -33,10 +33,12 @@ export async function openLeanClient({ target, connections, deadlineMs, onDone, 
   }
   let turn = 0
   return {
-    /** What `send` takes as `call.request`. */
-    method(path) {
+    takesStreamed: true,
+
+    /** What `send` takes as `call.request`. `isStreamed`: the answer is any number of messages, and done with the last of them. */
+    method(path, isStreamed = false) {
       const block = headerBlock({ authority: target, path, deadlineMs })
-      return (message) => prepareRequest(block, message)
+      return (message) => ({ ...prepareRequest(block, message), isStreamed })
     },
     /** `call`: { request, sentMs }. */
     send(call) {

@@ -18,18 +18,22 @@ export interface Kind {
   readonly path: string
   readonly requests: string
   readonly order?: Order
+  readonly isStreamed?: boolean
   readonly answerBytesMin?: number
 }
 
+/** By its share of the calls of the pace, or in lanes of its own. */
+export type MixedKind = Kind & { readonly name: string } & ({ readonly share: number } | { readonly lanes: number })
+
 export interface Settings extends Partial<Kind> {
   readonly target: string
-  readonly mix?: readonly (Kind & { readonly name: string; readonly share: number })[]
+  readonly mix?: readonly MixedKind[]
   readonly pace: Pace
   readonly seconds: number
   readonly warmSeconds?: number
   readonly connections?: number
   readonly deadlineMs?: number
-  readonly client?: 'lean' | 'grpc-js' | 'node-http2' | 'http1'
+  readonly client?: 'lean' | 'stream' | 'grpc-js' | 'node-http2' | 'http1'
 }
 
 export interface Tally {

@@ -1,5 +1,5 @@
 /**
- * The load generator: a process of its own that makes unary gRPC calls of prepared bytes, by a pace, and tells how long each
+ * The load generator: a process of its own that makes gRPC calls of prepared bytes, by a pace, and tells how long each
  * took. What is measured shares neither its event loop nor its garbage with those who ask.
  *
  *     const load = await startLoad(defer)
@@ -26,7 +26,9 @@ const PROCESS = fileURLToPath(new URL('load-process.mjs', import.meta.url))
  *     target        host:port
  *     path          of the method; `requests`: the name of what was prepared
  *     order         { kind: 'inTurn', from } (default) | { kind: 'uniform', seed } | { kind: 'zipf', exponent, seed, drawSeed }
- *     mix           instead of these three: [{ name, path, requests, order, share, answerBytesMin }]
+ *     isStreamed    the answer is any number of messages, and done with the last; with the client 'lean' only
+ *     mix           instead of these four: [{ name, path, requests, order, isStreamed, share, answerBytesMin }]; a kind with `lanes`
+ *                   instead of `share` goes on beside the pace, in a closed loop of its own over the same connections
  *     pace          { kind: 'closed', inFlight } | { kind: 'open', perSecond, arrivals: 'constant' | 'poisson', seed }
  *     seconds       measured, after `warmSeconds` (0) that are not
  *     connections   1; calls take them in turn
@@ -34,6 +36,7 @@ const PROCESS = fileURLToPath(new URL('load-process.mjs', import.meta.url))
  *     answerBytesMin  a shorter answer is a failure
  *     tls           { ca }, PEM: TLS, with the client 'node-http2' only
  *     client        'lean' (default) | 'grpc-js' | 'node-http2' | 'http1': POSTs of JSON to `path`, `connections` at a time
+ *                   | 'stream': one stream a connection, of which every request is a message that is answered by one, in their order
  *
  * and resolves to
  *

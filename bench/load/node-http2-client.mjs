@@ -5,8 +5,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:http2'
 import { Answer } from './http2/answer.mjs'
+import { withPrefix } from './http2/request.mjs'
 
-const PREFIX_BYTES = 5
 const WINDOW_BYTES = 2 ** 31 - 1
 const CANCEL = 8
 
@@ -74,11 +74,4 @@ function sendOne(session, call, deadlineMs, onDone) {
     stream.close(CANCEL)
   }, deadlineMs)
   stream.end(call.request.body)
-}
-
-function withPrefix(message) {
-  const body = Buffer.alloc(PREFIX_BYTES + message.length)
-  body.writeUInt32BE(message.length, 1)
-  message.copy(body, PREFIX_BYTES)
-  return body
 }

@@ -12,10 +12,12 @@ import { openMetronome } from './metronome.mjs'
 import { openNodeHttp2Client } from './node-http2-client.mjs'
 import { nextIndex, nextKind } from './order.mjs'
 import { Schedule } from './pace.mjs'
+import { openStreamClient } from './stream-client.mjs'
 import { Tally } from './tally.mjs'
 
 const CLIENTS = {
   lean: openLeanClient,
+  stream: openStreamClient,
   'grpc-js': openGrpcJsClient,
   'node-http2': openNodeHttp2Client,
   http1: openHttp1Client,
@@ -46,10 +48,12 @@ function preparedKinds(settings, prepared, client) {
   return mix.map((kind) => {
     const messages = prepared.get(kind.requests)
     if (messages === undefined) throw new Error(`no requests were prepared as ${kind.requests}`)
-    const list = messages.map(client.method(kind.path))
+    const isStreamed = kind.isStreamed ?? settings.isStreamed ?? false
+    if (isStreamed && client.takesStreamed !== true) throw new Error('streamed answers are for the client lean')
+    const list = messages.map(client.method(kind.path, isStreamed))
     const next = nextIndex(kind.order ?? { kind: 'inTurn' }, list.length)
     const answerBytesMin = kind.answerBytesMin ?? settings.answerBytesMin ?? 0
-    return { name: kind.name, share: kind.share, list, next, answerBytesMin, tally: new Tally() }
+    return { name: kind.name, share: kind.share, lanes: kind.lanes, list, next, answerBytesMin, tally: new Tally() }
   })
 }
 
@@ -77,7 +81,9 @@ class Run {
     const { pace, seconds, warmSeconds = 0 } = this.#settings
     this.#client = client
     this.#kinds = kinds
-    this.#nextKind = nextKind(kinds, pace.seed ?? 1)
+    const inLanes = kinds.filter(({ lanes }) => lanes !== undefined)
+    const byPace = kinds.filter(({ lanes }) => lanes === undefined)
+    this.#nextKind = nextKind(byPace, pace.seed ?? 1)
     this.#warmMs = warmSeconds * 1000
     this.#endMs = this.#warmMs + seconds * 1000
     const ended = new Promise((resolve) => {
@@ -90,10 +96,11 @@ class Run {
       setTimeout(() => this.#timeIsUp(), this.#endMs),
       setTimeout(() => this.#giveUp(), this.#endMs + deadlineMs + GRACE_MS),
     ]
+    for (const kind of inLanes) for (let lane = 0; lane < kind.lanes; lane++) this.#send(kind, this.#now())
     if (metronome === undefined) {
-      for (let lane = 0; lane < pace.inFlight; lane++) this.#send(this.#now())
+      for (let lane = 0; lane < pace.inFlight; lane++) this.#send(this.#nextKind(), this.#now())
     } else {
-      this.#schedule = new Schedule(pace, this.#endMs, (dueMs) => this.#send(dueMs))
+      this.#schedule = new Schedule(pace, this.#endMs, (dueMs) => this.#send(this.#nextKind(), dueMs))
       metronome.start(this.#startedMs, () => this.#schedule.run(this.#now()))
     }
     await ended
@@ -107,8 +114,7 @@ class Run {
     return performance.now() - this.#startedMs
   }
 
-  #send(intendedMs) {
-    const kind = this.#nextKind()
+  #send(kind, intendedMs) {
     const call = { request: kind.list[kind.next()], kind, intendedMs, sentMs: performance.now() }
     if (this.#inFlight >= IN_FLIGHT_MAX) {
       kind.tally.fail(`not sent: ${IN_FLIGHT_MAX} calls are in flight`)
@@ -130,7 +136,10 @@ class Run {
       if (nowMs >= this.#warmMs && nowMs < this.#endMs) this.#answeredInTime++
       if (intendedMs >= this.#warmMs) kind.tally.record(nowMs, { intendedMs, sentMs: sentMs - this.#startedMs })
     }
-    if (this.#settings.pace.kind === 'closed' && (nowMs < this.#endMs || this.#hasNothing(what))) this.#send(nowMs)
+    const isInLane = kind.lanes !== undefined
+    const isClosed = isInLane || this.#settings.pace.kind === 'closed'
+    if (isClosed && (nowMs < this.#endMs || this.#hasNothing(what)))
+      this.#send(isInLane ? kind : this.#nextKind(), nowMs)
     else this.#endIfAlone()
   }
 

@@ -1,4 +1,5 @@
 export class Answer {
+  constructor(isStreamed?: boolean, onMessage?: (bytes: number) => void)
   readonly messages: number
   readonly bytes: number
   data(chunk: Buffer, start: number, end: number): void

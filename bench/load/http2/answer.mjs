@@ -23,6 +23,14 @@ export class Answer {
   /** Of the message at hand, still to come. */
   #left = 0
   #head
+  #isStreamed
+  #onMessage
+
+  /** `isStreamed`: any number of messages are an answer, instead of one. `onMessage(bytes)` is told of each when it is whole. */
+  constructor(isStreamed = false, onMessage = ignore) {
+    this.#isStreamed = isStreamed
+    this.#onMessage = onMessage
+  }
 
   data(chunk, start, end) {
     let at = start
@@ -34,7 +42,7 @@ export class Answer {
       const taken = Math.min(end - at, this.#left)
       this.#left -= taken
       at += taken
-      if (this.#left === 0) this.#prefixBytes = 0
+      if (this.#left === 0) this.#whole()
     }
   }
 
@@ -49,7 +57,12 @@ export class Answer {
     this.messages++
     this.bytes += this.#messageBytes
     this.#left = this.#messageBytes
-    if (this.#left === 0) this.#prefixBytes = 0
+    if (this.#left === 0) this.#whole()
+  }
+
+  #whole() {
+    this.#prefixBytes = 0
+    this.#onMessage(this.#messageBytes)
   }
 
   headers(block) {
@@ -63,7 +76,7 @@ export class Answer {
     if (head.failure !== null) return head.failure
     if (this.#prefixBytes > 0) return 'INTERNAL: an answer that ends within a message'
     if (this.#isCompressed) return 'INTERNAL: an answer that is compressed, which was not asked for'
-    return this.messages === 1 ? null : `INTERNAL: an answer of ${this.messages} messages`
+    return this.#isStreamed || this.messages === 1 ? null : `INTERNAL: an answer of ${this.messages} messages`
   }
 }
 
@@ -98,3 +111,5 @@ function decodeMessage(text) {
     return text
   }
 }
+
+function ignore() {}

@@ -1,5 +1,6 @@
 /**
- * One HTTP/2 connection of a gRPC client that makes unary calls of prepared bytes, and nothing else.
+ * One HTTP/2 connection of a gRPC client that makes calls of prepared bytes, and nothing else: unary ones, ones whose answer is many
+ * messages, and streams that last.
  *
  * What makes it cheap: the frames of a call are copied and get their number; all calls of one turn leave in one write; answers
  * are walked over where the socket put them; a header block is known by its bytes. Windows for what it receives are as large as
@@ -103,36 +104,66 @@ export class Connection {
   }
 
   send(call) {
-    const id = this.#nextId
-    this.#nextId += 2
     const { request } = call
-    const stream = { id, call, answer: new Answer(), window: this.#peer.streamWindow, sent: 0 }
-    this.#streams.set(id, stream)
+    const stream = this.#begin(call, new Answer(request.isStreamed))
     const bytes = request.body.length
     if (request.frames !== undefined && bytes <= this.#sendWindow && bytes <= stream.window) {
       const at = this.#outbox.put(request.frames)
-      setStreamId(this.#outbox.slab, at, id)
-      setStreamId(this.#outbox.slab, at + request.dataAt, id)
+      setStreamId(this.#outbox.slab, at, stream.id)
+      setStreamId(this.#outbox.slab, at + request.dataAt, stream.id)
       this.#sendWindow -= bytes
       stream.window -= bytes
       stream.sent = bytes
     } else {
-      const at = this.#outbox.put(request.headers)
-      setStreamId(this.#outbox.slab, at, id)
+      this.#putHeaders(stream)
       this.#held.add(stream)
       this.#sendBody(stream)
     }
     if (this.#nextId > STREAM_ID_MAX) this.#leave()
   }
 
+  /**
+   * Opens a stream that lasts, with the headers of the call, and gives what `write` takes. `onMessage(bytes)` is told of each answer;
+   * `owner.done` when the stream has ended.
+   */
+  open(call, onMessage) {
+    const stream = this.#begin(call, new Answer(true, onMessage))
+    stream.body = Buffer.alloc(0)
+    stream.isLasting = true
+    this.#putHeaders(stream)
+    return stream
+  }
+
+  /** One message with its prefix, behind what the windows have not let through yet. */
+  write(stream, message) {
+    const isAllSent = stream.sent === stream.body.length
+    stream.body = isAllSent ? message : Buffer.concat([stream.body.subarray(stream.sent), message])
+    stream.sent = 0
+    this.#held.add(stream)
+    this.#sendBody(stream)
+  }
+
+  #begin(call, answer) {
+    const { body } = call.request
+    const stream = { id: this.#nextId, call, answer, body, isLasting: false, window: this.#peer.streamWindow, sent: 0 }
+    this.#nextId += 2
+    this.#streams.set(stream.id, stream)
+    return stream
+  }
+
+  #putHeaders(stream) {
+    const at = this.#outbox.put(stream.call.request.headers)
+    setStreamId(this.#outbox.slab, at, stream.id)
+  }
+
   /** As much of the body as the windows let through. */
   #sendBody(stream) {
-    const { body } = stream.call.request
+    const { body } = stream
     while (stream.sent < body.length) {
       const bytes = Math.min(body.length - stream.sent, this.#peer.frameBytes, this.#sendWindow, stream.window)
       if (bytes <= 0) return
       const end = stream.sent + bytes
-      const flags = end === body.length ? FLAG.END_STREAM : 0
+      const flags = end === body.length && !stream.isLasting ? FLAG.END_STREAM : 0
       this.#outbox.put(frame(TYPE.DATA, flags, stream.id, body.subarray(stream.sent, end)))
       this.#sendWindow -= bytes
       stream.window -= bytes

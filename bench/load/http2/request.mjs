@@ -4,7 +4,7 @@ import { encodeBlock } from './hpack.mjs'
 
 const PREFIX_BYTES = 5
 
-/** The fields that the client of grpc-js sends, so that a server has as much to read. */
+/** The fields that the client of grpc-js sends, so that a server has as much to read; without `deadlineMs` no deadline. */
 export function headerBlock({ authority, path, deadlineMs }) {
   return encodeBlock([
     [':method', 'POST'],
@@ -13,7 +13,7 @@ export function headerBlock({ authority, path, deadlineMs }) {
     [':authority', authority],
     ['grpc-accept-encoding', 'identity,deflate,gzip'],
     ['accept-encoding', 'identity'],
-    ['grpc-timeout', `${deadlineMs}m`],
+    ...(deadlineMs === undefined ? [] : [['grpc-timeout', `${deadlineMs}m`]]),
     ['user-agent', 'twinstore-bench-load'],
     ['content-type', 'application/grpc'],
     ['te', 'trailers'],
@@ -26,12 +26,18 @@ export function headerBlock({ authority, path, deadlineMs }) {
  */
 export function prepareRequest(block, message) {
   const headers = frame(TYPE.HEADERS, FLAG.END_HEADERS, 0, block)
-  const body = Buffer.alloc(PREFIX_BYTES + message.length)
-  body.writeUInt32BE(message.length, 1)
-  message.copy(body, PREFIX_BYTES)
+  const body = withPrefix(message)
   if (body.length > FRAME_BYTES_MAX) return { headers, body }
   const frames = Buffer.concat([headers, frame(TYPE.DATA, FLAG.END_STREAM, 0, body)])
   return { headers, body, frames, dataAt: headers.length }
+}
+
+/** A message of gRPC that is not compressed. */
+export function withPrefix(message) {
+  const bytes = Buffer.alloc(PREFIX_BYTES + message.length)
+  bytes.writeUInt32BE(message.length, 1)
+  message.copy(bytes, PREFIX_BYTES)
+  return bytes
 }
 
 /** Writes the stream's number into the frame that begins at `at`. */
