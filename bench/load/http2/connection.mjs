@@ -72,7 +72,7 @@ export class Connection {
     this.#nextId = firstStreamId
     this.#reader = new FrameReader({
       data: (streamId, chunk, start, end, isEnd) => this.#data(streamId, chunk, start, end, isEnd),
-      dataFrame: (bytes) => this.#returnWindow(bytes),
+      dataFrame: (bytes, streamId) => this.#returnWindows(bytes, streamId),
       frame: (type, flags, streamId, payload) => this.#frame(type, flags, streamId, payload),
     })
     const onread = {
@@ -145,7 +145,8 @@ export class Connection {
 
   #begin(call, answer) {
     const { body } = call.request
-    const stream = { id: this.#nextId, call, answer, body, isLasting: false, window: this.#peer.streamWindow, sent: 0 }
+    const window = this.#peer.streamWindow
+    const stream = { id: this.#nextId, call, answer, body, isLasting: false, window, sent: 0, receivedBytes: 0 }
     this.#nextId += 2
     this.#streams.set(stream.id, stream)
     return stream
@@ -220,11 +221,19 @@ export class Connection {
     return true
   }
 
-  #returnWindow(bytes) {
+  /** That of a stream too: one that lasts may take more than the two gigabytes it begins with. */
+  #returnWindows(bytes, streamId) {
     this.#receivedBytes += bytes
-    if (this.#receivedBytes < WINDOW_RETURNED_BYTES) return
-    this.#outbox.put(numberFrame(TYPE.WINDOW_UPDATE, 0, this.#receivedBytes))
-    this.#receivedBytes = 0
+    if (this.#receivedBytes >= WINDOW_RETURNED_BYTES) {
+      this.#outbox.put(numberFrame(TYPE.WINDOW_UPDATE, 0, this.#receivedBytes))
+      this.#receivedBytes = 0
+    }
+    const stream = this.#streams.get(streamId)
+    if (stream === undefined) return
+    stream.receivedBytes += bytes
+    if (stream.receivedBytes < WINDOW_RETURNED_BYTES) return
+    this.#outbox.put(numberFrame(TYPE.WINDOW_UPDATE, streamId, stream.receivedBytes))
+    stream.receivedBytes = 0
   }
 
   #data(streamId, chunk, start, end, isEnd) {

@@ -1,5 +1,5 @@
 export interface FrameReceiver {
-  dataFrame(bytes: number): void
+  dataFrame(bytes: number, streamId: number): void
   data(streamId: number, chunk: Buffer, start: number, end: number, isEnd: boolean): void
   frame(type: number, flags: number, streamId: number, payload: Buffer): void
 }

@@ -20,7 +20,7 @@ export class FrameReader {
 
   /**
    * `receiver.data(streamId, chunk, start, end, isEnd)`: a piece of DATA, `isEnd` with the last one of the stream.
-   * `receiver.dataFrame(bytes)`: what a DATA frame takes of the windows, before its pieces.
+   * `receiver.dataFrame(bytes, streamId)`: what a DATA frame takes of the windows, before its pieces.
    * `receiver.frame(type, flags, streamId, payload)`; the payload is valid until it returns.
    */
   constructor(receiver) {
@@ -56,7 +56,7 @@ export class FrameReader {
     this.#flags = head[at + 4]
     this.#streamId = head.readUInt32BE(at + 5) & 0x7fffffff
     this.#left = bytes
-    if (this.#type === TYPE.DATA) this.#receiver.dataFrame(bytes)
+    if (this.#type === TYPE.DATA) this.#receiver.dataFrame(bytes, this.#streamId)
     // There will be no byte to go on with.
     if (bytes === 0) this.#readPayload(head, 0, 0)
   }
