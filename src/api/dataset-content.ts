@@ -8,6 +8,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { TwinstoreError } from '../domain/errors.ts'
 import type { Dataset } from '../offline/offline-store.ts'
+import type { CallContext } from './call-context.ts'
 
 export type ContentPart =
   | { readonly kind: 'data'; readonly bytes: Buffer }
@@ -22,14 +23,14 @@ export async function* dataParts(
   dataset: Dataset,
   fromByte: number,
   chunkBytes: number,
-  signal: AbortSignal,
+  { signal, contentRoom = freshRoom }: CallContext,
 ): AsyncGenerator<ContentPart> {
   if (fromByte > dataset.bytes) throw beyondEnd(fromByte, `the data set has ${dataset.bytes}`)
   const file = await open(dataset.path)
   try {
     for (let at = fromByte; at < dataset.bytes; ) {
       signal.throwIfAborted()
-      const bytes = await readExactly(file, at, Math.min(chunkBytes, dataset.bytes - at))
+      const bytes = await readExactly(file, at, contentRoom(Math.min(chunkBytes, dataset.bytes - at)))
       at += bytes.length
       yield { kind: 'data', bytes }
     }
@@ -39,15 +40,20 @@ export async function* dataParts(
 }
 
 /** INVALID_ARGUMENT if no message begins at `fromByte`. */
-export async function* rowsParts(dataset: Dataset, fromByte: number, signal: AbortSignal): AsyncGenerator<ContentPart> {
+export async function* rowsParts(
+  dataset: Dataset,
+  fromByte: number,
+  { signal, contentRoom = freshRoom }: CallContext,
+): AsyncGenerator<ContentPart> {
   const file = await open(dataset.path)
   try {
+    const lengthBytes = Buffer.alloc(4)
     let content = 0
     for (let at = 0; at < dataset.bytes; ) {
       signal.throwIfAborted()
-      const length = (await readExactly(file, at, 4)).readUInt32BE(0)
+      const length = (await readExactly(file, at, lengthBytes)).readUInt32BE(0)
       if (length > ROWS_MESSAGE_BYTES_MAX) throw corrupt(dataset, `a message of ${length} bytes at ${at}`)
-      if (content >= fromByte) yield { kind: 'rows', bytes: await readExactly(file, at + 4, length) }
+      if (content >= fromByte) yield { kind: 'rows', bytes: await readExactly(file, at + 4, contentRoom(length)) }
       at += 4 + length
       content += length
       if (content > fromByte && content - length < fromByte) throw beyondEnd(fromByte, 'which is within a message')
@@ -62,10 +68,14 @@ function beyondEnd(fromByte: number, detail: string): TwinstoreError {
   return new TwinstoreError('INVALID_ARGUMENT', `resume.received_bytes is ${fromByte}, ${detail}; begin anew`)
 }
 
-async function readExactly(file: FileHandle, at: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length)
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await file.read(bytes, done, length - done, at + done)
+function freshRoom(bytes: number): Buffer {
+  return Buffer.allocUnsafeSlow(bytes)
+}
+
+/** Fills `bytes`. */
+async function readExactly(file: FileHandle, at: number, bytes: Buffer): Promise<Buffer> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, done, bytes.length - done, at + done)
     if (bytesRead === 0) throw new TwinstoreError('INTERNAL', `a data set's file ended at byte ${at + done}`)
     done += bytesRead
   }

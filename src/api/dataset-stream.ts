@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { DatasetColumn, DatasetFormat, JobOptions, JobProgress } from '../offline/offline-store.ts'
+import type { CallContext } from './call-context.ts'
 import { type ContentPart, dataParts, rowsParts } from './dataset-content.ts'
 import type { KeptDatasets, KeptDatasetsSettings } from './kept-datasets.ts'
 import type { NamedDataset, Provenance } from './named-dataset.ts'
@@ -51,18 +52,18 @@ export interface DatasetStreamSettings extends KeptDatasetsSettings {
 export async function* streamDataset(
   source: DatasetSource,
   kept: KeptDatasets,
-  signal: AbortSignal,
+  context: CallContext,
   settings: DatasetStreamSettings,
 ): AsyncGenerator<DatasetPart> {
   const id = source.resume?.token.id ?? randomUUID()
-  const lent = kept.lend(id) ?? kept.add(id, yield* madeNow(source, signal, settings))
+  const lent = kept.lend(id) ?? kept.add(id, yield* madeNow(source, context.signal, settings))
   let complete = false
   try {
     const { made } = lent
     yield { kind: 'header', header: headerOf(made, id, source.asked) }
     const from = source.resume?.receivedBytes ?? 0
-    if (made.format === 'rows') yield* rowsParts(made.dataset, from, signal)
-    else yield* dataParts(made.dataset, from, settings.chunkBytes, signal)
+    if (made.format === 'rows') yield* rowsParts(made.dataset, from, context)
+    else yield* dataParts(made.dataset, from, settings.chunkBytes, context)
     const { pinJson, manifestJson } = made
     yield {
       kind: 'trailer',

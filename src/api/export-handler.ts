@@ -49,7 +49,7 @@ export async function* exportFeatures(
     if (resume === undefined) await parts.archiver.flush(context.signal, plan.storageIds)
     return plan.make(options)
   }
-  yield* streamDataset({ asked, resume, make }, kept, context.signal, parts.settings)
+  yield* streamDataset({ asked, resume, make }, kept, context, parts.settings)
 }
 
 /** A checked export, and the views whose outbox must be empty before it is made. */

@@ -23,7 +23,7 @@ export async function* getTrainingSet(
   const iterator = incoming[Symbol.asyncIterator]()
   const { spec, pin, snapshot, asked, resume } = await readSpec(parts, iterator)
   const stream = (make: (options: JobOptions) => Promise<NamedDataset>) =>
-    streamDataset({ asked, resume, make }, kept, context.signal, parts.settings)
+    streamDataset({ asked, resume, make }, kept, context, parts.settings)
   if (resume !== undefined && kept.has(resume.token.id)) {
     yield* stream(() => Promise.reject(noLongerKept()))
     return

@@ -156,7 +156,7 @@ export class ServerCall implements CallContext, MessageTaker, IncomingCall, Answ
 
   write(message: Buffer, room?: AnswerRoom): boolean {
     this.#outgoing ??= new OutgoingMessages(this.#host, this.#stream, this)
-    return this.#outgoing.write(message, room)
+    return this.#outgoing.write(message, room ?? this.#room)
   }
 
   releaseIncoming(): void {

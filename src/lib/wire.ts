@@ -189,13 +189,24 @@ export function varint64Bytes(value: bigint): Buffer {
 
 /** One length-delimited field: tag, length, bytes. */
 export function lengthField(field: number, bytes: Uint8Array): Buffer {
-  const tag = ((field << 3) | WIRE_LENGTH) >>> 0
-  const head = varintLength(tag) + varintLength(bytes.length)
+  const head = lengthHeadBytes(field, bytes.length)
   const out = Buffer.allocUnsafe(head + bytes.length)
-  let at = writeVarint(out, 0, tag)
-  at = writeVarint(out, at, bytes.length)
-  out.set(bytes, at)
+  out.set(bytes, writeLengthHead(out, field, bytes.length))
   return out
+}
+
+/** How many bytes `writeLengthHead` writes. */
+export function lengthHeadBytes(field: number, length: number): number {
+  return varintLength(lengthTag(field)) + varintLength(length)
+}
+
+/** What stands before the `length` bytes of a field; gives where these begin. */
+export function writeLengthHead(into: Uint8Array, field: number, length: number): number {
+  return writeVarint(into, writeVarint(into, 0, lengthTag(field)), length)
+}
+
+function lengthTag(field: number): number {
+  return ((field << 3) | WIRE_LENGTH) >>> 0
 }
 
 /** One varint field of an unsigned value below 2^32. */

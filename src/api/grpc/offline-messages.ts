@@ -14,6 +14,7 @@ import type { ExportCall } from '../export-handler.ts'
 import type { HistoryAnswer, HistoryCall } from '../history-handler.ts'
 import type { ResumeCall } from '../resume-token.ts'
 import type { SpineFormat, TrainingSetPart, TrainingSetSpec } from '../training-set-spec.ts'
+import type { ContentMessages } from './content-messages.ts'
 import { messageCodec } from './protocol.ts'
 
 interface ColumnMessage {
@@ -175,12 +176,12 @@ export function encodeHistory(answer: HistoryAnswer): Buffer {
 }
 
 /** Content is framed by hand: one copy of the bytes instead of two. */
-export function encodePart(part: DatasetPart): Buffer {
+export function encodePart(part: DatasetPart, content: ContentMessages): Buffer {
   switch (part.kind) {
     case 'data':
-      return lengthField(2, part.bytes)
+      return content.message(2, part.bytes)
     case 'rows':
-      return lengthField(3, part.bytes)
+      return content.message(3, part.bytes)
     case 'header':
       return chunkCodec.encode({ header: headerMessage(part.header) })
     case 'trailer':
