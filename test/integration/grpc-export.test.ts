@@ -1,16 +1,16 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { truncate } from 'node:fs/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { status } from '@grpc/grpc-js'
+import { Client, credentials, status } from '@grpc/grpc-js'
 import { afterEach, expect, test } from 'vitest'
 import { connect } from '../../src/client/index.ts'
 import { TwinstoreError as ServerError } from '../../src/domain/errors.ts'
 import { lengthField } from '../../src/lib/wire.ts'
 import type { Dataset } from '../../src/offline/offline-store.ts'
 import { refused } from '../support/call-failure.ts'
-import { collect, deferred, type Edge, type Script, serverStream, startEdge } from './grpc-fixture.ts'
+import { collect, deferred, type Edge, type Script, serverStream, startEdge, unary } from './grpc-fixture.ts'
 
 let edge: Edge
 let client: ReturnType<typeof connect>
@@ -160,6 +160,48 @@ test('a slow reader of 200 MB does not grow the memory of the process', async ()
   // 16 chunks in the stream, the HTTP/2 windows and what the client holds: measured, 9 MB for both ends together.
   expect(most).toBeLessThan(24 * 1024 * 1024)
 }, 120_000)
+
+test('calls are answered while an export of 100 MB is under way on their connection', async () => {
+  const bytes = 100 * 1024 * 1024
+  await start({
+    getFeatures: (request) => request,
+    offline: { export: async () => ({ ...(await zeros(bytes)), tableVersion: 0 }) },
+  })
+  // With usual windows the export would have to pause anyway.
+  const options = { 'grpc.use_local_subchannel_pool': 1, 'grpc-node.flow_control_window': 2 ** 30 }
+  const wide = new Client(edge.address, credentials.createInsecure(), options)
+  const request = Buffer.from('\n\rairport_daily', 'latin1')
+  const call = serverStream(wide, '/twinstore.v1.Offline/ExportFeatures', request)
+  let received = 0
+  call.on('data', (message: Buffer) => {
+    received += message.length
+  })
+  const whole = once(call, 'end')
+  await once(call, 'data')
+  for (let asked = 0; asked < 10; asked++) {
+    const answer = await unary(wide, '/twinstore.v1.Serving/GetFeatures', Buffer.from(`call ${asked}`))
+    expect(answer.toString()).toBe(`call ${asked}`)
+  }
+  expect(received).toBeLessThan(bytes)
+  await whole
+  wide.close()
+  expect(received).toBeGreaterThan(bytes)
+})
+
+test("exports that go on at once, and one that is left, do not get each other's bytes", async () => {
+  await start({
+    settings: { chunkBytes: 100_000 },
+    offline: { export: async () => ({ ...(await edge.dataset(randomBytes(3_000_000))), tableVersion: 0 }) },
+  })
+  const open = () => client.exportFeatures({ view: 'airport_daily' })
+  const leave = async (): Promise<void> => {
+    for await (const _ of await open()) break
+  }
+  // The client compares each with the checksum in its trailer.
+  const read = async (): Promise<number> => Buffer.concat(await collect(await open())).length
+  const work = [read(), leave(), read(), read(), leave(), read()]
+  expect((await Promise.all(work)).filter((length) => length !== undefined)).toEqual(Array(4).fill(3_000_000))
+})
 
 test('a reader that stalls stops the server, and leaving it disposes of the file', async () => {
   let disposed = deferred()
