@@ -75,9 +75,11 @@ export const TRANSPORT_OPTIONS = {
     max: 64 * MiB,
     description: 'How much waits for the socket of a connection before answers wait for their turn.',
   },
+  // Within the buffers that answers are made in again and again (`answer-buffers-bytes`): of 500 calls of 100 rows in flight, each cost 130 to
+  // 180 us of processor time with 8 MiB, and 250 to 400 with 64, where answers are made into fresh memory and wait there.
   'http2-queued-bytes-max': {
     kind: 'bytes',
-    default: 64 * MiB,
+    default: 8 * MiB,
     min: MiB,
     max: 4 * GiB,
     description: 'How much may wait for the client of a connection to read before its next calls have to wait.',
