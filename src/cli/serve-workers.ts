@@ -1,12 +1,11 @@
 /** `twinstore serve --workers N`: what the supervisor tells people, and how it ends. */
 import type { Config } from '../config/option-table.ts'
-import { servesTls } from '../config/slices/tls.ts'
+import type { StartHooks } from '../main.ts'
 import { loadServer } from './load-server.ts'
 import { note, print } from './output.ts'
-import { onReloadSignal } from './reload-signal.ts'
 import { onStopSignal } from './stop-signal.ts'
 
-export async function serveByWorkers(config: Config): Promise<void> {
+export async function serveByWorkers(config: Config, onReload: StartHooks['onReload']): Promise<void> {
   const { startSupervisor } = await loadServer()
   const supervisor = await startSupervisor(config, {
     onReady: ({ addresses, project, fingerprint }) => {
@@ -16,7 +15,7 @@ export async function serveByWorkers(config: Config): Promise<void> {
     },
     onEvent: note,
   })
-  if (servesTls(config)) onReloadSignal(() => supervisor.reload())
+  onReload(() => supervisor.reload())
   const stop = (): void => {
     note('stopping: finishing calls under way and archiving the outbox')
     supervisor.stop()

@@ -1,12 +1,13 @@
 import { Command } from 'commander'
 import { type Config, OPTIONS, type OptionName } from '../config/option-table.ts'
+import { servesTls } from '../config/slices/tls.ts'
 import type { RunningServer, ServerAsWorker, StartHooks } from '../main.ts'
 import { isWorker, joinSupervisor } from '../workers/worker.ts'
 import { loadServer } from './load-server.ts'
 import { addOptionFlags, commandConfig } from './option-flags.ts'
 import { formatCount, formatRows, note, print } from './output.ts'
 import { showProgress } from './progress.ts'
-import { onReloadSignal } from './reload-signal.ts'
+import { takeReloadSignal } from './reload-signal.ts'
 import { serveByWorkers } from './serve-workers.ts'
 import { onStopSignal } from './stop-signal.ts'
 
@@ -32,12 +33,16 @@ export function serveCommand(): Command {
 
 async function serve(options: Record<string, unknown>): Promise<void> {
   const config = commandConfig(options)
-  if (isWorker()) await serveAsWorker(config)
-  else if (config.workers > 1) await serveByWorkers(config)
-  else await serveAlone(config)
+  // Before anything that takes time: a signal that comes early must not end what starts.
+  const onReload: OnReload = servesTls(config) ? takeReloadSignal() : () => undefined
+  if (isWorker()) await serveAsWorker(config, onReload)
+  else if (config.workers > 1) await serveByWorkers(config, onReload)
+  else await serveAlone(config, onReload)
 }
 
-async function serveAlone(config: Config): Promise<void> {
+type OnReload = StartHooks['onReload']
+
+async function serveAlone(config: Config, onReload: OnReload): Promise<void> {
   const stopping = new AbortController()
   const stopSignals = onStopSignal(() => stopping.abort())
   try {
@@ -48,7 +53,7 @@ async function serveAlone(config: Config): Promise<void> {
         print(`ready grpc ${address}${http}${metrics} (project ${project}, definitions ${fingerprint})`)
       },
       onStopping: () => note('stopping: finishing calls under way and archiving the outbox'),
-      onReload: onReloadSignal,
+      onReload,
     })
   } finally {
     stopSignals()
@@ -56,7 +61,7 @@ async function serveAlone(config: Config): Promise<void> {
 }
 
 /** What it means for people is told by the supervisor. */
-async function serveAsWorker(config: Config): Promise<void> {
+async function serveAsWorker(config: Config, onSignal: OnReload): Promise<void> {
   const worker = await joinSupervisor()
   const stopping = new AbortController()
   worker.stop.addEventListener('abort', () => stopping.abort())
@@ -72,7 +77,7 @@ async function serveAsWorker(config: Config): Promise<void> {
     const onReload = (reload: () => void): void => {
       worker.onReload(reload)
       // A terminal that is closed says so to the workers too.
-      onReloadSignal(reload)
+      onSignal(reload)
     }
     await serveUntil(config, stopping.signal, { onReady, onStopping: () => {}, onReload }, worker)
   } finally {
