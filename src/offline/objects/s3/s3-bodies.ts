@@ -13,7 +13,7 @@ export interface FilePiece {
 const READ_BYTES = 256 * 1024
 
 /** A new stream for each attempt, to be destroyed by who made it. The piece is not empty. */
-export function openPiece(piece: FilePiece): Readable {
+function openPiece(piece: FilePiece): Readable {
   return createReadStream(piece.file, { start: piece.from, end: piece.until - 1, highWaterMark: READ_BYTES })
 }
 
@@ -22,4 +22,21 @@ export async function md5Of(piece: FilePiece): Promise<string> {
   const hash = createHash('md5')
   if (piece.until > piece.from) for await (const chunk of openPiece(piece)) hash.update(chunk as Buffer)
   return hash.digest('base64')
+}
+
+/** Sends a piece of a file as the body of a request. */
+export async function withBody<T>(piece: FilePiece, send: (body: Readable | Buffer) => Promise<T>): Promise<T> {
+  if (sizeOf(piece) === 0) return send(Buffer.alloc(0))
+  const body = openPiece(piece)
+  // A file that cannot be read breaks the request; the stream's own error is told by it.
+  body.on('error', () => undefined)
+  try {
+    return await send(body)
+  } finally {
+    body.destroy()
+  }
+}
+
+export function sizeOf(piece: FilePiece): number {
+  return piece.until - piece.from
 }

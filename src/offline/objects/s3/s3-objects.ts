@@ -19,9 +19,10 @@ import { compareUtf8 } from '../../../lib/utf8-order.ts'
 import type { FetchSink, FileCache } from '../cache/file-cache.ts'
 import { checkPath, checkPrefix } from '../object-path.ts'
 import type { BorrowedFile, ObjectInfo, ObjectStore } from '../object-store.ts'
+import { TOKEN } from './multipart-upload.ts'
 import { BrokenAnswer, type S3Place, s3Fault } from './s3-fault.ts'
 import type { S3Requests } from './s3-requests.ts'
-import { type S3Uploads, TOKEN } from './s3-upload.ts'
+import type { S3Uploads } from './s3-upload.ts'
 
 /** The longest key that S3 takes, with the prefix, in UTF-8 bytes. */
 const KEY_BYTES_MAX = 1024

@@ -126,3 +126,8 @@ export class S3Requests {
     return Math.ceil((longest / 2) * (1 + random()))
   }
 }
+
+/** By S3's name for the error. */
+export function isNamed(error: unknown, name: string): boolean {
+  return error instanceof Error && error.name === name
+}

@@ -4,8 +4,7 @@ import {
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
 } from '@aws-sdk/client-s3'
-import type { S3Requests } from './s3-requests.ts'
-import { isNamed } from './s3-upload.ts'
+import { isNamed, type S3Requests } from './s3-requests.ts'
 
 /** Of the uploads below `prefix`, those that were begun before `beforeMs`. */
 export async function sweepUploads(
