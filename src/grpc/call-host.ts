@@ -1,5 +1,6 @@
 /** What a call needs of the server and of its connection. */
 import type { Http2Connection } from '../http2/connection.ts'
+import type { IncomingBudget } from './incoming-budget.ts'
 import type { CallStatus } from './status.ts'
 
 export interface CallHost {
@@ -9,6 +10,8 @@ export interface CallHost {
   /** Of all calls of the connection: what has come of requests that no method has yet, bytes. */
   readonly incomingBytesMax: number
   incomingBytes: number
+  /** The same of all connections. */
+  readonly incoming: IncomingBudget
   /** Monotonic, milliseconds. */
   nowMs(): number
   after(delayMs: number, callback: () => void): { cancel(): void }

@@ -5,6 +5,7 @@
  * before they are handed on. So what is held is bounded by the window.
  */
 import type { MessageTaker } from './incoming-messages.ts'
+import { kept } from './message-reader.ts'
 import type { AnswerRoom, MessageStream } from './method.ts'
 
 /** The call whose messages they are. */
@@ -61,7 +62,7 @@ export class CallStream implements MessageStream, MessageTaker {
 
   take(message: Buffer): void {
     if (this.#call.isOver) return
-    if (this.#isPaused || this.#held.length > 0) this.#held.push(message)
+    if (this.#isPaused || this.#held.length > 0) this.#held.push(kept(message))
     else this.#handOn(message)
   }
 

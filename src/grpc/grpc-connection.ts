@@ -1,10 +1,15 @@
 /** gRPC over one HTTP/2 connection: streams become calls of the methods that are served. */
-import { type ConnectionEvents, type ConnectionLimits, Http2Connection } from '../http2/connection.ts'
+import {
+  type ConnectionEvents,
+  type ConnectionLimits,
+  Http2Connection,
+  type SharedMemory,
+} from '../http2/connection.ts'
 import type { HeaderList } from '../http2/hpack/header-list.ts'
-import type { BufferPool } from '../http2/output.ts'
 import type { Http2Stream } from '../http2/stream.ts'
 import { callHead, ENCODINGS } from './call-head.ts'
 import type { AbortKind, CallHost } from './call-host.ts'
+import type { IncomingBudget } from './incoming-budget.ts'
 import { NO_METADATA } from './metadata.ts'
 import type { Method } from './method.ts'
 import { ServerCall } from './server-call.ts'
@@ -17,7 +22,7 @@ export type CallSurroundings = Omit<CallHost, 'connection' | 'flushSoon' | 'inco
 export interface GrpcConnectionOptions {
   readonly methods: ReadonlyMap<string, Method>
   readonly limits: ConnectionLimits
-  readonly pool: BufferPool
+  readonly shared: SharedMemory
   readonly calls: CallSurroundings
 }
 
@@ -30,10 +35,10 @@ export class GrpcConnection implements ConnectionEvents, CallHost {
   readonly #methods: ReadonlyMap<string, Method>
   readonly #calls: CallSurroundings
 
-  constructor({ methods, limits, pool, calls }: GrpcConnectionOptions, nowMs: number) {
+  constructor({ methods, limits, shared, calls }: GrpcConnectionOptions, nowMs: number) {
     this.#methods = methods
     this.#calls = calls
-    this.connection = new Http2Connection(limits, this, pool, nowMs)
+    this.connection = new Http2Connection(limits, this, shared, nowMs)
   }
 
   opened(stream: Http2Stream, headers: HeaderList, isEnded: boolean): void {
@@ -66,6 +71,10 @@ export class GrpcConnection implements ConnectionEvents, CallHost {
 
   get incomingBytesMax(): number {
     return this.#calls.incomingBytesMax
+  }
+
+  get incoming(): IncomingBudget {
+    return this.#calls.incoming
   }
 
   nowMs(): number {

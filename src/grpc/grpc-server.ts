@@ -8,16 +8,22 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { Duplex } from 'node:stream'
 import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from 'node:tls'
 import type { ConnectionLimits } from '../http2/connection.ts'
+import { HeldBytes } from '../http2/held-bytes.ts'
+import { relieve } from '../http2/relief.ts'
 import { type ShellOptions, type SocketShell, serveSocket } from '../http2/socket-shell.ts'
 import { AnswerBuffers } from '../lib/answer-buffers.ts'
 import { handshakeProblem } from '../lib/tls-handshake.ts'
 import { type CallSurroundings, GrpcConnection, type GrpcConnectionOptions } from './grpc-connection.ts'
+import { IncomingBudget } from './incoming-budget.ts'
 import type { Method } from './method.ts'
 
 export interface GrpcServerParts {
   readonly methods: ReadonlyMap<string, Method>
   readonly limits: ConnectionLimits
-  readonly calls: CallSurroundings
+  readonly calls: Omit<CallSurroundings, 'incoming'>
+  /** Of all connections together: what has come of requests that no method has yet, and what waits for clients to read. */
+  readonly incomingBytesTotalMax: number
+  readonly heldBytesMax: number
   /** Certificates and keys; undefined for plain sockets. */
   readonly tls?: TlsOptions | undefined
   /** Connections at once; more are closed as they come. */
@@ -26,6 +32,15 @@ export interface GrpcServerParts {
   readonly poolBytesMax: number
   /** A connection ended for a fault of its peer, or was not made. */
   readonly onFault: (problem: string) => void
+}
+
+/** What there is at the moment. */
+export interface LeanServerNumbers {
+  readonly connections: number
+  /** Of requests that no method has yet. */
+  readonly incomingBytes: number
+  /** That wait for clients to read. */
+  readonly heldBytes: number
 }
 
 export interface LeanServer {
@@ -38,19 +53,28 @@ export interface LeanServer {
   /** Takes no new calls; resolves to whether those under way ended within `deadlineMs`. */
   drain(deadlineMs: number): Promise<boolean>
   close(): void
+  numbers(): LeanServerNumbers
 }
 
 /** Time is measured in these steps, so each limit may be exceeded by one. */
 const TICK_MS = 500
+/** While too much waits for clients: how often it is looked who reads. */
+const LOOK_AGAIN_MS = 50
 
 export function createLeanServer(parts: GrpcServerParts): LeanServer {
   const served = new Set<SocketShell>()
-  const { methods, limits, calls } = parts
+  const { methods, limits } = parts
+  const incoming = new IncomingBudget(parts.incomingBytesTotalMax)
+  const calls = { ...parts.calls, incoming }
   // Whole ones, because V8 keeps every number with a fraction in an object of its own, and connections have several.
   const nowMs = (): number => Math.trunc(calls.nowMs())
-  const pool = new AnswerBuffers(parts.poolBytesMax)
-  const connectionOptions: GrpcConnectionOptions = { methods, limits, pool, calls }
+  const held = new HeldBytes(parts.heldBytesMax, () => {
+    relieving ??= calls.after(LOOK_AGAIN_MS, findRoom)
+  })
+  const shared = { pool: new AnswerBuffers(parts.poolBytesMax), held }
+  const connectionOptions: GrpcConnectionOptions = { methods, limits, shared, calls }
   let ticking: { cancel(): void } | undefined
+  let relieving: { cancel(): void } | undefined
   let onEmpty = (): void => undefined
   let isDraining = false
   const shellOptions: ShellOptions = {
@@ -66,6 +90,11 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
   const tick = (): void => {
     for (const shell of served) shell.tick()
     ticking = served.size > 0 ? parts.calls.after(TICK_MS, tick) : undefined
+  }
+  const findRoom = (): void => {
+    relieving = undefined
+    relieve(held, served)
+    if (held.isOver) relieving = calls.after(LOOK_AGAIN_MS, findRoom)
   }
   const accept = (socket: Duplex): void => {
     if (isDraining || served.size >= parts.connectionsMax) {
@@ -83,6 +112,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
   const closeAll = (): void => {
     server.close()
     ticking?.cancel()
+    relieving?.cancel()
     for (const { socket } of served) socket.destroy()
   }
 
@@ -113,6 +143,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
       })
     },
     close: closeAll,
+    numbers: () => ({ connections: served.size, incomingBytes: incoming.bytes, heldBytes: held.bytes }),
   }
 }
 

@@ -1,11 +1,12 @@
 /**
  * The request of a call: DATA to messages, decompressed, in their order.
  *
- * Bounded for all calls of a connection together: what has come of requests that no method has yet.
+ * Bounded for all calls of a connection together, and for all calls of the server: what has come of requests that no method has yet.
  */
 import type { Http2Stream } from '../http2/stream.ts'
 import type { CallHost } from './call-host.ts'
 import { decompressed, isCompression, MessageTooLarge } from './compression.ts'
+import type { ComingRequest } from './incoming-budget.ts'
 import { MessageReader, type MessageSink } from './message-reader.ts'
 import { type CallStatus, STATUS } from './status.ts'
 
@@ -30,13 +31,17 @@ export interface IncomingCall {
   fail(status: CallStatus): void
 }
 
-export class IncomingMessages implements MessageSink {
+export class IncomingMessages implements MessageSink, ComingRequest {
+  older: ComingRequest | undefined = undefined
+  younger: ComingRequest | undefined = undefined
   readonly #host: CallHost
   readonly #stream: Http2Stream
   readonly #call: IncomingCall
   readonly #taker: MessageTaker
   readonly #reader: MessageReader
+  /** What has come, and was not released. */
   #bytes = 0
+  #isWaiting = false
   /** The end of what is being decompressed; undefined as long as nothing had to be. */
   #order: Promise<void> | undefined
 
@@ -48,19 +53,29 @@ export class IncomingMessages implements MessageSink {
     this.#reader = new MessageReader(host.messageBytesMax)
   }
 
+  /** No method has the request yet. */
+  wait(): void {
+    this.#isWaiting = true
+    this.#host.incoming.enter(this)
+  }
+
   receive(bytes: Buffer, from: number, to: number): void {
     const host = this.#host
     const count = to - from
+    if (!this.#isWaiting) this.wait()
     this.#bytes += count
     host.incomingBytes += count
+    host.incoming.goOn(this, count)
     if (host.incomingBytes > host.incomingBytesMax) {
       const details = `requests of more than ${host.incomingBytesMax} bytes are under way on this connection (grpc-incoming-bytes-max)`
       this.#call.fail({ code: STATUS.resourceExhausted, details })
-      host.connection.take(this.#stream, count)
-      return
     }
-    this.#reader.receive(bytes, from, to, this)
+    if (!this.#call.isOver) this.#reader.receive(bytes, from, to, this)
     host.connection.take(this.#stream, count - this.#taker.heldBack(count))
+  }
+
+  giveUp(problem: string): void {
+    this.#call.fail({ code: STATUS.resourceExhausted, details: problem })
   }
 
   message(bytes: Buffer, isCompressed: boolean): void {
@@ -83,6 +98,9 @@ export class IncomingMessages implements MessageSink {
 
   /** What has come is the method's now, or nobody's. */
   release(): void {
+    if (!this.#isWaiting) return
+    this.#isWaiting = false
+    this.#host.incoming.leave(this, this.#bytes)
     this.#host.incomingBytes -= this.#bytes
     this.#bytes = 0
   }

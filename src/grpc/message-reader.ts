@@ -3,7 +3,8 @@
  * Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, "Length-Prefixed-Message".
  */
 export const PREFIX_BYTES = 5
-const FIRST_BYTES = 16 * 1024
+/** What is put together grows from so much at least. */
+const FIRST_BYTES = 256
 
 export interface MessageSink {
   message(bytes: Buffer, isCompressed: boolean): void
@@ -56,7 +57,7 @@ export class MessageReader {
         sink.tooLarge(this.#length)
         return at
       }
-      this.#message = Buffer.allocUnsafe(Math.min(this.#length, FIRST_BYTES))
+      this.#message = NOTHING
       this.#messageBytes = 0
     }
     const length = this.#length
@@ -84,12 +85,19 @@ export class MessageReader {
   #withRoom(message: Buffer, missing: number, length: number): Buffer {
     const needed = this.#messageBytes + missing
     if (needed <= message.length) return message
-    const grown = Buffer.allocUnsafe(Math.min(length, Math.max(needed, message.length * 2)))
+    const grown = Buffer.allocUnsafeSlow(Math.min(length, Math.max(needed, message.length * 2, FIRST_BYTES)))
     message.copy(grown, 0, 0, this.#messageBytes)
     this.#message = grown
     return grown
   }
 }
+
+/** A message that is kept for a while: not as a small part of the bytes it came with, which would all be kept with it. */
+export function kept(message: Buffer): Buffer {
+  return message.buffer.byteLength > message.length * 2 ? Buffer.from(message) : message
+}
+
+const NOTHING = Buffer.alloc(0)
 
 export function messagePrefix(bytes: number, isCompressed: boolean): Buffer {
   const prefix = Buffer.allocUnsafe(PREFIX_BYTES)

@@ -11,7 +11,7 @@ import type { CallHead } from './call-head.ts'
 import type { AbortKind, CallHost } from './call-host.ts'
 import { CallStream, type StreamingCall } from './call-stream.ts'
 import { type IncomingCall, IncomingMessages, type MessageTaker } from './incoming-messages.ts'
-import { messagePrefix, PREFIX_BYTES } from './message-reader.ts'
+import { kept, messagePrefix, PREFIX_BYTES } from './message-reader.ts'
 import { type Metadata, NO_METADATA } from './metadata.ts'
 import type { AnswerRoom, CallContext, Method } from './method.ts'
 import { type AnsweredCall, OutgoingMessages } from './outgoing-messages.ts'
@@ -102,11 +102,17 @@ export class ServerCall implements CallContext, MessageTaker, IncomingCall, Answ
       return
     }
     const { kind } = this.#method
-    if (kind === 'clientStream' || kind === 'bidi' || kind === 'push') {
+    const isOfOneMessage = kind === 'unary' || kind === 'serverStream'
+    if (!isOfOneMessage) {
       this.#messages = new CallStream(this)
       this.#start()
     }
-    if (isEnded) this.requestEnded()
+    if (isEnded) {
+      this.requestEnded()
+      return
+    }
+    this.#incoming = new IncomingMessages(this.#host, this.#stream, this, this.#messages ?? this)
+    if (isOfOneMessage) this.#incoming.wait()
   }
 
   data(bytes: Buffer, from: number, to: number): void {
@@ -114,8 +120,7 @@ export class ServerCall implements CallContext, MessageTaker, IncomingCall, Answ
       this.#host.connection.take(this.#stream, to - from)
       return
     }
-    this.#incoming ??= new IncomingMessages(this.#host, this.#stream, this, this.#messages ?? this)
-    this.#incoming.receive(bytes, from, to)
+    this.#incoming!.receive(bytes, from, to)
   }
 
   requestEnded(): void {
@@ -141,7 +146,7 @@ export class ServerCall implements CallContext, MessageTaker, IncomingCall, Answ
   take(message: Buffer): void {
     if (this.isOver) return
     if (this.#request !== undefined) this.#failByCount()
-    this.#request = message
+    this.#request = this.#stream.isRemoteEnded ? message : kept(message)
   }
 
   messagesEnd(): void {
@@ -187,6 +192,7 @@ export class ServerCall implements CallContext, MessageTaker, IncomingCall, Answ
     const { sender } = this.#host.connection
     if (sender.isCrowded) {
       // A client that asks for more than it reads waits; nothing is made for it meanwhile.
+      if (this.#request !== undefined) this.#request = kept(this.#request)
       this.#watchDeadline()
       sender.whenRoom(() => {
         if (!this.isOver) this.#start()

@@ -1,8 +1,10 @@
 /** What a connection may use, and whom it tells what happens. */
 import type { FloodLimits } from './flood-guard.ts'
 import type { HeaderBlockLimits } from './header-block.ts'
+import type { HeldBytes } from './held-bytes.ts'
 import type { HeaderList } from './hpack/header-list.ts'
 import type { ConnectionTimes } from './liveness.ts'
+import type { BufferPool } from './output.ts'
 import type { ErrorNumber } from './protocol.ts'
 import type { Http2Stream } from './stream.ts'
 
@@ -20,6 +22,12 @@ export interface ConnectionLimits extends FloodLimits, HeaderBlockLimits {
   /** Bytes that wait in streams for the peer to read before new answers have to wait. */
   readonly queuedBytesMax: number
   readonly times: ConnectionTimes
+}
+
+/** What all connections of a server have in common. */
+export interface SharedMemory {
+  readonly pool: BufferPool
+  readonly held: HeldBytes
 }
 
 /** Called from within `receive`, `tick` and the calls that send; they may call back into the connection. */

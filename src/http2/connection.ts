@@ -9,11 +9,12 @@
  * Bounds: `streamsMax` streams, twice as many calls whose stream is gone but whose work is not, one window of received bytes and
  * `queuedBytesMax` of unsent ones, one header block under way, one frame under way, and what `FloodGuard` lets pass.
  */
-import type { ConnectionEvents, ConnectionLimits } from './connection-limits.ts'
+import type { ConnectionEvents, ConnectionLimits, SharedMemory } from './connection-limits.ts'
 import { FloodGuard } from './flood-guard.ts'
 import { FrameReader } from './frame-reader.ts'
 import { writeGoaway, writePing, writeSettings, writeWindowUpdate } from './frames.ts'
 import { GracefulEnd } from './graceful-end.ts'
+import { HeldShare } from './held-bytes.ts'
 import { Inbound } from './inbound.ts'
 import { Liveness } from './liveness.ts'
 import { type BufferPool, Output } from './output.ts'
@@ -31,7 +32,7 @@ import type { Http2Stream } from './stream.ts'
 import { StreamFaults } from './stream-faults.ts'
 import { StreamTable } from './stream-table.ts'
 
-export type { ConnectionEvents, ConnectionLimits } from './connection-limits.ts'
+export type { ConnectionEvents, ConnectionLimits, SharedMemory } from './connection-limits.ts'
 
 /** Opaque; an acknowledgement has to bring it back. */
 const KEEPALIVE_PING = Buffer.from('twinkeep', 'latin1')
@@ -40,6 +41,8 @@ export class Http2Connection {
   readonly output: Output
   readonly pool: BufferPool
   readonly sender: Sender
+  /** What it holds of what all may. */
+  readonly share: HeldShare
   /** Nothing more is read, and the socket is to be closed when the output has left. */
   isOver = false
   /** Why, if the peer or a limit made it end; undefined after a graceful end. */
@@ -56,15 +59,16 @@ export class Http2Connection {
   #prefaceBytes = 0
   #nowMs: number
 
-  constructor(limits: ConnectionLimits, events: ConnectionEvents, pool: BufferPool, nowMs: number) {
+  constructor(limits: ConnectionLimits, events: ConnectionEvents, shared: SharedMemory, nowMs: number) {
     this.#limits = limits
     this.#events = events
     this.#nowMs = nowMs
-    this.pool = pool
-    this.output = new Output(pool)
+    this.pool = shared.pool
+    this.output = new Output(shared.pool)
+    this.share = new HeldShare(shared.held)
     this.#liveness = new Liveness(limits.times, nowMs)
     this.#table = new StreamTable(limits, this.output)
-    this.sender = new Sender(this.output, limits, this.#table, events)
+    this.sender = new Sender(this.output, limits, this.share, this.#table, events)
     this.#table.sender = this.sender
     this.#gracefulEnd = new GracefulEnd(this.output, this.#table)
     this.#guard = new FloodGuard(limits, nowMs)
@@ -145,6 +149,7 @@ export class Http2Connection {
   sent(nowMs: number): void {
     this.#setTime(nowMs)
     this.#liveness.sent()
+    this.share.left(this.output.leavingBytes)
     this.output.left()
     if (this.isOver) return
     this.sender.flush()
@@ -156,9 +161,22 @@ export class Http2Connection {
     this.#liveness.sending(nowMs)
   }
 
-  /** The peer is gone: every stream is aborted. */
+  /** To be called after whatever made output, or took it: what is held is counted then. */
+  settle(): void {
+    this.share.settle(this.sender.heldBytes)
+  }
+
+  /** The peer holds too much of what all may, and does not read. */
+  giveUp(): void {
+    const bytes = this.share.all.bytesMax
+    const words = `more than ${bytes} bytes wait for clients to read, much of it for this one (http2-queued-bytes-total-max)`
+    if (!this.isOver) this.#fail(new ConnectionFault(ERROR.enhanceYourCalm, words))
+  }
+
+  /** The peer is gone: every stream is aborted, and what it had to send is nobody's. */
   close(): void {
     if (!this.isOver) this.#end(undefined, ERROR.cancel, undefined)
+    this.share.settle(0)
   }
 
   /** No new streams, and the end when those under way have ended. */

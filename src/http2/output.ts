@@ -22,6 +22,7 @@ export class Output {
   /** Lists are made when there is something for them: an idle connection has none. */
   #chunks: Buffer[] | undefined
   #bytes = 0
+  #leavingBytes = 0
   #slab: Buffer | undefined
   /** Of the slab, what is in no chunk yet is `[#from, #at)`. */
   #from = 0
@@ -37,6 +38,16 @@ export class Output {
   /** Bytes that wait to be taken. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Bytes that were taken and have not left. */
+  get leavingBytes(): number {
+    return this.#leavingBytes
+  }
+
+  /** The memory that is taken up here; a slab that is not full is counted as if it were. */
+  get heldBytes(): number {
+    return this.#bytes + this.#leavingBytes + (this.#slab === undefined ? 0 : SLAB_BYTES)
   }
 
   /**
@@ -88,6 +99,7 @@ export class Output {
     this.#closeChunk()
     const chunks = this.#chunks ?? []
     this.#chunks = undefined
+    this.#leavingBytes += this.#bytes
     this.#bytes = 0
     this.#leaving = this.#leaving === undefined ? this.#ending : this.#leaving.concat(this.#ending ?? [])
     this.#ending = undefined
@@ -95,6 +107,7 @@ export class Output {
   }
 
   left(): void {
+    this.#leavingBytes = 0
     for (const buffer of this.#leaving ?? []) this.#pool.giveBack(buffer)
     this.#leaving = undefined
     if (this.#slab !== undefined && this.#bytes === 0) {

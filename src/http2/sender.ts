@@ -12,6 +12,7 @@
  */
 import { DIRECT_BYTES_MAX, directRoom, TRAILERS_BYTES_MAX, writeReply } from './direct-reply.ts'
 import { writeFrameHead, writeHeaderBlock } from './frames.ts'
+import type { HeldShare } from './held-bytes.ts'
 import { TABLE_SIZE_ZERO } from './hpack/header-encoder.ts'
 import type { Output } from './output.ts'
 import { FLAG, FRAME, FRAME_BYTES_DEFAULT, UINT31_MAX, WINDOW_DEFAULT } from './protocol.ts'
@@ -57,6 +58,7 @@ export class Sender {
   /** DATA that waits in streams. */
   queuedBytes = 0
   readonly #output: Output
+  readonly #share: HeldShare
   readonly #outputBytesMax: number
   readonly #ripeBytes: number
   readonly #queuedBytesMax: number
@@ -67,8 +69,9 @@ export class Sender {
   #waiting: (() => void)[] = []
   #isFlushing = false
 
-  constructor(output: Output, limits: SenderLimits, streams: SentStreams, events: SenderEvents) {
+  constructor(output: Output, limits: SenderLimits, share: HeldShare, streams: SentStreams, events: SenderEvents) {
     this.#output = output
+    this.#share = share
     this.#outputBytesMax = limits.outputBytesMax
     this.#ripeBytes = limits.outputBytesMax * RIPE_SHARE
     this.#queuedBytesMax = limits.queuedBytesMax
@@ -131,9 +134,16 @@ export class Sender {
     this.flush()
   }
 
+  /** What waits for the peer, wherever. */
+  get heldBytes(): number {
+    return this.queuedBytes + this.#output.heldBytes
+  }
+
   /** So much waits for the peer that no more should be made: see `whenRoom`. */
   get isCrowded(): boolean {
-    return this.queuedBytes > this.#queuedBytesMax
+    if (this.queuedBytes > this.#queuedBytesMax) return true
+    const { all } = this.#share
+    return all.bytes > all.scarceFrom && this.#share.isTooMuch(this.heldBytes)
   }
 
   /** Calls `begin` when the peer has read enough; several one after the other, as long as it is so. */

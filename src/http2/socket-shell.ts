@@ -9,6 +9,8 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Http2Connection } from './connection.ts'
+import type { HeldShare } from './held-bytes.ts'
+import type { Holder } from './relief.ts'
 
 /** The same for all connections of a server. */
 export interface ShellOptions {
@@ -24,7 +26,10 @@ interface ServedSocket extends Duplex {
   [SHELL]?: SocketShell
 }
 
-/** How long a peer may take to close after the last byte has left: closed at once, it might not get to read why. */
+/**
+ * How long a peer may take to close after the last byte has left: closed at once, it might not get to read why. One that broke a rule has
+ * as long to read the rest at all.
+ */
 const LINGER_MS = 1000
 
 export function serveSocket(socket: Duplex, connection: Http2Connection, options: ShellOptions): SocketShell {
@@ -60,7 +65,7 @@ function flush(shell: SocketShell): void {
   shell.flush()
 }
 
-export class SocketShell {
+export class SocketShell implements Holder {
   readonly socket: Duplex
   readonly connection: Http2Connection
   readonly #options: ShellOptions
@@ -70,6 +75,7 @@ export class SocketShell {
   #toldBefore = 0
   #isFlushDue = false
   #endedMs: number | undefined
+  #faultSeenMs: number | undefined
 
   constructor(socket: Duplex, connection: Http2Connection, options: ShellOptions) {
     this.socket = socket
@@ -102,19 +108,41 @@ export class SocketShell {
 
   flush(): void {
     this.#isFlushDue = false
-    const { socket, connection } = this
-    // One write at a time: what is made meanwhile waits in the connection, where the streams take turns.
-    while (!this.#isWriting && connection.output.bytes > 0 && !socket.destroyed) this.#write(connection.output.take())
-    if (connection.isOver && !this.#isWriting && !socket.destroyed) this.#end()
+    this.#send()
+    if (!this.socket.destroyed) this.connection.settle()
   }
 
   tick(): void {
     const { socket, connection } = this
     connection.tick(this.#options.now())
     this.flush()
-    if (this.#endedMs !== undefined && this.#options.now() - this.#endedMs > LINGER_MS) socket.destroy()
+    if (connection.fault !== undefined) this.#faultSeenMs ??= this.#options.now()
+    const lingersSinceMs = this.#endedMs ?? this.#faultSeenMs
+    if (lingersSinceMs !== undefined && this.#options.now() - lingersSinceMs > LINGER_MS) socket.destroy()
     // What is stuck behind a peer that does not read does not leave any more.
     else if (connection.isOver && connection.isStuck) socket.destroy()
+  }
+
+  get share(): HeldShare {
+    return this.connection.share
+  }
+
+  giveUp(): void {
+    this.connection.giveUp()
+    if (!this.#isWriting) {
+      this.flush()
+      return
+    }
+    // It would not get to read why before it has read the rest.
+    this.socket.destroy()
+    this.connection.close()
+  }
+
+  #send(): void {
+    const { socket, connection } = this
+    // One write at a time: what is made meanwhile waits in the connection, where the streams take turns.
+    while (!this.#isWriting && connection.output.bytes > 0 && !socket.destroyed) this.#write(connection.output.take())
+    if (connection.isOver && !this.#isWriting && !socket.destroyed) this.#end()
   }
 
   #write(chunks: readonly Buffer[]): void {

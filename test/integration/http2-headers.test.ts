@@ -14,9 +14,8 @@ import { HeaderDecoder } from '../../src/http2/hpack/header-decoder.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE, SETTING } from '../../src/http2/protocol.ts'
 import { serveSocket } from '../../src/http2/socket-shell.ts'
-import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
 import { frame, settingsFrame } from '../support/hostile-peer.ts'
-import { HTTP2_LIMITS } from '../support/http2-limits.ts'
+import { HTTP2_LIMITS, sharedMemory } from '../support/http2-limits.ts'
 
 const LISTS = 100_000
 const CONNECTIONS = 20
@@ -63,7 +62,7 @@ const server = createServer((socket) => {
       aborted: () => undefined,
       drained: () => undefined,
     },
-    new AnswerBuffers(2 ** 20),
+    sharedMemory(),
     performance.now(),
   )
   serveSocket(socket, connection, { now: () => performance.now(), onClosed: () => undefined })

@@ -3,21 +3,36 @@
  * is told, that it costs a bounded amount where that is the point, and that an honest client on another connection is served all the while.
  */
 import { gzipSync } from 'node:zlib'
-import { Client, credentials } from '@grpc/grpc-js'
-import { loadSync, type MethodDefinition } from '@grpc/proto-loader'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { ERROR, FLAG, FRAME, PREFACE, SETTING, UINT31_MAX } from '../../src/http2/protocol.ts'
-import { callBlock, callFrames, frame, HostilePeer, messageOf, settingsFrame, uint32 } from '../support/hostile-peer.ts'
-import { type InteropServer, startInteropServer } from '../support/interop/interop-server.mjs'
+import {
+  callBlock,
+  callFrames,
+  frame,
+  type HostilePeer,
+  messageOf,
+  settingsFrame,
+  uint32,
+} from '../support/hostile-peer.ts'
+import { startInteropServer } from '../support/interop/interop-server.mjs'
 import { unary } from './grpc-fixture.ts'
+import {
+  type Attacked,
+  EMPTY_CALL,
+  expectAnswer,
+  expectRefused,
+  headers,
+  MIB,
+  memoryWatch,
+  openAttacked,
+  requestOf,
+  STREAM_CALL,
+  streamOf,
+  times,
+  UNARY_CALL,
+} from './lean-attack-fixture.ts'
 
-const SERVICE = '/grpc.testing.TestService'
-const EMPTY_CALL = `${SERVICE}/EmptyCall`
-const UNARY_CALL = `${SERVICE}/UnaryCall`
-/** A call of it is under way until its client ends it. */
-const STREAM_CALL = `${SERVICE}/FullDuplexCall`
-const MIB = 2 ** 20
 const RESETS = 50
 const EMPTY_FRAMES = 100
 const BLOCK_BYTES = 16_384
@@ -48,89 +63,16 @@ const LIMITS = {
   },
 }
 
-let server: InteropServer
-let honest: Client
-const peers: HostilePeer[] = []
+let attacked: Attacked
 
 beforeAll(async () => {
-  server = await startInteropServer(0, { limits: LIMITS, connectionsMax: CONNECTIONS })
-  honest = clientOf(server.port)
-  await unary(honest, EMPTY_CALL, Buffer.alloc(0))
+  attacked = await openAttacked({ limits: LIMITS, connectionsMax: CONNECTIONS })
 })
 
-const leaveAll = (): void => {
-  for (const peer of peers.splice(0)) peer.leave()
-}
-
-afterAll(() => {
-  leaveAll()
-  honest.close()
-  server.close()
-})
-
-function clientOf(port: number): Client {
-  return new Client(`127.0.0.1:${port}`, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 })
-}
-
-async function connected(port = server.port): Promise<HostilePeer> {
-  const peer = await HostilePeer.connect(port)
-  peers.push(peer)
-  return peer
-}
-
-async function greeted(...settings: number[]): Promise<HostilePeer> {
-  const peer = await HostilePeer.greet(server.port, ...settings)
-  peers.push(peer)
-  return peer
-}
-
-/** The honest client calls, one call after the other, for as long as the attack takes; not one of its calls may fail. */
-async function whileServed<T>(attack: () => Promise<T>): Promise<T> {
-  let isOver = false
-  const calls = (async () => {
-    do {
-      await unary(honest, EMPTY_CALL, Buffer.alloc(0), 5000)
-      await new Promise(setImmediate)
-    } while (!isOver)
-    return unary(honest, EMPTY_CALL, Buffer.alloc(0), 5000)
-  })()
-  const attacked = attack().finally(() => {
-    isOver = true
-  })
-  await Promise.all([attacked, calls])
-  return attacked
-}
-
-/** How much more there is of what buffers and objects take, at the most of many looks, than before. */
-function memoryWatch(): { most(): number } {
-  const taken = (): number => process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed
-  const before = taken()
-  let most = 0
-  const timer = setInterval(() => {
-    most = Math.max(most, taken() - before)
-  }, 10)
-  return {
-    most() {
-      clearInterval(timer)
-      return Math.max(most, taken() - before)
-    },
-  }
-}
-
-const headers = (stream: number, block: Buffer, flags: number = FLAG.endHeaders): Buffer =>
-  frame(FRAME.headers, flags, stream, block)
-const times = (count: number, make: (index: number) => Buffer): Buffer =>
-  Buffer.concat(Array.from({ length: count }, (_, index) => make(index)))
-const streamOf = (index: number): number => 2 * index + 1
-
-function requestOf(method: string, fields: object): Buffer {
-  const definition = loadSync(new URL('../support/interop/interop.proto', import.meta.url).pathname)
-  const service = definition['grpc.testing.TestService'] as unknown as Record<string, MethodDefinition<object, object>>
-  return service[method]!.requestSerialize(fields)
-}
+afterAll(() => attacked.close())
 
 describe('floods are told to calm down', () => {
-  afterEach(leaveAll)
+  afterEach(() => attacked.leaveAll())
 
   const block = callBlock(STREAM_CALL)
   const opened = headers(1, block)
@@ -202,21 +144,21 @@ describe('floods are told to calm down', () => {
       'http2-header-block-bytes-max',
     ],
   ])('%s', async (_name, flood, option) => {
-    const peer = await greeted()
-    const fault = await whileServed(async () => {
+    const peer = await attacked.greeted()
+    const fault = await attacked.whileServed(async () => {
       peer.say(flood())
       const told = await peer.goaway()
       await peer.closed()
       return told
     })
     expect(fault).toEqual({ code: ERROR.enhanceYourCalm, words: expect.stringContaining(option) })
-    expect(server.faults.at(-1)).toBe(fault!.words)
+    expect(attacked.server.faults.at(-1)).toBe(fault!.words)
   })
 
   test('calls of a rapid reset are over: none of their work is left', async () => {
-    const peer = await greeted()
-    const before = server.ended.length
-    await whileServed(async () => {
+    const peer = await attacked.greeted()
+    const before = attacked.server.ended.length
+    await attacked.whileServed(async () => {
       peer.say(
         times(RESETS, (index) =>
           Buffer.concat([
@@ -225,7 +167,7 @@ describe('floods are told to calm down', () => {
           ]),
         ),
       )
-      const ended = () => server.ended.slice(before).filter(({ path }) => path === STREAM_CALL).length
+      const ended = () => attacked.server.ended.slice(before).filter(({ path }) => path === STREAM_CALL).length
       await expect.poll(ended).toBe(RESETS)
     })
     expect(peer.isClosed).toBe(false)
@@ -233,11 +175,11 @@ describe('floods are told to calm down', () => {
 })
 
 describe('what breaks a rule ends what broke it', () => {
-  afterEach(leaveAll)
+  afterEach(() => attacked.leaveAll())
 
   test('the window of a connection that passes 2^31-1', async () => {
-    const peer = await greeted()
-    const fault = await whileServed(async () => {
+    const peer = await attacked.greeted()
+    const fault = await attacked.whileServed(async () => {
       peer.say(frame(FRAME.windowUpdate, 0, 0, uint32(UINT31_MAX)))
       return peer.goaway()
     })
@@ -245,8 +187,8 @@ describe('what breaks a rule ends what broke it', () => {
   })
 
   test('the window of a stream that does costs that stream', async () => {
-    const peer = await greeted()
-    const code = await whileServed(async () => {
+    const peer = await attacked.greeted()
+    const code = await attacked.whileServed(async () => {
       peer.say(headers(1, callBlock(STREAM_CALL)), frame(FRAME.windowUpdate, 0, 1, uint32(UINT31_MAX)))
       return peer.reset(1)
     })
@@ -255,8 +197,8 @@ describe('what breaks a rule ends what broke it', () => {
   })
 
   test('windows of streams that SETTINGS make larger than that', async () => {
-    const peer = await greeted()
-    const fault = await whileServed(async () => {
+    const peer = await attacked.greeted()
+    const fault = await attacked.whileServed(async () => {
       peer.say(headers(1, callBlock(STREAM_CALL)), frame(FRAME.windowUpdate, 0, 1, uint32(UINT31_MAX - 65_535)))
       peer.say(settingsFrame(SETTING.initialWindowSize, 65_536))
       return peer.goaway()
@@ -265,8 +207,8 @@ describe('what breaks a rule ends what broke it', () => {
   })
 
   test('more DATA than the window of the stream has room for', async () => {
-    const peer = await greeted()
-    const code = await whileServed(async () => {
+    const peer = await attacked.greeted()
+    const code = await attacked.whileServed(async () => {
       // The call is busy with its first message for an hour, and takes no other.
       const busy = requestOf('FullDuplexCall', { responseParameters: [{ size: 1, intervalUs: 2 ** 31 - 1 }] })
       peer.say(headers(1, callBlock(STREAM_CALL)), frame(FRAME.data, 0, 1, messageOf(busy)))
@@ -278,8 +220,8 @@ describe('what breaks a rule ends what broke it', () => {
   })
 
   test('a frame that is larger than was offered, before it has come', async () => {
-    const peer = await greeted()
-    const fault = await whileServed(async () => {
+    const peer = await attacked.greeted()
+    const fault = await attacked.whileServed(async () => {
       peer.say(frame(FRAME.data, 0, 1, Buffer.alloc(16_385)).subarray(0, 9))
       return peer.goaway()
     })
@@ -287,46 +229,29 @@ describe('what breaks a rule ends what broke it', () => {
   })
 
   test('no more numbers for streams: the last one is served, and then a new connection is needed', async () => {
-    const peer = await greeted()
-    const fault = await whileServed(async () => {
+    const peer = await attacked.greeted()
+    const fault = await attacked.whileServed(async () => {
       await expectAnswer(peer, 1)
       await expectAnswer(peer, UINT31_MAX)
       peer.say(callFrames(3, EMPTY_CALL))
       return peer.goaway()
     })
     expect(fault).toMatchObject({ code: ERROR.streamClosed, words: expect.stringContaining('stream 3') })
-    await expectAnswer(await greeted(), 1)
+    await expectAnswer(await attacked.greeted(), 1)
   })
 })
 
-async function expectAnswer(peer: HostilePeer, stream: number): Promise<void> {
-  peer.say(callFrames(stream, EMPTY_CALL))
-  const isEnd = (each: { type: number; stream: number; flags: number }) =>
-    each.type === FRAME.headers && each.stream === stream && (each.flags & FLAG.endStream) !== 0
-  const trailers = await peer.until(isEnd)
-  expect(trailers?.payload.includes(OK)).toBe(true)
-}
-
-const OK = encodeHeaders(['grpc-status', '0'])
-const RESOURCE_EXHAUSTED = encodeHeaders(['grpc-status', '8'])
-
-/** The call is refused by its status; the connection goes on. */
-async function expectRefused(peer: HostilePeer, stream: number): Promise<void> {
-  const refused = await peer.until((each) => each.type === FRAME.headers && each.stream === stream)
-  expect(refused?.payload.includes(RESOURCE_EXHAUSTED)).toBe(true)
-}
-
 describe('what is small and becomes large', () => {
-  afterEach(leaveAll)
+  afterEach(() => attacked.leaveAll())
 
   test('an HPACK bomb: a field of 4 KB in the table, and blocks that name it thousands of times', async () => {
-    const peer = await greeted()
+    const peer = await attacked.greeted()
     const watch = memoryWatch()
     const fill = Buffer.concat([Buffer.from('40017a7fd91e', 'hex'), Buffer.alloc(4056, 'a')])
     const first = Buffer.concat([callBlock(EMPTY_CALL), fill])
     const bomb = Buffer.concat([callBlock(EMPTY_CALL), Buffer.alloc(16_000, 0xbe)])
     // 40 blocks of 16 KB that would be 2.5 GB of headers.
-    await whileServed(async () => {
+    await attacked.whileServed(async () => {
       peer.say(headers(1, first, FLAG.endHeaders | FLAG.endStream))
       for (let index = 1; index <= 40; index++) {
         peer.say(headers(streamOf(index), bomb, FLAG.endHeaders | FLAG.endStream))
@@ -338,8 +263,8 @@ describe('what is small and becomes large', () => {
   })
 
   test('a header list that is too large', async () => {
-    const peer = await greeted()
-    await whileServed(async () => {
+    const peer = await attacked.greeted()
+    await attacked.whileServed(async () => {
       const large = callBlock(EMPTY_CALL, 'x-large', 'v'.repeat(LIMITS.headerListBytesMax))
       peer.say(headers(1, large, FLAG.endHeaders | FLAG.endStream))
       await expectRefused(peer, 1)
@@ -348,9 +273,9 @@ describe('what is small and becomes large', () => {
   })
 
   test('messages that say they have 4 GB, one on each of all streams', async () => {
-    const peer = await greeted()
+    const peer = await attacked.greeted()
     const watch = memoryWatch()
-    await whileServed(async () => {
+    await attacked.whileServed(async () => {
       for (let index = 0; index < RESETS / 2; index++) {
         peer.say(headers(streamOf(index), callBlock(STREAM_CALL)))
         peer.say(frame(FRAME.data, 0, streamOf(index), Buffer.from([0, 0xff, 0xff, 0xff, 0xff])))
@@ -363,9 +288,9 @@ describe('what is small and becomes large', () => {
   test('a message of gzip that unpacks to many times the most', async () => {
     // It fits the window as it is.
     const zipped = gzipSync(Buffer.alloc(60 * MIB))
-    const peer = await greeted()
+    const peer = await attacked.greeted()
     const watch = memoryWatch()
-    await whileServed(async () => {
+    await attacked.whileServed(async () => {
       peer.say(headers(1, callBlock(UNARY_CALL, 'grpc-encoding', 'gzip')))
       const body = messageOf(zipped, true)
       for (let from = 0; from < body.length; from += 16_384) {
@@ -380,7 +305,7 @@ describe('what is small and becomes large', () => {
 })
 
 describe('those who do not read', () => {
-  afterEach(leaveAll)
+  afterEach(() => attacked.leaveAll())
 
   const CALLS = 90
   /** An answer of 4 MB for each, 360 MB in sum. */
@@ -388,10 +313,10 @@ describe('those who do not read', () => {
   const calls = times(CALLS, (index) => callFrames(streamOf(index), UNARY_CALL, large))
 
   test('a zero-window stall: large answers are asked for, and no window is opened', async () => {
-    const peer = await greeted(SETTING.initialWindowSize, 0)
-    const before = server.ended.length
+    const peer = await attacked.greeted(SETTING.initialWindowSize, 0)
+    const before = attacked.server.ended.length
     const watch = memoryWatch()
-    await whileServed(async () => {
+    await attacked.whileServed(async () => {
       peer.say(calls)
       expect(await peer.reset(1)).toBe(ERROR.enhanceYourCalm)
     })
@@ -400,14 +325,16 @@ describe('those who do not read', () => {
   })
 
   test('a socket that is never read, behind windows that are wide open', async () => {
-    const peer = await greeted(SETTING.initialWindowSize, UINT31_MAX)
-    const before = server.ended.length
+    const peer = await attacked.greeted(SETTING.initialWindowSize, UINT31_MAX)
+    const before = attacked.server.ended.length
     const watch = memoryWatch()
-    const faults = server.faults.length
-    await whileServed(async () => {
+    const faults = attacked.server.faults.length
+    await attacked.whileServed(async () => {
       peer.socket.pause()
       peer.say(frame(FRAME.windowUpdate, 0, 0, uint32(UINT31_MAX - 65_535)), calls)
-      await expect.poll(() => server.faults.slice(faults).join(), { timeout: 10_000 }).toContain('http2-stall-timeout')
+      await expect
+        .poll(() => attacked.server.faults.slice(faults).join(), { timeout: 10_000 })
+        .toContain('http2-stall-timeout')
     })
     expect(watch.most()).toBeLessThan(96 * MIB)
     await leaveNothing(peer, before)
@@ -416,13 +343,13 @@ describe('those who do not read', () => {
   /** Every call that the peer began has ended when it is gone. */
   async function leaveNothing(peer: HostilePeer, endedBefore: number): Promise<void> {
     peer.leave()
-    const ended = () => server.ended.slice(endedBefore).filter(({ path }) => path === UNARY_CALL).length
+    const ended = () => attacked.server.ended.slice(endedBefore).filter(({ path }) => path === UNARY_CALL).length
     await expect.poll(ended).toBe(CALLS)
   }
 })
 
 describe.concurrent('those who take their time', () => {
-  afterAll(leaveAll)
+  afterAll(() => attacked.leaveAll())
 
   const STALL = [
     ['says nothing', (): Buffer => Buffer.alloc(0), ERROR.settingsTimeout, 'http2-handshake-timeout'],
@@ -447,8 +374,8 @@ describe.concurrent('those who take their time', () => {
   ] as const
 
   test.each(STALL)('a half-open connection that %s', async (_name, bytes, code, option) => {
-    const peer = await connected()
-    const fault = await whileServed(async () => {
+    const peer = await attacked.connected()
+    const fault = await attacked.whileServed(async () => {
       peer.say(bytes())
       return peer.goaway()
     })
@@ -456,15 +383,15 @@ describe.concurrent('those who take their time', () => {
   })
 
   test('slow headers: a frame that comes byte by byte', async () => {
-    const peer = await greeted()
+    const peer = await attacked.greeted()
     const slow = headers(1, callBlock(EMPTY_CALL, 'x-slow', 'v'.repeat(8000)))
     let said = 0
-    const fault = await whileServed(async () => {
+    const fault = await attacked.whileServed(async () => {
       // A byte for every answer that an honest client gets.
       while (!peer.isClosed && said < slow.length && !peer.heard.some(({ type }) => type === FRAME.goaway)) {
         peer.say(slow.subarray(said, said + 1))
         said++
-        await unary(honest, EMPTY_CALL, Buffer.alloc(0), 5000)
+        await unary(attacked.honest, EMPTY_CALL, Buffer.alloc(0), 5000)
       }
       return peer.goaway()
     })
@@ -476,9 +403,9 @@ describe.concurrent('those who take their time', () => {
   })
 
   test('a client that has vanished is pinged, and given up', async () => {
-    const peer = await greeted()
+    const peer = await attacked.greeted()
     peer.answersPings = false
-    const fault = await whileServed(async () => {
+    const fault = await attacked.whileServed(async () => {
       await expectAnswer(peer, 1)
       return peer.goaway()
     })
@@ -489,8 +416,8 @@ describe.concurrent('those who take their time', () => {
 
   test('a TLS handshake that never begins is given up', async () => {
     const secure = await startInteropServer(0, { tls: {}, limits: LIMITS, connectionsMax: 1 })
-    const peer = await connected(secure.port)
-    const refused = await connected(secure.port)
+    const peer = await attacked.connected(secure.port)
+    const refused = await attacked.connected(secure.port)
     // It counts as the one connection there may be.
     await refused.closed()
     await peer.closed()
@@ -500,20 +427,20 @@ describe.concurrent('those who take their time', () => {
 })
 
 test('more connections than are allowed are closed as they come, and those there are stay', async () => {
-  await whileServed(async () => {
-    const all = await Promise.all(Array.from({ length: CONNECTIONS * 2 }, () => greeted()))
+  await attacked.whileServed(async () => {
+    const all = await Promise.all(Array.from({ length: CONNECTIONS * 2 }, () => attacked.greeted()))
     const closed = () => all.filter(({ isClosed }) => isClosed).length
     // The honest client's connection is one of those that are allowed.
     await expect.poll(closed).toBe(CONNECTIONS + 1)
     for (const peer of all) if (!peer.isClosed) await expectAnswer(peer, 1)
     for (const peer of all) peer.leave()
-    await expect.poll(isServed).toBe(true)
+    await expect.poll(() => attacked.isServed()).toBe(true)
   })
 })
 
 test('messages that do not end cost no more than all of them may, and who goes beyond is told so', async () => {
-  await whileServed(async () => {
-    const peer = await greeted()
+  await attacked.whileServed(async () => {
+    const peer = await attacked.greeted()
     const messageBytes = 4 * MIB
     const streams = Array.from({ length: 40 }, (_, index) => 2 * index + 1)
     for (const stream of streams) {
@@ -533,15 +460,3 @@ test('messages that do not end cost no more than all of them may, and who goes b
     expect(peer.isClosed).toBe(false)
   })
 })
-
-async function isServed(): Promise<boolean> {
-  const client = clientOf(server.port)
-  try {
-    await unary(client, EMPTY_CALL, Buffer.alloc(0), 5000)
-    return true
-  } catch {
-    return false
-  } finally {
-    client.close()
-  }
-}

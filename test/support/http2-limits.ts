@@ -1,5 +1,7 @@
 /** The limits of a connection in tests of the HTTP/2 core: small, so that what goes beyond one is small too. */
-import type { ConnectionLimits } from '../../src/http2/connection-limits.ts'
+import type { ConnectionLimits, SharedMemory } from '../../src/http2/connection-limits.ts'
+import { HeldBytes } from '../../src/http2/held-bytes.ts'
+import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
 
 export const HTTP2_LIMITS: ConnectionLimits = {
   resetsBurst: 100,
@@ -24,4 +26,9 @@ export const HTTP2_LIMITS: ConnectionLimits = {
     ageMs: 600_000,
     graceMs: 3000,
   },
+}
+
+/** Of a server whose connections hold little. */
+export function sharedMemory(): SharedMemory {
+  return { pool: new AnswerBuffers(2 ** 20), held: new HeldBytes(2 ** 30, () => undefined) }
 }

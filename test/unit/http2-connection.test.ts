@@ -6,8 +6,7 @@ import { FrameReader } from '../../src/http2/frame-reader.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE, SETTING } from '../../src/http2/protocol.ts'
 import type { Http2Stream } from '../../src/http2/stream.ts'
-import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
-import { HTTP2_LIMITS } from '../support/http2-limits.ts'
+import { HTTP2_LIMITS, sharedMemory } from '../support/http2-limits.ts'
 
 const REQUEST = encodeHeaders([
   ':method',
@@ -82,7 +81,7 @@ function bench(limits: Partial<ConnectionLimits> = {}, start: Buffer = HELLO): B
       },
       drained: (stream) => events.push(`drained ${stream.id}`),
     },
-    new AnswerBuffers(2 ** 20),
+    sharedMemory(),
     0,
   )
   const made: Bench = {

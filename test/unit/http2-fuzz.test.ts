@@ -4,13 +4,13 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { GrpcConnection, type GrpcConnectionOptions } from '../../src/grpc/grpc-connection.ts'
+import { IncomingBudget } from '../../src/grpc/incoming-budget.ts'
 import { messagePrefix } from '../../src/grpc/message-reader.ts'
 import type { Method } from '../../src/grpc/method.ts'
 import type { Http2Connection } from '../../src/http2/connection.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE } from '../../src/http2/protocol.ts'
-import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
-import { HTTP2_LIMITS } from '../support/http2-limits.ts'
+import { HTTP2_LIMITS, sharedMemory } from '../support/http2-limits.ts'
 
 const FRAMES = 1_000_000
 const FRAMES_A_CONNECTION = 60
@@ -42,7 +42,8 @@ const METHODS = new Map<string, Method>([
 ])
 
 /** One for all connections, as a server has it. */
-const POOL = new AnswerBuffers(2 ** 20)
+const SHARED = sharedMemory()
+const INCOMING = new IncomingBudget(2 ** 26)
 const PING = Buffer.from('000008060000000000aaaaaaaaaaaaaaaa', 'hex')
 const GREETING = Buffer.concat([PREFACE, Buffer.from('000000040000000000', 'hex')])
 
@@ -57,12 +58,13 @@ const OPTIONS: GrpcConnectionOptions = {
     emptyFramesBurst: 1000,
     queuedBytesMax: 1 << 20,
   },
-  pool: POOL,
+  shared: SHARED,
   calls: {
     messageBytesMax: 1 << 20,
     nowMs: () => 0,
     after: () => ({ cancel: () => undefined }),
     incomingBytesMax: 64 * 2 ** 20,
+    incoming: INCOMING,
     answerMarginMs: () => 0,
     statusOf: (error) => ({ code: 13, details: String(error) }),
     abortReason: (kind) => new Error(kind),

@@ -3,11 +3,11 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { GrpcConnection } from '../../src/grpc/grpc-connection.ts'
+import { IncomingBudget } from '../../src/grpc/incoming-budget.ts'
 import type { Method } from '../../src/grpc/method.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE } from '../../src/http2/protocol.ts'
-import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
-import { HTTP2_LIMITS } from '../support/http2-limits.ts'
+import { HTTP2_LIMITS, sharedMemory } from '../support/http2-limits.ts'
 
 setFlagsFromString('--expose_gc')
 const collectGarbage: () => void = runInNewContext('gc')
@@ -23,11 +23,12 @@ const FOREVER = Number.POSITIVE_INFINITY
 const OPTIONS = {
   methods: new Map(METHODS.map((name) => [`/a.B/${name}`, echo])),
   limits: { ...HTTP2_LIMITS, times: { ...HTTP2_LIMITS.times, keepaliveMs: FOREVER, idleMs: FOREVER, ageMs: FOREVER } },
-  pool: new AnswerBuffers(2 ** 20),
+  shared: sharedMemory(),
   calls: {
     messageBytesMax: 1 << 20,
     nowMs: () => 0,
     after: () => ({ cancel: () => undefined }),
+    incoming: new IncomingBudget(2 ** 26),
     incomingBytesMax: 1 << 20,
     answerMarginMs: () => 0,
     statusOf: (error: unknown) => ({ code: 13, details: String(error) }),

@@ -7,8 +7,7 @@ import { FrameReader } from '../../src/http2/frame-reader.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE, SETTING } from '../../src/http2/protocol.ts'
 import { serveSocket } from '../../src/http2/socket-shell.ts'
-import { AnswerBuffers } from '../../src/lib/answer-buffers.ts'
-import { HTTP2_LIMITS } from '../support/http2-limits.ts'
+import { HTTP2_LIMITS, sharedMemory } from '../support/http2-limits.ts'
 
 const REQUEST = encodeHeaders([
   ':method',
@@ -89,13 +88,13 @@ class Peer extends Duplex {
 
 /** Asks for all answers in one read; each is written into a buffer of the pool. */
 async function ask(peer: Peer): Promise<{ buffers: Set<Buffer>; writesOfTurn: number[] }> {
-  const pool = new AnswerBuffers(2 ** 20)
+  const shared = sharedMemory()
   const buffers = new Set<Buffer>()
   const connection = new Http2Connection(
     LIMITS,
     {
       opened(stream) {
-        const buffer = pool.take(ANSWER_BYTES)
+        const buffer = shared.pool.take(ANSWER_BYTES)
         buffers.add(buffer)
         const message = buffer.subarray(0, ANSWER_BYTES).fill(stream.id)
         connection.sender.reply(stream, HEAD, PREFIX, message, TRAILERS, buffer)
@@ -106,7 +105,7 @@ async function ask(peer: Peer): Promise<{ buffers: Set<Buffer>; writesOfTurn: nu
       aborted: () => undefined,
       drained: () => undefined,
     },
-    pool,
+    shared,
     0,
   )
   serveSocket(peer, connection, { now: () => 0, onClosed: () => undefined })

@@ -28,6 +28,8 @@ export function createLeanGrpcServer(options: GrpcServerOptions): GrpcServer {
     methods,
     limits: lean.connection,
     connectionsMax: lean.connectionsMax,
+    incomingBytesTotalMax: Math.max(lean.incomingBytesTotalMax, lean.incomingBytesMax, limits.messageBytesMax),
+    heldBytesMax: Math.max(lean.queuedBytesTotalMax, lean.connection.queuedBytesMax),
     poolBytesMax: lean.answerBuffersBytes,
     tls: certificate?.tls,
     onFault: options.onConnectionFault,

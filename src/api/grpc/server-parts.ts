@@ -32,6 +32,10 @@ export interface LeanLimits {
   readonly connectionsMax: number
   /** Bytes of a connection's requests that are still coming (option `grpc-incoming-bytes-max`). */
   readonly incomingBytesMax: number
+  /** The same of all connections (option `grpc-incoming-bytes-total-max`). */
+  readonly incomingBytesTotalMax: number
+  /** Bytes that wait for the clients of all connections to read (option `http2-queued-bytes-total-max`). */
+  readonly queuedBytesTotalMax: number
   /** Bytes of answer buffers that wait to be used again (option `answer-buffers-bytes`). */
   readonly answerBuffersBytes: number
 }

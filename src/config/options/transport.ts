@@ -25,6 +25,14 @@ export const TRANSPORT_OPTIONS = {
     description:
       'Most bytes of the requests of a connection that are still coming; at least one of grpc-message-bytes-max.',
   },
+  'grpc-incoming-bytes-total-max': {
+    kind: 'bytes',
+    default: 256 * MiB,
+    min: MiB,
+    max: 64 * GiB,
+    description:
+      'The same for all connections together, a call being counted with 1 KiB; beyond it those requests fail that have not gone on for longest. At least grpc-incoming-bytes-max.',
+  },
   'answer-buffers-bytes': {
     kind: 'bytes',
     default: 16 * MiB,
@@ -83,6 +91,14 @@ export const TRANSPORT_OPTIONS = {
     min: MiB,
     max: 4 * GiB,
     description: 'How much may wait for the client of a connection to read before its next calls have to wait.',
+  },
+  'http2-queued-bytes-total-max': {
+    kind: 'bytes',
+    default: 512 * MiB,
+    min: MiB,
+    max: 64 * GiB,
+    description:
+      'The same for the clients of all connections; beyond it, those that hold most and do not read are disconnected. At least http2-queued-bytes-max.',
   },
   'http2-header-list-bytes-max': {
     kind: 'bytes',

@@ -16,6 +16,8 @@ function leanLimits(config: Config) {
   return {
     connectionsMax: config['grpc-connections-max'],
     incomingBytesMax: config['grpc-incoming-bytes-max'],
+    incomingBytesTotalMax: config['grpc-incoming-bytes-total-max'],
+    queuedBytesTotalMax: config['http2-queued-bytes-total-max'],
     answerBuffersBytes: config['answer-buffers-bytes'],
     connection: {
       streamsMax: config['grpc-streams-max'],

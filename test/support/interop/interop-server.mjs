@@ -7,7 +7,7 @@ import { interopMethods } from './interop-service.mjs'
 /** Those of a server that is given no options. */
 const LIMITS = grpcLimits(loadConfig({ flags: {}, environment: {} })).lean.connection
 
-export async function startInteropServer(port = 0, { tls, limits = {}, connectionsMax = 20_000 } = {}) {
+export async function startInteropServer(port = 0, { tls, limits = {}, connectionsMax = 20_000, totals = {} } = {}) {
   const ended = []
   const faults = []
   const server = createLeanServer({
@@ -15,6 +15,9 @@ export async function startInteropServer(port = 0, { tls, limits = {}, connectio
     limits: { ...LIMITS, ...limits, times: { ...LIMITS.times, ...limits.times } },
     tls,
     connectionsMax,
+    incomingBytesTotalMax: 256 * 2 ** 20,
+    heldBytesMax: 512 * 2 ** 20,
+    ...totals,
     poolBytesMax: 16 * 2 ** 20,
     calls: {
       messageBytesMax: 4 * 2 ** 20,
@@ -35,6 +38,7 @@ export async function startInteropServer(port = 0, { tls, limits = {}, connectio
     port: await server.listen('127.0.0.1', port),
     ended,
     faults,
+    numbers: () => server.numbers(),
     accept: (socket) => server.accept(socket),
     drain: (deadlineMs) => server.drain(deadlineMs),
     close: () => server.close(),
