@@ -16,6 +16,7 @@ import { openObjects, withObjects } from './compose/objects.ts'
 import {
   buildArchiver,
   buildParity,
+  buildRepeatedLines,
   buildServing,
   buildStatistics,
   buildSyncStates,
@@ -133,11 +134,12 @@ async function start(
   const syncStates = buildSyncStates(config, stores)
   const parity = buildParity(config, stores)
   const s3 = () => objects.numbers?.()
-  const parts = { ...stores, serving, writes, syncStates, parity, worker, certificates, calls, s3 }
+  const repeated = buildRepeatedLines(config, log)
+  const parts = { ...stores, serving, writes, syncStates, parity, worker, certificates, calls, s3, repeated }
   const handlers = buildHandlers(config, folders, applied, parts)
   const server = await buildGrpcServer(config, handlers, parts)
   const httpServer = await buildHttpServer(config, handlers, parts)
-  const metrics = buildMetrics(config, parts)
+  const metrics = buildMetrics(config, parts, server)
   hooks.signal.throwIfAborted()
   const metricsAddress = await serveMetrics(config, parts, metrics, onClose)
   const address = await server.start()

@@ -7,7 +7,7 @@ import type { Handlers } from './handlers.ts'
 import type { ServerParts } from './parts.ts'
 
 export async function buildGrpcServer(config: Config, handlers: Handlers, parts: ServerParts): Promise<GrpcServer> {
-  const { serving, writes, worker, calls, certificates, log } = parts
+  const { serving, writes, worker, calls, certificates, log, repeated } = parts
   return await createGrpcServer({
     transport: config.transport,
     address: config.grpc,
@@ -18,8 +18,10 @@ export async function buildGrpcServer(config: Config, handlers: Handlers, parts:
     ...handlers,
     limits: grpcLimits(config),
     certificate: certificates.grpc,
-    onError: (error) => log.error('a call failed', { error }),
-    onConnectionFault: (problem) => log.info('a gRPC connection was ended', { problem }),
+    onError: (error, method) =>
+      repeated(`a call of ${method} failed: ${error.code}`, () => log.error('a call failed', { error })),
+    onConnectionFault: (problem, reason) =>
+      repeated(`a gRPC connection was ended: ${reason}`, () => log.info('a gRPC connection was ended', { problem })),
     onEnded: (method, code, durationMs) => calls.grpc.ended(method, code, durationMs),
   })
 }

@@ -15,7 +15,7 @@ export async function buildHttpServer(
   if (config.http === '') return undefined
   // What it is made of takes a tenth of a second to load, which those who serve gRPC alone need not wait for.
   const { createHttpServer } = await import('../api/http/server.ts')
-  const { definitions, serving, writes, worker, calls, certificates, log } = parts
+  const { definitions, serving, writes, worker, calls, certificates, log, repeated } = parts
   return createHttpServer({
     address: config.http,
     connections: worker && ((accept) => worker.connections('http', accept)),
@@ -26,8 +26,12 @@ export async function buildHttpServer(
     ...handlers,
     ...httpSlice(config),
     certificate: certificates.http,
-    onError: (error, route) => log.error('an HTTP request failed', { route, error }),
-    onConnectionFault: (problem) => log.info('an HTTP connection was not made', { problem }),
+    onError: (error, route) =>
+      repeated(`a request to ${route} failed: ${error.code}`, () =>
+        log.error('an HTTP request failed', { route, error }),
+      ),
+    onConnectionFault: (problem) =>
+      repeated('an HTTP connection was not made', () => log.info('an HTTP connection was not made', { problem })),
     onEnded: (route, status, durationMs) => calls.http.ended(route, status, durationMs),
   })
 }

@@ -1,4 +1,5 @@
 /** What of a server's parts is measured, and where it is to be had. */
+import type { GrpcServer } from '../api/grpc/server.ts'
 import { statusName } from '../api/grpc/status.ts'
 import type { Config } from '../config/option-table.ts'
 import { packageVersion } from '../config/package-version.ts'
@@ -13,10 +14,11 @@ import { registerStatisticsMetrics } from '../observe/statistics-metrics.ts'
 import { registerSyncMetrics } from '../observe/sync-metrics.ts'
 import { registerTableMetrics } from '../observe/table-metrics.ts'
 import { registerTlsMetrics } from '../observe/tls-metrics.ts'
+import { registerTransportMetrics } from '../observe/transport-metrics.ts'
 import type { ServerParts } from './parts.ts'
 
 /** Every part's numbers; registering costs nothing until somebody scrapes. */
-export function buildMetrics(config: Config, parts: ServerParts): Metrics {
+export function buildMetrics(config: Config, parts: ServerParts, server: GrpcServer): Metrics {
   const { definitions, online, offline, serving, archiver, calls, log } = parts
   const metrics = createMetrics((name, error) => log.warn('a metric could not be read', { name, error }))
   const startedMs = clock.monotonicMs()
@@ -35,6 +37,7 @@ export function buildMetrics(config: Config, parts: ServerParts): Metrics {
   })
   calls.grpc.register(metrics, statusName)
   calls.http.register(metrics, String)
+  registerTransportMetrics(metrics, () => server.numbers())
   registerParityMetrics(metrics, () => parts.parity.numbers())
   registerS3Metrics(metrics, parts.s3)
   registerStatisticsMetrics(metrics, () => parts.statistics.last())

@@ -11,6 +11,7 @@ import { systemClock as clock } from '../lib/clock.ts'
 import { singleFlight } from '../lib/single-flight.ts'
 import type { CallCounts } from '../observe/call-counts.ts'
 import type { Log } from '../observe/log.ts'
+import { repeatedLines, type WriteLine } from '../observe/repeated-lines.ts'
 import type { S3Numbers } from '../observe/s3-metrics.ts'
 import type { ObjectStore } from '../offline/objects/object-store.ts'
 import type { OfflineStore } from '../offline/offline-store.ts'
@@ -57,8 +58,17 @@ export interface ServerParts extends Stores {
   readonly worker: ServerAsWorker | undefined
   readonly certificates: Certificates
   readonly calls: EdgeCalls
+  /** For log lines that clients cause. */
+  readonly repeated: WriteLine
   /** Undefined: the offline store is not in S3. */
   readonly s3: () => S3Numbers | undefined
+}
+
+export function buildRepeatedLines(config: Config, log: Log): WriteLine {
+  const limits = { linesMax: config['log-repeats-max'], intervalMs: config['log-repeats-interval'] }
+  return repeatedLines(clock, limits, (what, more) =>
+    log.warn(`${what}, ${more} times more`, { intervalSeconds: limits.intervalMs / 1000 }),
+  )
 }
 
 export function buildServing(

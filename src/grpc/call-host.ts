@@ -10,8 +10,10 @@ export interface CallHost {
   /** Of all calls of the connection: what has come of requests that no method has yet, bytes. */
   readonly incomingBytesMax: number
   incomingBytes: number
-  /** The same of all connections. */
+  /** The same of all connections, but for what is whole at once. */
   readonly incoming: IncomingBudget
+  /** A request has begun: it is to be counted when something else comes before its end. */
+  waits(request: { count(): void }): void
   /** Monotonic, milliseconds. */
   nowMs(): number
   after(delayMs: number, callback: () => void): { cancel(): void }

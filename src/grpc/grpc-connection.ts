@@ -16,7 +16,7 @@ import { ServerCall } from './server-call.ts'
 import { type CallStatus, httpStatus, STATUS, trailersOnly } from './status.ts'
 
 /** What calls need of the server, whatever their connection. */
-export type CallSurroundings = Omit<CallHost, 'connection' | 'flushSoon' | 'incomingBytes'>
+export type CallSurroundings = Omit<CallHost, 'connection' | 'flushSoon' | 'incomingBytes' | 'waits'>
 
 /** The same for all connections of a server. */
 export interface GrpcConnectionOptions {
@@ -32,6 +32,8 @@ export class GrpcConnection implements ConnectionEvents, CallHost {
   incomingBytes = 0
   /** Sends output that no event of the socket made. */
   shell: { flushSoon(): void } | undefined
+  /** The request that has begun last. */
+  #begun: { count(): void } | undefined
   readonly #methods: ReadonlyMap<string, Method>
   readonly #calls: CallSurroundings
 
@@ -59,6 +61,16 @@ export class GrpcConnection implements ConnectionEvents, CallHost {
 
   drained(stream: Http2Stream): void {
     callOf(stream).drained()
+  }
+
+  received(): void {
+    this.#begun?.count()
+    this.#begun = undefined
+  }
+
+  waits(request: { count(): void }): void {
+    this.#begun?.count()
+    this.#begun = request
   }
 
   flushSoon(): void {

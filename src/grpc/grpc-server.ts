@@ -30,8 +30,8 @@ export interface GrpcServerParts {
   readonly connectionsMax: number
   /** Bytes of buffers that are kept for the next answers. */
   readonly poolBytesMax: number
-  /** A connection ended for a fault of its peer, or was not made. */
-  readonly onFault: (problem: string) => void
+  /** A connection ended for a fault of its peer, or was not made; `reason` is one of few. */
+  readonly onFault: (problem: string, reason: string) => void
 }
 
 /** What there is at the moment. */
@@ -41,6 +41,8 @@ export interface LeanServerNumbers {
   readonly incomingBytes: number
   /** That wait for clients to read. */
   readonly heldBytes: number
+  /** Connections that ended for a fault of their peer, by its reason. */
+  readonly faults: ReadonlyMap<string, number>
 }
 
 export interface LeanServer {
@@ -63,6 +65,7 @@ const LOOK_AGAIN_MS = 50
 
 export function createLeanServer(parts: GrpcServerParts): LeanServer {
   const served = new Set<SocketShell>()
+  const faults = new Map<string, number>()
   const { methods, limits } = parts
   const incoming = new IncomingBudget(parts.incomingBytesTotalMax)
   const calls = { ...parts.calls, incoming }
@@ -73,6 +76,10 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
   })
   const shared = { pool: new AnswerBuffers(parts.poolBytesMax), held }
   const connectionOptions: GrpcConnectionOptions = { methods, limits, shared, calls }
+  const onFault = (problem: string, reason: string): void => {
+    faults.set(reason, (faults.get(reason) ?? 0) + 1)
+    parts.onFault(problem, reason)
+  }
   let ticking: { cancel(): void } | undefined
   let relieving: { cancel(): void } | undefined
   let onEmpty = (): void => undefined
@@ -82,7 +89,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
     onClosed(shell) {
       served.delete(shell)
       const { fault } = shell.connection
-      if (fault !== undefined) parts.onFault(fault.message)
+      if (fault !== undefined) onFault(fault.message, fault.reason)
       if (served.size === 0) onEmpty()
     },
   }
@@ -108,7 +115,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
     ticking ??= parts.calls.after(TICK_MS, tick)
   }
 
-  const server = listener(parts, accept)
+  const server = listener({ ...parts, onFault }, accept)
   const closeAll = (): void => {
     server.close()
     ticking?.cancel()
@@ -143,7 +150,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
       })
     },
     close: closeAll,
-    numbers: () => ({ connections: served.size, incomingBytes: incoming.bytes, heldBytes: held.bytes }),
+    numbers: () => ({ connections: served.size, incomingBytes: incoming.bytes, heldBytes: held.bytes, faults }),
   }
 }
 
@@ -158,7 +165,7 @@ function listener({ tls, limits, connectionsMax, onFault }: GrpcServerParts, acc
     else socket.destroy()
   }).on('tlsClientError', (error, socket) => {
     const problem = handshakeProblem(error, socket)
-    if (problem !== undefined) onFault(problem)
+    if (problem !== undefined) onFault(problem, 'TLS')
     socket.destroy()
   })
   // A connection counts while its handshake goes on, too.

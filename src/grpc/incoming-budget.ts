@@ -3,7 +3,7 @@
  *
  * Where it is more than may be, those requests are given up of which nothing has come for longest. A request of a client that means it goes
  * on coming until it is whole; the halves that are left lying, on however many connections, make room for it, and not the other way
- * round. Requests are linked in the order in which they last went on, since nearly all leave again at once.
+ * round. Requests are linked in the order in which they last went on.
  */
 
 export interface ComingRequest {
@@ -26,9 +26,10 @@ export class IncomingBudget {
     this.bytesMax = bytesMax
   }
 
-  enter(request: ComingRequest): void {
+  /** `bytes`: what has come of it. */
+  enter(request: ComingRequest, bytes: number): void {
     this.#link(request)
-    this.#add(REQUEST_BYTES)
+    this.#add(REQUEST_BYTES + bytes)
   }
 
   /** More of it has come. */

@@ -1,7 +1,8 @@
 /**
  * The request of a call: DATA to messages, decompressed, in their order.
  *
- * Bounded for all calls of a connection together, and for all calls of the server: what has come of requests that no method has yet.
+ * Bounded for all calls of a connection together, and for all calls of the server: what has come of requests that no method has yet. Those that
+ * are whole before anything else comes, as most are, the server's budget does not get to see.
  */
 import type { Http2Stream } from '../http2/stream.ts'
 import type { CallHost } from './call-host.ts'
@@ -41,7 +42,9 @@ export class IncomingMessages implements MessageSink, ComingRequest {
   readonly #reader: MessageReader
   /** What has come, and was not released. */
   #bytes = 0
+  /** No method has the request yet; and the budget of the server counts it. */
   #isWaiting = false
+  #isCounted = false
   /** The end of what is being decompressed; undefined as long as nothing had to be. */
   #order: Promise<void> | undefined
 
@@ -56,7 +59,14 @@ export class IncomingMessages implements MessageSink, ComingRequest {
   /** No method has the request yet. */
   wait(): void {
     this.#isWaiting = true
-    this.#host.incoming.enter(this)
+    this.#host.waits(this)
+  }
+
+  /** If the request still waits, the budget has to know. */
+  count(): void {
+    if (!this.#isWaiting || this.#isCounted) return
+    this.#isCounted = true
+    this.#host.incoming.enter(this, this.#bytes)
   }
 
   receive(bytes: Buffer, from: number, to: number): void {
@@ -65,7 +75,7 @@ export class IncomingMessages implements MessageSink, ComingRequest {
     if (!this.#isWaiting) this.wait()
     this.#bytes += count
     host.incomingBytes += count
-    host.incoming.goOn(this, count)
+    if (this.#isCounted) host.incoming.goOn(this, count)
     if (host.incomingBytes > host.incomingBytesMax) {
       const details = `requests of more than ${host.incomingBytesMax} bytes are under way on this connection (grpc-incoming-bytes-max)`
       this.#call.fail({ code: STATUS.resourceExhausted, details })
@@ -100,7 +110,8 @@ export class IncomingMessages implements MessageSink, ComingRequest {
   release(): void {
     if (!this.#isWaiting) return
     this.#isWaiting = false
-    this.#host.incoming.leave(this, this.#bytes)
+    if (this.#isCounted) this.#host.incoming.leave(this, this.#bytes)
+    this.#isCounted = false
     this.#host.incomingBytes -= this.#bytes
     this.#bytes = 0
   }

@@ -40,6 +40,8 @@ export interface ConnectionEvents {
   ended(stream: Http2Stream, trailers: HeaderList | undefined): void
   /** The stream ended before its answer did: by the peer, by a fault of it, or with the connection. */
   aborted(stream: Http2Stream, code: ErrorNumber): void
+  /** All of a chunk has been told. */
+  received(): void
   /** What was queued is in the output; see `wantsDrain`. */
   drained(stream: Http2Stream): void
 }

@@ -120,6 +120,7 @@ export class Http2Connection {
       return
     }
     this.#liveness.received(this.#reader.isWithinFrame, this.#inbound.isWithinBlock, nowMs)
+    this.#events.received()
     this.sender.flush()
     this.#endIfDrained()
   }
@@ -169,8 +170,10 @@ export class Http2Connection {
   /** The peer holds too much of what all may, and does not read. */
   giveUp(): void {
     const bytes = this.share.all.bytesMax
-    const words = `more than ${bytes} bytes wait for clients to read, much of it for this one (http2-queued-bytes-total-max)`
-    if (!this.isOver) this.#fail(new ConnectionFault(ERROR.enhanceYourCalm, words))
+    const words = `more than ${bytes} bytes wait for clients to read, much of it for this one`
+    if (!this.isOver) {
+      this.#fail(new ConnectionFault(ERROR.enhanceYourCalm, words, 'http2-queued-bytes-total-max'))
+    }
   }
 
   /** The peer is gone: every stream is aborted, and what it had to send is nobody's. */

@@ -34,7 +34,7 @@ export class FloodGuard {
     const { resetsBurst, resetsPerSecond } = this.#limits
     this.#resetsFullMs = afterOne(this.#resetsFullMs, resetsPerSecond, this.nowMs)
     if (isOverdrawn(this.#resetsFullMs, resetsBurst, resetsPerSecond, this.nowMs)) {
-      throw calm('streams are reset faster than http2-resets-per-second allows')
+      throw calm('streams are reset faster than is allowed', 'http2-resets-per-second')
     }
   }
 
@@ -42,7 +42,7 @@ export class FloodGuard {
     const { emptyFramesBurst, emptyFramesPerSecond } = this.#limits
     this.#emptyFramesFullMs = afterOne(this.#emptyFramesFullMs, emptyFramesPerSecond, this.nowMs)
     if (isOverdrawn(this.#emptyFramesFullMs, emptyFramesBurst, emptyFramesPerSecond, this.nowMs)) {
-      throw calm('frames without content come faster than http2-empty-frames-per-second allows')
+      throw calm('frames without content come faster than is allowed', 'http2-empty-frames-per-second')
     }
   }
 }
@@ -57,6 +57,6 @@ function isOverdrawn(fullMs: number, burst: number, perSecond: number, nowMs: nu
   return fullMs - nowMs > ((burst + 0.5) * 1000) / perSecond
 }
 
-function calm(problem: string): ConnectionFault {
-  return new ConnectionFault(ERROR.enhanceYourCalm, problem)
+function calm(problem: string, option: string): ConnectionFault {
+  return new ConnectionFault(ERROR.enhanceYourCalm, problem, option)
 }

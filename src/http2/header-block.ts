@@ -56,14 +56,14 @@ export class HeaderBlockGatherer {
     this.#bytes += part.length
     const { blockBytesMax, continuationsMax } = this.#limits
     if (this.#bytes > blockBytesMax) {
-      throw calm(`a header block of more than ${blockBytesMax} bytes (http2-header-block-bytes-max)`)
+      throw calm(`a header block of more than ${blockBytesMax} bytes`, 'http2-header-block-bytes-max')
     }
     if (this.#parts.length > continuationsMax + 1) {
-      throw calm(`a header block in more than ${continuationsMax} CONTINUATION frames (http2-continuations-max)`)
+      throw calm(`a header block in more than ${continuationsMax} CONTINUATION frames`, 'http2-continuations-max')
     }
   }
 }
 
-function calm(problem: string): ConnectionFault {
-  return new ConnectionFault(ERROR.enhanceYourCalm, problem)
+function calm(problem: string, option: string): ConnectionFault {
+  return new ConnectionFault(ERROR.enhanceYourCalm, problem, option)
 }

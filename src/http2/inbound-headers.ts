@@ -52,7 +52,8 @@ export class InboundHeaders {
       if (fragmentBytes > this.#limits.blockBytesMax) {
         throw new ConnectionFault(
           ERROR.enhanceYourCalm,
-          `a header block of ${fragmentBytes} bytes (http2-header-block-bytes-max)`,
+          `a header block of ${fragmentBytes} bytes`,
+          'http2-header-block-bytes-max',
         )
       }
       this.#onBlock(id, endsStream, bytes, fragment.from, fragment.to)

@@ -86,18 +86,19 @@ export class Liveness {
     if (!this.#hasGreeted && isOver(this.#beganMs, handshakeMs, nowMs)) {
       throw new ConnectionFault(
         ERROR.settingsTimeout,
-        'preface and SETTINGS did not come in time (http2-handshake-timeout)',
+        'preface and SETTINGS did not come in time',
+        'http2-handshake-timeout',
       )
     }
     if (isOver(this.#frameBeganMs, frameMs, nowMs))
-      throw slow('a frame did not come to its end in time (http2-frame-timeout)')
+      throw slow('a frame did not come to its end in time', 'http2-frame-timeout')
     if (isOver(this.#blockBeganMs, frameMs, nowMs)) {
-      throw slow('a header block did not come to its end in time (http2-frame-timeout)')
+      throw slow('a header block did not come to its end in time', 'http2-frame-timeout')
     }
-    if (this.isStuck(nowMs)) throw slow('the peer reads nothing of what is sent to it (http2-stall-timeout)')
+    if (this.isStuck(nowMs)) throw slow('the peer reads nothing of what is sent to it', 'http2-stall-timeout')
     if (this.#pingSentMs !== undefined && this.#heardMs > this.#pingSentMs) this.#pingSentMs = undefined
     if (isOver(this.#pingSentMs, keepaliveTimeoutMs, nowMs)) {
-      throw new ConnectionFault(ERROR.noError, 'a keepalive ping was not answered (grpc-keepalive-timeout)')
+      throw new ConnectionFault(ERROR.noError, 'a keepalive ping was not answered', 'grpc-keepalive-timeout')
     }
     if (this.#pingSentMs !== undefined || !isOver(this.#heardMs, keepaliveMs, nowMs)) return false
     this.#pingSentMs = nowMs
@@ -109,6 +110,6 @@ function isOver(sinceMs: number | undefined, limitMs: number, nowMs: number): bo
   return sinceMs !== undefined && nowMs - sinceMs > limitMs
 }
 
-function slow(problem: string): ConnectionFault {
-  return new ConnectionFault(ERROR.enhanceYourCalm, problem)
+function slow(problem: string, option: string): ConnectionFault {
+  return new ConnectionFault(ERROR.enhanceYourCalm, problem, option)
 }

@@ -56,13 +56,21 @@ export const ERROR = {
 
 export type ErrorNumber = (typeof ERROR)[keyof typeof ERROR]
 
+/** As the RFC writes them. */
+const ERROR_NAMES = new Map<number, string>(
+  Object.entries(ERROR).map(([name, code]) => [code, name.replace(/(?=[A-Z1])/g, '_').toUpperCase()]),
+)
+
 /** Why a connection has to end: the code and the words of its GOAWAY frame. */
 export class ConnectionFault extends Error {
   readonly code: ErrorNumber
+  /** One of few: the option whose limit was passed, else the name of the code. */
+  readonly reason: string
 
-  constructor(code: ErrorNumber, message: string) {
-    super(message)
+  constructor(code: ErrorNumber, message: string, option?: string) {
+    super(option === undefined ? message : `${message} (${option})`)
     this.name = 'ConnectionFault'
     this.code = code
+    this.reason = option ?? ERROR_NAMES.get(code)!
   }
 }

@@ -60,6 +60,7 @@ const server = createServer((socket) => {
       data: () => undefined,
       ended: () => undefined,
       aborted: () => undefined,
+      received: () => undefined,
       drained: () => undefined,
     },
     sharedMemory(),

@@ -79,6 +79,7 @@ function bench(limits: Partial<ConnectionLimits> = {}, start: Buffer = HELLO): B
         events.push(`aborted ${stream.id} ${code}`)
         connection.workEnded(stream)
       },
+      received: () => undefined,
       drained: (stream) => events.push(`drained ${stream.id}`),
     },
     sharedMemory(),

@@ -103,6 +103,7 @@ async function ask(peer: Peer): Promise<{ buffers: Set<Buffer>; writesOfTurn: nu
       data: () => undefined,
       ended: () => undefined,
       aborted: () => undefined,
+      received: () => undefined,
       drained: () => undefined,
     },
     shared,

@@ -14,7 +14,7 @@ class Request implements ComingRequest {
 
   constructor(budget: IncomingBudget) {
     this.#budget = budget
-    budget.enter(this)
+    budget.enter(this, 0)
   }
 
   come(bytes: number): void {

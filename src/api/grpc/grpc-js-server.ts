@@ -53,6 +53,7 @@ export function createGrpcJsServer(options: GrpcServerOptions): GrpcServer {
     close() {
       server.forceShutdown()
     },
+    numbers: () => undefined,
   }
 }
 

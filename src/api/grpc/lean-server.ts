@@ -24,18 +24,21 @@ export function createLeanGrpcServer(options: GrpcServerOptions): GrpcServer {
   }
   const health = addHealth(borrowedServices(methods))
   addReflectionOnDemand(methods)
+  const incomingBytesMax = Math.max(lean.incomingBytesMax, limits.messageBytesMax)
+  const incomingBytesTotalMax = Math.max(lean.incomingBytesTotalMax, incomingBytesMax)
+  const heldBytesMax = Math.max(lean.queuedBytesTotalMax, lean.connection.queuedBytesMax)
   const server = createLeanServer({
     methods,
     limits: lean.connection,
     connectionsMax: lean.connectionsMax,
-    incomingBytesTotalMax: Math.max(lean.incomingBytesTotalMax, lean.incomingBytesMax, limits.messageBytesMax),
-    heldBytesMax: Math.max(lean.queuedBytesTotalMax, lean.connection.queuedBytesMax),
+    incomingBytesTotalMax,
+    heldBytesMax,
     poolBytesMax: lean.answerBuffersBytes,
     tls: certificate?.tls,
     onFault: options.onConnectionFault,
     calls: {
       messageBytesMax: limits.messageBytesMax,
-      incomingBytesMax: Math.max(lean.incomingBytesMax, limits.messageBytesMax),
+      incomingBytesMax,
       nowMs: () => clock.monotonicMs(),
       after: (delayMs, callback) => clock.after(delayMs, callback),
       answerMarginMs,
@@ -68,6 +71,12 @@ export function createLeanGrpcServer(options: GrpcServerOptions): GrpcServer {
       return server.drain(deadlineMs)
     },
     close: () => server.close(),
+    numbers: () => ({
+      ...server.numbers(),
+      connectionsMax: lean.connectionsMax,
+      incomingBytesMax: incomingBytesTotalMax,
+      heldBytesMax,
+    }),
   }
 }
 

@@ -1,5 +1,6 @@
 /** What the gRPC edge is made of and what it does, whatever carries it. */
 import type { Duplex } from 'node:stream'
+import type { LeanServerNumbers } from '../../grpc/grpc-server.ts'
 import type { ConnectionLimits } from '../../http2/connection.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { ServingService } from '../../serving/serving-service.ts'
@@ -54,8 +55,8 @@ export interface GrpcServerOptions extends CallReports {
   /** Undefined: plain sockets. The lean transport only. */
   readonly certificate?: EdgeCertificate | undefined
   readonly clock: Clock
-  /** A connection of the lean transport was ended, or not made, because its peer broke a rule or a limit. */
-  readonly onConnectionFault: (problem: string) => void
+  /** A connection of the lean transport was ended, or not made, because its peer broke a rule or a limit; `reason` is one of few. */
+  readonly onConnectionFault: (problem: string, reason: string) => void
 }
 
 export interface GrpcServer {
@@ -68,4 +69,13 @@ export interface GrpcServer {
   drain(deadlineMs: number): Promise<boolean>
   /** Ends at once. */
   close(): void
+  /** What the lean transport holds; undefined with another. */
+  numbers(): TransportNumbers | undefined
+}
+
+/** The bytes are those of the options that bound them for all connections together. */
+export interface TransportNumbers extends LeanServerNumbers {
+  readonly connectionsMax: number
+  readonly incomingBytesMax: number
+  readonly heldBytesMax: number
 }

@@ -1,6 +1,6 @@
 /** The options that say what is served, where, and in how many processes. */
 import type { OptionSpec } from '../option-value.ts'
-import { MINUTE, SECOND } from '../units.ts'
+import { HOUR, MINUTE, SECOND } from '../units.ts'
 
 export const MAIN_OPTIONS = {
   definitions: {
@@ -74,6 +74,21 @@ export const MAIN_OPTIONS = {
     default: 'info',
     choices: ['fatal', 'error', 'warn', 'info', 'debug'],
     description: 'Least severe messages to log, as JSON lines on standard error.',
+  },
+  'log-repeats-max': {
+    kind: 'count',
+    default: 10,
+    min: 1,
+    max: 100_000,
+    description:
+      'Most log lines about clients, of one kind, in log-repeats-interval: connections that were ended, calls that failed. One more says how many there were.',
+  },
+  'log-repeats-interval': {
+    kind: 'duration',
+    default: 10 * SECOND,
+    min: SECOND,
+    max: HOUR,
+    description: 'See log-repeats-max.',
   },
   'drain-timeout': {
     kind: 'duration',
