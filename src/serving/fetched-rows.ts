@@ -14,6 +14,7 @@
  *
  * Bound: `pendingKeysMax` flights, then requests get RESOURCE_EXHAUSTED.
  */
+import { abortError } from '../domain/aborted.ts'
 import type { RowKey } from '../domain/entity-key.ts'
 import { TwinstoreError } from '../domain/errors.ts'
 import type { RowResult } from '../domain/outcome.ts'
@@ -38,6 +39,11 @@ export interface FetchCounts extends SendCounts {
   /** Keys that joined a flight instead of being read again. */
   joinedKeys: number
   unavailableKeys: number
+}
+
+const ABORTED = {
+  late: 'the deadline passed before the online store answered',
+  cancelled: 'the request was cancelled',
 }
 
 /** Runs a function at the end of the event loop's turn. */
@@ -141,7 +147,7 @@ export function fetchedRows(
 
   return (keys, { isFresh, caller }) => {
     const signal = caller?.signal
-    if (signal?.aborted) throw abortError(signal)
+    if (signal?.aborted) throw abortError(signal, ABORTED)
     if (keys.length === 0) return { rows: [] }
     if (pending + keys.length > options.pendingKeysMax) {
       throw new TwinstoreError(
@@ -163,7 +169,7 @@ function landed(
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       signal?.removeEventListener('abort', onAbort)
-      reject(abortError(signal!))
+      reject(abortError(signal!, ABORTED))
     }
     const rows = new Array<Buffer>(keys.length).fill(NO_ROW)
     const done = (): void => {
@@ -173,13 +179,4 @@ function landed(
     signal?.addEventListener('abort', onAbort)
     board({ rows, landing: keys.length, done })
   })
-}
-
-/** The edge gives its own reason; a plain `AbortSignal.timeout` and `abort()` are understood too. */
-function abortError(signal: AbortSignal): TwinstoreError {
-  const reason: unknown = signal.reason
-  if (reason instanceof TwinstoreError) return reason
-  return reason instanceof DOMException && reason.name === 'TimeoutError'
-    ? new TwinstoreError('DEADLINE_EXCEEDED', 'the deadline passed before the online store answered', { cause: reason })
-    : new TwinstoreError('CANCELLED', 'the request was cancelled', { cause: reason })
 }

@@ -1,14 +1,6 @@
-/** Waiting with a request's deadline: one meaning of an aborted signal for every part of the write path. */
+/** Waiting with a request's deadline. */
+import { abortCode } from '../domain/aborted.ts'
 import { TwinstoreError } from '../domain/errors.ts'
-
-/**
- * Why the signal aborted: its own `TwinstoreError` if it carries one, DEADLINE_EXCEEDED for a timeout, else CANCELLED.
- */
-function abortCode(signal: AbortSignal): 'DEADLINE_EXCEEDED' | 'CANCELLED' {
-  const reason: unknown = signal.reason
-  if (reason instanceof TwinstoreError) return reason.code === 'DEADLINE_EXCEEDED' ? reason.code : 'CANCELLED'
-  return reason instanceof Error && reason.name === 'TimeoutError' ? 'DEADLINE_EXCEEDED' : 'CANCELLED'
-}
 
 /**
  * The result of `work`, or a rejection with `message` once the signal aborts. The work itself goes on: a durable write

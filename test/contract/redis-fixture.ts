@@ -1,13 +1,12 @@
 /** Makes stores in a real Redis for the contract suite, each with a project of its own. */
 import { randomUUID } from 'node:crypto'
 import { shardOf, splitRowKey } from '../../src/domain/entity-key.ts'
-import { systemClock } from '../../src/lib/clock.ts'
 import type { OnlineStore } from '../../src/online/online-store.ts'
 import type { RedisLocation } from '../../src/online/redis/connect/link-options.ts'
-import { openRedisLink } from '../../src/online/redis/connect/open-link.ts'
 import { shardKeys, valueKey, valuePrefix } from '../../src/online/redis/redis-keys.ts'
 import type { RedisLink } from '../../src/online/redis/redis-link.ts'
 import { openRedisStore, type RedisStoreOptions } from '../../src/online/redis/redis-store.ts'
+import { linkTo } from '../integration/redis-link-fixture.ts'
 import type { RedisProcess } from '../support/redis/redis-process.mjs'
 import type { ContractLimits, MakeStore } from './online-store-fixture.ts'
 
@@ -25,16 +24,7 @@ export async function openStore(
   wrap: (link: RedisLink) => RedisLink = (link) => link,
 ): Promise<OnlineStore> {
   const project = options.project ?? 'default'
-  const link = await openRedisLink({
-    location,
-    trackedPrefix: valuePrefix(project),
-    replicaReads: false,
-    connectTimeoutMs: 2000,
-    heartbeatMs: 100,
-    silenceMaxMs: 1000,
-    topologyIntervalMs: 500,
-    clock: systemClock,
-  })
+  const link = await linkTo(location, { trackedPrefix: valuePrefix(project) })
   try {
     return await openRedisStore({
       link: wrap(link),

@@ -5,6 +5,7 @@
  * so that a dead shard costs its callers no waiting; a command that may run twice is sent again until its time is over.
  */
 import calculateSlot from 'cluster-key-slot'
+import { abortCode } from '../../../domain/aborted.ts'
 import { TwinstoreError } from '../../../domain/errors.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { type HashTag, type RedisCommand, type RedisReply, RedisReplyError, type SendOptions } from '../redis-link.ts'
@@ -61,7 +62,7 @@ export class Router {
   send(tag: HashTag, command: RedisCommand, options: SendOptions): Promise<RedisReply> {
     const { timeoutMs, signal } = options
     if (this.#isClosed) return Promise.reject(this.#closedError())
-    if (signal?.aborted) return Promise.reject(abortError(signal, tag))
+    if (signal?.aborted) return Promise.reject(aborted(signal, tag))
     const call: Call = {
       tag,
       slot: calculateSlot(`{${tag}}`),
@@ -79,7 +80,7 @@ export class Router {
     return new Promise((resolve, reject) => {
       const ending: Ending = {
         timedOut: () => fail(this.#timeoutError(call)),
-        aborted: (by) => fail(abortError(by, tag)),
+        aborted: (by) => fail(aborted(by, tag)),
       }
       const limit = this.#limits.begin(ending, timeoutMs, signal)
       const fail = (error: unknown): void => {
@@ -251,16 +252,8 @@ function unavailable(message: string, cause?: Error): TwinstoreError {
   return new TwinstoreError('UNAVAILABLE', message, { cause })
 }
 
-/** As everywhere: the signal's own `TwinstoreError` decides, then a timeout is DEADLINE_EXCEEDED. */
-function abortError(signal: AbortSignal, tag: HashTag): TwinstoreError {
-  const reason: unknown = signal.reason
-  const isDeadline =
-    reason instanceof TwinstoreError
-      ? reason.code === 'DEADLINE_EXCEEDED'
-      : reason instanceof Error && reason.name === 'TimeoutError'
-  return isDeadline
-    ? new TwinstoreError('DEADLINE_EXCEEDED', `the deadline passed before Redis answered for {${tag}}`, {
-        cause: reason,
-      })
-    : new TwinstoreError('CANCELLED', `cancelled before Redis answered for {${tag}}`, { cause: reason })
+function aborted(signal: AbortSignal, tag: HashTag): TwinstoreError {
+  const code = abortCode(signal)
+  const what = code === 'DEADLINE_EXCEEDED' ? 'the deadline passed' : 'cancelled'
+  return new TwinstoreError(code, `${what} before Redis answered for {${tag}}`, { cause: signal.reason })
 }
