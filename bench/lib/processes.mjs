@@ -1,9 +1,10 @@
 /** The processes that are measured: a server as an operator starts it, and the bare servers it is compared with. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { cpuSeconds } from './cpu-account.mjs'
 import { onForcedEnd } from './resources.mjs'
 
 const SERVER = 'cli/main.js'
@@ -83,17 +84,6 @@ async function readyAddresses(child) {
 /** Options that happen to be set where the benchmark runs must not change what it measures. */
 function cleanEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TWINSTORE_')))
-}
-
-/**
- * Processor seconds of all threads so far; NaN where the system does not tell. To the nanosecond (`schedstat`): the ticks of `stat` are
- * 10 ms, more than a short round takes. A thread that ended is no longer counted; servers keep theirs.
- */
-export function cpuSeconds(pid) {
-  if (process.platform !== 'linux') return Number.NaN
-  const threads = readdirSync(`/proc/${pid}/task`)
-  const nanos = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0])
-  return nanos.reduce((sum, each) => sum + Number(each), 0) / 1e9
 }
 
 /** Of this process and of what it started, and what that started, as far as it runs. */

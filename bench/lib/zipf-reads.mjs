@@ -18,7 +18,7 @@ import { startLoad, withoutFailures } from '../load/load.mjs'
 import { nextIndex } from '../load/order.mjs'
 import { namedUsersRequest, wideRow } from './feature-data.mjs'
 import { GET_FEATURES } from './hits.mjs'
-import { startStaticServer, startTwinstore } from './processes.mjs'
+import { descendantsOf, startStaticServer, startTwinstore } from './processes.mjs'
 import { rawClient } from './raw-client.mjs'
 import { openRedisSubject, PROJECT } from './redis-subject.mjs'
 import { temporaryFolder, withResources } from './resources.mjs'
@@ -34,14 +34,15 @@ const FILL_ROWS = 100
 const DRAWS_PER_ENTRY = 12
 const BATCH_SEED = 3
 
-/** `keys` rows of 2 KB, and L1 for `entries` of them with a TTL of 60 s. */
-export async function openZipfReads(defer, { keys, entries }) {
+/** `keys` rows of 2 KB, and L1 for `entries` of them with a TTL of 60 s. `nodeFlags` are those of the server and of the load process. */
+export async function openZipfReads(defer, { keys, entries, nodeFlags = [] }) {
   const cluster = await startCluster({ primaries: 3, replicas: 0 })
   defer(() => cluster.dispose())
   await seedRows(cluster, keys)
   const server = await startTwinstore(defer, {
     definitions: 'definitions/serving.ts',
     dataDir: temporaryFolder(defer),
+    nodeFlags,
     flags: [
       ...['--online', cluster.url, '--project', PROJECT, '--sync-on-start', 'never'],
       ...['--cache-entries', String(entries), '--cache-ttl', '60s'],
@@ -53,7 +54,8 @@ export async function openZipfReads(defer, { keys, entries }) {
   defer(() => client.close())
   const raw = rawClient(defer, server.address)
   const baseline = rawClient(defer, bare.address)
-  const load = await startLoad(defer)
+  const load = await startLoad(defer, { nodeFlags })
+  const redis = cluster.nodes.map(({ pid }) => pid)
   const { layoutId } = decodeMessage('GetFeaturesResponse', await raw.call(GET_FEATURES, namedUsersRequest(names([0]))))
   const requestOf = (indexes) => namedUsersRequest(names(indexes), layoutId)
   let answerBytesMin = 0
@@ -64,29 +66,35 @@ export async function openZipfReads(defer, { keys, entries }) {
     order.kind === 'inTurn' ? { ...order, from: asked % requestCount } : { ...order, drawSeed: asked + 1 }
 
   return {
-    /** Has `run` ask for rows by `order`, `rows` of them in a request; L1 holds then what it would after hours of that. */
-    async prepare(keyOrder, rows) {
-      const requests = rows === 1 ? eachKey(keys, requestOf) : drawnBatches(keyOrder, keys, rows, requestOf)
+    pids: { server: server.pid, load: load.pid, redis },
+
+    /**
+     * Has `run` ask for rows by `order`, `rows` of them in a request, of the first `among` keys; L1 holds then what it would after
+     * hours of that.
+     */
+    async prepare(keyOrder, rows, among = keys) {
+      const requests = rows === 1 ? eachKey(among, requestOf) : drawnBatches(keyOrder, among, rows, requestOf)
       answerBytesMin = await checkedBytes(raw, requests[0], rows)
       await baseline.call('/bench.Static/Prepare', await raw.call(GET_FEATURES, requests[0]))
       await load.prepare('reads', requests)
       order = rows === 1 ? keyOrder : IN_TURN
       requestCount = requests.length
       asked = 0
-      for (const indexes of inSlices(keptByModel(keyOrder, keys, entries), FILL_ROWS)) {
+      for (const indexes of inSlices(keptByModel(keyOrder, among, entries), FILL_ROWS)) {
         await raw.call(GET_FEATURES, requestOf(indexes))
       }
     },
 
     /**
-     * One load: what `load.run` gives, the server's processor time per call, and the share of rows that were in L1, in percent. Each
-     * goes on where the last one stopped.
+     * One load: what `load.run` gives, the server's processor time per call, the share of rows that were in L1, in percent, and the account
+     * of the machine's processor time, with the groups `server`, `redis` and `load`. Each goes on where the last one stopped.
      */
     async run(side, settings) {
-      const { address, cpuSeconds } = sides[side]
+      const { address, cpuSeconds, pid } = sides[side]
+      const watched = { server: [pid, ...descendantsOf(pid)], redis }
       const target = { target: address, path: GET_FEATURES, requests: 'reads', order: nextOrder(), answerBytesMin }
       const before = { cpuSeconds: cpuSeconds(), cache: (await client.status()).cache }
-      const result = withoutFailures(await load.run({ ...target, ...settings }))
+      const result = withoutFailures(await load.run({ ...target, watched, ...settings }))
       if (side === 'twinstore') asked += result.calls
       const { hits, misses } = (await client.status()).cache
       const hitCount = Number(hits - before.cache.hits)

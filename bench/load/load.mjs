@@ -35,6 +35,7 @@ const PROCESS = fileURLToPath(new URL('load-process.mjs', import.meta.url))
  *     deadlineMs    30,000, sent with every call and minded by the client
  *     answerBytesMin  a shorter answer is a failure
  *     tls           { ca }, PEM: TLS, with the client 'node-http2' only
+ *     watched       ids of processes by group, whose processor time is to be told (`lib/cpu-account.mjs`)
  *     client        'lean' (default) | 'grpc-js' | 'node-http2' | 'http1': POSTs of JSON to `path`, `connections` at a time
  *                   | 'stream': one stream a connection, of which every request is a message that is answered by one, in their order
  *
@@ -47,10 +48,14 @@ const PROCESS = fileURLToPath(new URL('load-process.mjs', import.meta.url))
  *     intended      HDR histogram of nanoseconds from when a call was due; `actual` from when it was sent
  *     answerBytes   of all calls
  *     cpuSeconds    of the load process in the measured time; `cpuShare`: of one core
+ *     account       with `watched`: what became of the machine's processor time in the measured time, the load process being
+ *                   group `load`; how many calls ended in it; and when it was, `beganMicros` to `endedMicros` (process.hrtime)
  *     byName        of a mix: { completed, failures, intended, actual } by name
+ *
+ * `nodeFlags` are those of the load process.
  */
-export async function startLoad(defer) {
-  const child = fork(PROCESS, [], { serialization: 'advanced' })
+export async function startLoad(defer, { nodeFlags = [] } = {}) {
+  const child = fork(PROCESS, [], { serialization: 'advanced', execArgv: nodeFlags })
   const forget = onForcedEnd(() => child.kill('SIGKILL'))
   const exited = once(child, 'exit').finally(forget)
   const waiting = new Map()
@@ -78,6 +83,7 @@ export async function startLoad(defer) {
       })
     })
   return {
+    pid: child.pid,
     prepare: (name, requests) => ask({ what: 'prepare', name, requests }),
     run: async (settings) => decoded(await ask({ what: 'run', settings }), settings.mix !== undefined),
   }

@@ -5,6 +5,7 @@
  * for, at most as long as the deadline allows. A failure counts whenever it comes.
  */
 import assert from 'node:assert/strict'
+import { accountBetween, lookAtProcessors } from '../lib/cpu-account.mjs'
 import { openGrpcJsClient } from './grpc-js-client.mjs'
 import { openHttp1Client } from './http1-client.mjs'
 import { openLeanClient } from './lean-client.mjs'
@@ -149,7 +150,12 @@ class Run {
   }
 
   #beginCpu() {
-    this.#cpu = { begin: process.cpuUsage(), beginMs: this.#now() }
+    this.#cpu = { begin: process.cpuUsage(), beginMs: this.#now(), look: this.#look() }
+  }
+
+  #look() {
+    const { watched } = this.#settings
+    return watched && { calls: this.#calls, ...lookAtProcessors({ ...watched, load: [process.pid] }) }
   }
 
   #timeIsUp() {
@@ -160,7 +166,13 @@ class Run {
     const { user, system } = process.cpuUsage(this.#cpu.begin)
     this.#cpu.seconds = (user + system) / 1e6
     this.#cpu.share = this.#cpu.seconds / ((this.#now() - this.#cpu.beginMs) / 1000)
+    if (this.#cpu.look !== undefined) this.#cpu.account = this.#accounted(this.#cpu.look, this.#look())
     this.#endIfAlone()
+  }
+
+  #accounted(begin, end) {
+    const { atMicros: beganMicros } = begin
+    return { ...accountBetween(begin, end), calls: end.calls - begin.calls, beganMicros, endedMicros: end.atMicros }
   }
 
   /** It is over when the timer has said so, and not by the clock: the timer may come a little before its time, or long after it. */
@@ -184,6 +196,7 @@ class Run {
       answerBytes: this.#answerBytes,
       cpuSeconds: this.#cpu.seconds,
       cpuShare: this.#cpu.share,
+      account: this.#cpu.account,
       byName,
     }
   }

@@ -8,7 +8,13 @@
  * themselves (Poisson), and latency counts from when each was due. 40,000 rows, 10,000 entries, 60 s TTL, Zipf's law
  * (`lib/zipf-reads.mjs`). The bare grpc-js server is asked at the same calls per second, in turns: it says what of the latency is the
  * machine's, on which the load, Redis and the server share the cores.
+ *
+ * The account says where those cores' time went at each load: `<load>.<group>_core_share` of both cores together for the server, the load
+ * generator, the three Redis primaries, the rest of the machine and nobody; and what a call costs each group, `<group>_cpu_us` of processor
+ * time, `<group>_system_share` of that in the kernel, `<group>_reads` and `<group>_writes` of sockets (`lib/cpu-account.mjs`).
+ * `cpu-account` has the server's share by what it does.
  */
+import { ACCOUNT_FIGURES, accountFigures, accountPlots, MAY_BE_ZERO } from '../lib/account-figures.mjs'
 import { withResources } from '../lib/resources.mjs'
 import { takeTurns } from '../lib/rounds.mjs'
 import { spread } from '../lib/spread.mjs'
@@ -28,6 +34,12 @@ const STEPS = [120, 110, 100, 90, 80, 70, 60, 50]
 const LIMIT_MS = 20
 const PERCENTILES = { p50_ms: 50, p99_ms: 99, p999_ms: 99.9 }
 const FIGURES = ['calls_per_s', ...Object.keys(PERCENTILES)]
+/** The loads that have an account, by the prefix of its figures. */
+const ACCOUNTED = [
+  ['at most', 'at_most.'],
+  ['within 20 ms', 'within_20_ms.'],
+  ...PERCENTS.map((percent) => [`at ${percent} %`, `at_${percent}.`]),
+]
 export const figureNames = CASES.flatMap(({ name }) => [
   ...['max_calls_per_s', 'calls_per_s_within_20_ms', 'hit_rate_percent', 'p99_ms_ratio'].map(
     (figure) => `${name}.${figure}`,
@@ -36,9 +48,10 @@ export const figureNames = CASES.flatMap(({ name }) => [
   ...PERCENTS.filter((percent) => percent !== BUDGET_PERCENT).flatMap((percent) =>
     FIGURES.map((figure) => `${name}.at_${percent}.${figure}`),
   ),
+  ...ACCOUNTED.flatMap(([, prefix]) => ACCOUNT_FIGURES.map((figure) => `${name}.${prefix}${figure}`)),
 ])
 /** A machine with much else to do may keep to no limit. */
-export const figuresOfAnySign = /within_20_ms/
+export const figuresOfAnySign = new RegExp(`calls_per_s_within_20_ms|${MAY_BE_ZERO.source}`)
 const SETTINGS = {
   full: {
     rounds: 3,
@@ -84,15 +97,19 @@ async function measureCase(reads, settings) {
   const { warmSeconds, maximumSeconds, rounds: count } = settings
   const busy = { pace: { kind: 'closed', inFlight: IN_FLIGHT }, seconds: maximumSeconds, warmSeconds }
   const most = []
-  for (let round = 0; round < count; round++) most.push((await reads.run('twinstore', busy)).perSecond)
-  const figures = { max_calls_per_s: spread(most) }
+  for (let round = 0; round < count; round++) most.push(await reads.run('twinstore', busy))
+  const figures = {
+    max_calls_per_s: spread(most.map(({ perSecond }) => perSecond)),
+    ...accountFigures('at_most.', accountsOf(most)),
+  }
   const rateAt = (percent) => Math.max(PER_SECOND_MIN, (figures.max_calls_per_s.median * percent) / 100)
   for (const percent of PERCENTS) {
     if (percent === BUDGET_PERCENT) continue
     const result = await opened(reads, 'twinstore', rateAt(percent), settings.otherSeconds, settings, 0)
     for (const figure of FIGURES) figures[`at_${percent}.${figure}`] = spread([result[figure]])
+    Object.assign(figures, accountFigures(`at_${percent}.`, [result.account]))
   }
-  figures.calls_per_s_within_20_ms = spread([await highestRate(reads, figures.max_calls_per_s.median, settings)])
+  Object.assign(figures, await highestRate(reads, figures.max_calls_per_s.median, settings))
   const histograms = { twinstore: newHistogram(), static: newHistogram() }
   const turns = { twinstore: 0, static: 0 }
   const contender = (side) => async () => {
@@ -105,53 +122,71 @@ async function measureCase(reads, settings) {
     figures[figure] = spread(rounds.map(({ twinstore }) => twinstore[figure]))
     figures[`static_${figure}`] = spread(rounds.map((round) => round.static[figure]))
   }
+  Object.assign(figures, accountFigures(`at_${BUDGET_PERCENT}.`, accountsOf(rounds.map(({ twinstore }) => twinstore))))
   figures.hit_rate_percent = spread(rounds.map(({ twinstore }) => twinstore.hitPercent))
   figures.p99_ms_ratio = spread(rounds.map((round) => round.twinstore.p99_ms / round.static.p99_ms))
   return { figures, histograms }
 }
 
-/** What was answered a second at the highest rate whose tail is within the limit, twice in a row. */
+function accountsOf(results) {
+  return results.map(({ account }) => account)
+}
+
+/**
+ * What was answered a second at the highest rate whose tail is within the limit, twice in a row, and its account: that of the lowest rate
+ * tried if there is none.
+ */
 async function highestRate(reads, most, settings) {
+  let tries
   for (const percent of STEPS) {
     const perSecond = Math.max(PER_SECOND_MIN, (most * percent) / 100)
-    const tries = []
+    tries = []
     for (let turn = 0; turn < 2; turn++) {
       const result = await opened(reads, 'twinstore', perSecond, settings.otherSeconds, settings, turn)
       tries.push(result)
       if (result.p99_ms >= LIMIT_MS) break
     }
-    if (tries.every(({ p99_ms }) => p99_ms < LIMIT_MS)) return Math.min(...tries.map(({ calls_per_s }) => calls_per_s))
+    if (areWithin(tries)) break
   }
-  return 0
+  const rate = areWithin(tries) ? Math.min(...tries.map(({ calls_per_s }) => calls_per_s)) : 0
+  return { calls_per_s_within_20_ms: spread([rate]), ...accountFigures('within_20_ms.', accountsOf(tries)) }
+}
+
+function areWithin(tries) {
+  return tries.every(({ p99_ms }) => p99_ms < LIMIT_MS)
 }
 
 /** One load in an open loop; both sides have the same arrivals in the same turn. */
 async function opened(reads, side, perSecond, seconds, { warmSeconds }, turn) {
   const pace = { kind: 'open', perSecond, arrivals: 'poisson', seed: SEED + turn }
-  const { intended, hitPercent, perSecond: answered } = await reads.run(side, { pace, seconds, warmSeconds })
+  const { intended, hitPercent, account, perSecond: answered } = await reads.run(side, { pace, seconds, warmSeconds })
   const percentiles = Object.entries(PERCENTILES).map(([name, percent]) => [
     name,
     intended.getValueAtPercentile(percent) / NANOS_PER_MS,
   ])
-  return { calls_per_s: answered, ...Object.fromEntries(percentiles), hitPercent, histogram: intended }
+  return { calls_per_s: answered, ...Object.fromEntries(percentiles), hitPercent, account, histogram: intended }
 }
 
 function table(figures) {
   return CASES.flatMap(({ name }) => {
-    const line = (label, side, prefix) => [
-      label,
-      side,
-      ...FIGURES.map((figure) => figures[`${name}.${prefix}${figure}`]),
-    ]
+    const latency = (prefix) => FIGURES.map((figure) => figures[`${name}.${prefix}${figure}`])
+    const account = (prefix) => ACCOUNT_COLUMNS.map((column) => figures[`${name}.${prefix}${column}`])
+    const alone = (rate) => [figures[`${name}.${rate}`], '', '', '', '']
     return [
-      [name, 'at most', figures[`${name}.max_calls_per_s`]],
-      ['', 'within 20 ms', figures[`${name}.calls_per_s_within_20_ms`]],
-      ...PERCENTS.map((percent) =>
-        percent === BUDGET_PERCENT
-          ? [...line(`${percent} %`, 'twinstore', ''), figures[`${name}.hit_rate_percent`]]
-          : line(`${percent} %`, 'twinstore', `at_${percent}.`),
-      ),
-      line(`${BUDGET_PERCENT} %`, 'static', 'static_'),
+      [name, 'at most', ...alone('max_calls_per_s'), ...account('at_most.')],
+      ['', 'within 20 ms', ...alone('calls_per_s_within_20_ms'), ...account('within_20_ms.')],
+      ...PERCENTS.map((percent) => {
+        const isBudget = percent === BUDGET_PERCENT
+        const hits = isBudget ? figures[`${name}.hit_rate_percent`] : ''
+        return [
+          `${percent} %`,
+          'twinstore',
+          ...latency(isBudget ? '' : `at_${percent}.`),
+          hits,
+          ...account(`at_${percent}.`),
+        ]
+      }),
+      [`${BUDGET_PERCENT} %`, 'static', ...latency('static_')],
     ]
   })
 }
@@ -184,8 +219,17 @@ function plots(figures, histograms) {
           histogram: histograms[`${name}, ${side}`],
         })),
       },
+      ...accountPlots(
+        `95 % hits, ${what}`,
+        ACCOUNTED.map(([label, prefix]) => [label, `${name}.${prefix}`]),
+        figures,
+      ),
     ]
   })
 }
 
-const HEAD = ['load', 'server', 'calls/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'hits %']
+const HEAD = [
+  ...['load', 'server', 'calls/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'hits %'],
+  ...['server µs', 'load µs', 'Redis µs', 'idle share'],
+]
+const ACCOUNT_COLUMNS = ['server_cpu_us', 'load_cpu_us', 'redis_cpu_us', 'idle_core_share']
