@@ -1,8 +1,13 @@
 /** What an aborted signal means, everywhere: the edge gives its own reason; a plain `AbortSignal.timeout` and `abort()` are understood too. */
 import { TwinstoreError } from './errors.ts'
 
+/** A signal that aborted, or what stands for one. */
+export interface Aborted {
+  readonly reason: unknown
+}
+
 /** Of the signal's own `TwinstoreError` if it carries one; DEADLINE_EXCEEDED for a timeout; else CANCELLED. */
-export function abortCode({ reason }: AbortSignal): 'DEADLINE_EXCEEDED' | 'CANCELLED' {
+export function abortCode({ reason }: Aborted): 'DEADLINE_EXCEEDED' | 'CANCELLED' {
   const isDeadline =
     reason instanceof TwinstoreError
       ? reason.code === 'DEADLINE_EXCEEDED'
@@ -12,11 +17,11 @@ export function abortCode({ reason }: AbortSignal): 'DEADLINE_EXCEEDED' | 'CANCE
 
 /** The signal's own `TwinstoreError`, or one with these words. */
 export function abortError(
-  signal: AbortSignal,
+  aborted: Aborted,
   words: { readonly late: string; readonly cancelled: string },
 ): TwinstoreError {
-  const reason: unknown = signal.reason
+  const { reason } = aborted
   if (reason instanceof TwinstoreError) return reason
-  const code = abortCode(signal)
+  const code = abortCode(aborted)
   return new TwinstoreError(code, code === 'CANCELLED' ? words.cancelled : words.late, { cause: reason })
 }

@@ -9,6 +9,7 @@ export class CallAbort {
   reason: unknown
   readonly #host: CallHost
   #controller: AbortController | undefined
+  #listener: ((reason: unknown) => void) | undefined
   #timer: { cancel(): void } | undefined
 
   constructor(host: CallHost) {
@@ -23,9 +24,27 @@ export class CallAbort {
     return this.#controller.signal
   }
 
+  whenAborted(listener: (reason: unknown) => void): void {
+    if (this.reason !== undefined) {
+      listener(this.reason)
+      return
+    }
+    const before = this.#listener
+    this.#listener =
+      before === undefined
+        ? listener
+        : (reason) => {
+            before(reason)
+            listener(reason)
+          }
+  }
+
   abort(kind: AbortKind): void {
     this.reason = this.#host.abortReason(kind)
     this.#controller?.abort(this.reason)
+    const listener = this.#listener
+    this.#listener = undefined
+    listener?.(this.reason)
     this.unwatch()
   }
 

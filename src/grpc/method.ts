@@ -14,6 +14,8 @@ export interface AnswerRoom {
 export interface MethodCall extends AnswerRoom {
   /** Aborts when the client cancels or disconnects and when the deadline passes, with the reason. Made when it is asked for. */
   readonly signal: AbortSignal
+  /** Calls `listener` with the signal's reason when it aborts, at once if it has: without making a signal for it. */
+  whenAborted?(listener: (reason: unknown) => void): void
 }
 
 /** What the lean transport tells beside that, and takes with the answer. */

@@ -78,6 +78,11 @@ export class ServerCall implements CallContext, MessageTaker, IncomingCall, Answ
     return this.#abort.signal
   }
 
+  whenAborted(listener: (reason: unknown) => void): void {
+    this.#abort ??= new CallAbort(this.#host)
+    this.#abort.whenAborted(listener)
+  }
+
   remainingMs(): number {
     return this.#head.timeoutMs - (this.#host.nowMs() - this.#beganMs)
   }
@@ -229,13 +234,22 @@ export class ServerCall implements CallContext, MessageTaker, IncomingCall, Answ
   /** The work takes longer than this turn: its deadline needs a timer now. */
   #follow(work: Promise<void>): void {
     this.#watchDeadline()
-    work
-      .catch((error: unknown) => this.#finish(this.#statusOf(error)))
-      .finally(() => {
-        this.#abort?.unwatch()
-        this.#host.connection.workEnded(this.#stream)
-        this.#host.flushSoon()
-      })
+    work.then(
+      () => this.#workEnded(),
+      (error: unknown) => {
+        try {
+          this.#finish(this.#statusOf(error))
+        } finally {
+          this.#workEnded()
+        }
+      },
+    )
+  }
+
+  #workEnded(): void {
+    this.#abort?.unwatch()
+    this.#host.connection.workEnded(this.#stream)
+    this.#host.flushSoon()
   }
 
   #watchDeadline(): void {

@@ -38,25 +38,30 @@ export function cachedRows(
     counts.hits += keys.length - (missing?.length ?? 0)
     if (missing === undefined) return { rows }
     counts.misses += missing.length
-    return fillMissing(keys, rows, missing)
-
-    async function fillMissing(keys: readonly RowKey[], rows: Buffer[], missing: readonly number[]): Promise<RowSet> {
-      const fetched = await next(
-        missing.map((slot) => keys[slot]!),
-        options,
-      )
-      const laterMs = clock.monotonicMs()
-      let expired: Uint8Array | undefined
-      for (const [index, slot] of missing.entries()) {
-        const row = fetched.rows[index]!
-        const stale = row === UNAVAILABLE_ROW ? cache.getStale(keys[slot]!, laterMs) : undefined
-        rows[slot] = stale ?? row
-        if (stale === undefined) continue
-        expired ??= new Uint8Array(keys.length)
-        expired[slot] = 1
-        counts.staleServed++
-      }
-      return expired === undefined ? { rows } : { rows, expired }
-    }
+    const fetched = next(keysAt(keys, missing), options)
+    const fill = (found: RowSet): RowSet => fillMissing(keys, rows, missing, found)
+    return fetched instanceof Promise ? fetched.then(fill) : fill(fetched)
   }
+
+  /** Puts the rows that were `found` where they are missing, and what is second best where the store did not answer. */
+  function fillMissing(keys: readonly RowKey[], rows: Buffer[], missing: readonly number[], found: RowSet): RowSet {
+    let expired: Uint8Array | undefined
+    for (let index = 0; index < missing.length; index++) {
+      const slot = missing[index]!
+      const row = found.rows[index]!
+      const stale = row === UNAVAILABLE_ROW ? cache.getStale(keys[slot]!, clock.monotonicMs()) : undefined
+      rows[slot] = stale ?? row
+      if (stale === undefined) continue
+      expired ??= new Uint8Array(keys.length)
+      expired[slot] = 1
+      counts.staleServed++
+    }
+    return expired === undefined ? { rows } : { rows, expired }
+  }
+}
+
+function keysAt(keys: readonly RowKey[], slots: readonly number[]): RowKey[] {
+  const some = new Array<RowKey>(slots.length)
+  for (let index = 0; index < slots.length; index++) some[index] = keys[slots[index]!]!
+  return some
 }

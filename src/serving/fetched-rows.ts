@@ -27,6 +27,7 @@ import type { RecentChanges } from './recent-changes.ts'
 import { NO_ROW, type RowCache } from './row-cache.ts'
 import { flightSender, type SendCounts, type SendOptions } from './send-flights.ts'
 import type { OnFault } from './serving-fault.ts'
+import type { Caller } from './serving-service.ts'
 
 export interface FetchOptions extends SendOptions {
   /** Keys being read or waiting to be (option `fetch-pending-max`). */
@@ -146,37 +147,56 @@ export function fetchedRows(
   }
 
   return (keys, { isFresh, caller }) => {
-    const signal = caller?.signal
-    if (signal?.aborted) throw abortError(signal, ABORTED)
     if (keys.length === 0) return { rows: [] }
     if (pending + keys.length > options.pendingKeysMax) {
-      throw new TwinstoreError(
-        'RESOURCE_EXHAUSTED',
-        `${pending} keys are being read from the online store and ${keys.length} more would pass fetch-pending-max ` +
-          `(${options.pendingKeysMax}); retry later`,
+      const problem = `${pending} keys are being read from the online store and ${keys.length} more would pass fetch-pending-max`
+      return Promise.reject(
+        new TwinstoreError('RESOURCE_EXHAUSTED', `${problem} (${options.pendingKeysMax}); retry later`),
       )
     }
-    return landed(keys, signal, (request) => board(request, keys, isFresh))
+    return landed(keys.length, caller, (request) => board(request, keys, isFresh))
   }
 }
 
-/** Resolves once `board` has put the request on its flights and all have landed; rejects as soon as the signal aborts. */
-function landed(
-  keys: readonly RowKey[],
-  signal: AbortSignal | undefined,
-  board: (request: Passenger) => void,
-): Promise<RowSet> {
+/** Resolves once `board` has put the request on its flights and all have landed; rejects as soon as its caller is gone. */
+function landed(keyCount: number, caller: Caller | undefined, board: (request: Passenger) => void): Promise<RowSet> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      signal?.removeEventListener('abort', onAbort)
-      reject(abortError(signal!, ABORTED))
-    }
-    const rows = new Array<Buffer>(keys.length).fill(NO_ROW)
+    refuseAborted(caller)
+    let isGone = false
+    const stopListening = whenAborted(caller, (reason) => {
+      isGone = true
+      reject(abortError({ reason }, ABORTED))
+    })
+    if (isGone) return
+    const rows = new Array<Buffer>(keyCount).fill(NO_ROW)
     const done = (): void => {
-      signal?.removeEventListener('abort', onAbort)
+      stopListening?.()
       resolve({ rows })
     }
-    signal?.addEventListener('abort', onAbort)
-    board({ rows, landing: keys.length, done })
+    board({ rows, landing: keyCount, done })
   })
+}
+
+/** A caller that tells by itself begins nothing that is not wanted any more. */
+function refuseAborted(caller: Caller | undefined): void {
+  if (caller === undefined || caller.whenAborted !== undefined) return
+  const { signal } = caller
+  if (signal.aborted) throw abortError(signal, ABORTED)
+}
+
+/** What it returns ends the listening, where it has to be ended: a signal may be that of many requests. */
+function whenAborted(caller: Caller | undefined, listener: (reason: unknown) => void): (() => void) | undefined {
+  if (caller === undefined) return undefined
+  if (caller.whenAborted !== undefined) {
+    caller.whenAborted(listener)
+    return undefined
+  }
+  const { signal } = caller
+  const onAbort = (): void => {
+    stop()
+    listener(signal.reason)
+  }
+  const stop = (): void => signal.removeEventListener('abort', onAbort)
+  signal.addEventListener('abort', onAbort)
+  return stop
 }

@@ -58,6 +58,17 @@ describe.each(KINDS)('a connection for %s', (_kind, open) => {
     expect(connection.stuckMs(systemClock.monotonicMs())).toBe(0)
   })
 
+  test('a reply stays what it was, however many are read after it', async () => {
+    const connection = await open(redis.port, loggedIn(redis.port, 4))
+    cleanups.push(() => connection.close())
+    const texts = Array.from({ length: 300 }, (_, index) => `${index} `.repeat(40 + 7 * (index % 100)))
+    await Promise.all(texts.map((text, index) => connection.send(set(`key-${index}`, text))))
+    const replies: RedisReply[] = []
+    // One after the other, so that each comes in a read of its own; half a megabyte in all.
+    for (let index = 0; index < texts.length; index++) replies.push(await connection.send(get(`key-${index}`)))
+    expect(replies.map(String)).toEqual(texts)
+  })
+
   test('is refused with what Redis says', async () => {
     await expect(open(redis.port)).rejects.toMatchObject({ name: 'RedisReplyError', code: 'NOAUTH' })
     const wrong = { ...at([redis]), password: 'wrong' }

@@ -1,6 +1,7 @@
 /** What is read from the store, when, and what happens to a request while it is. */
 import { expect, test } from 'vitest'
 import { TwinstoreError } from '../../src/domain/errors.ts'
+import type { Caller } from '../../src/serving/serving-service.ts'
 import {
   type Bench,
   bench,
@@ -88,6 +89,43 @@ test.each([
   expect(made.store.calls).toHaveLength(0)
 })
 
+/** Fails if it is asked for its signal. */
+function tellingCaller(whenAborted: NonNullable<Caller['whenAborted']>): Caller {
+  return {
+    get signal(): AbortSignal {
+      throw new Error('a caller that tells by itself was asked for its signal')
+    },
+    whenAborted,
+  }
+}
+
+test('a caller that tells by itself when it is gone ends its request, and leaves the read to the others', async () => {
+  const made = manual()
+  put(made, 'a', 1)
+  let leave: (reason: unknown) => void = () => undefined
+  const caller = tellingCaller((listener) => {
+    leave = listener
+  })
+  const cancelled = made.serving.getFeatures(request(['a']), caller)
+  const other = made.serving.getFeatures(
+    request(['a']),
+    tellingCaller(() => undefined),
+  )
+  await made.turn()
+  leave(new TwinstoreError('DEADLINE_EXCEEDED', 'the deadline passed'))
+  await expect(cancelled).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
+  made.store.calls[0]!.answer()
+  expect(await values(other)).toEqual([1])
+})
+
+test('a caller that is gone already has nothing read for it', async () => {
+  const made = manual()
+  const caller = tellingCaller((listener) => listener(new TwinstoreError('CANCELLED', 'gone')))
+  await expect(made.serving.getFeatures(request(['a']), caller)).rejects.toMatchObject({ code: 'CANCELLED' })
+  await made.turn()
+  expect(made.store.calls).toHaveLength(0)
+})
+
 test('FRESH passes the cache and any read that was sent before it, and refreshes the cache', async () => {
   const made = manual()
   put(made, 'a', 1)
@@ -125,6 +163,26 @@ test('a failed batch makes its own slots UNAVAILABLE, and is tried again by the 
   await made.turn()
   made.store.calls[2]!.answer()
   expect(await values(retried)).toEqual([1, 2])
+})
+
+test('a read is never begun with a signal that an earlier one was ended by', async () => {
+  const made = manual({ fetch: { timeoutMs: 500 } })
+  const begun = async (user: string): Promise<(typeof made.store.calls)[number]> => {
+    void made.serving.getFeatures(request([user]))
+    await made.turn()
+    return made.store.calls.at(-1)!
+  }
+  const answered = await begun('a')
+  answered.answer()
+  await made.turn()
+  const hanging = await begun('b')
+  const beside = await begun('c')
+  expect(hanging.signal).not.toBe(beside.signal)
+  beside.answer()
+  await made.turn()
+  made.clock.advance(500)
+  expect([hanging.signal?.aborted, beside.signal?.aborted]).toEqual([true, false])
+  for (const user of ['d', 'e', 'f']) expect((await begun(user)).signal?.aborted).toBe(false)
 })
 
 test('a store that does not answer in time counts as failed, and its late answer is not kept', async () => {

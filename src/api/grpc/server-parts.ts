@@ -52,13 +52,10 @@ export interface GrpcServerOptions extends CallReports {
   readonly offline: OfflineHandlers
   readonly admin: AdminHandlers
   readonly limits: GrpcLimits
-  /** Undefined: plain sockets. */
+  /** Undefined: plain sockets. The lean transport only. */
   readonly certificate?: EdgeCertificate | undefined
   readonly clock: Clock
-  /**
-   * A connection was ended, or not made, because its peer broke a rule or a limit; `reason` is one of few. Of grpc-js only handshakes
-   * that failed.
-   */
+  /** A connection of the lean transport was ended, or not made, because its peer broke a rule or a limit; `reason` is one of few. */
   readonly onConnectionFault: (problem: string, reason: string) => void
 }
 

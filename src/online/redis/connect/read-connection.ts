@@ -15,6 +15,7 @@ import { type RedisCommand, type RedisReply, RedisReplyError } from '../redis-li
 import type { Connection, ConnectionOptions, ReplicaWait } from './connection.ts'
 import { LinkFault } from './link-fault.ts'
 import { addressName, type RedisAddress } from './link-options.ts'
+import { ReadSlab } from './read-slab.ts'
 import { RespReader } from './resp-reader.ts'
 
 /** After so long without traffic the kernel looks whether the other side is still there. */
@@ -45,18 +46,17 @@ export class ReadConnection implements Connection {
     this.ended = new Promise((resolve) => {
       this.#reportEnd = resolve
     })
-    this.#socket = openSocket(address, options)
+    const reader = new RespReader({
+      reply: (reply) => this.#next()?.resolve(reply),
+      error: (message) => this.#next()?.reject(new RedisReplyError(message, this.node)),
+    })
+    this.#socket = openSocket(address, options, (piece) => this.#read(reader, piece))
     this.connected = new Promise((resolve, reject) => {
       this.#socket.once(options.location.tls ? 'secureConnect' : 'connect', resolve)
       this.ended.then(reject)
     })
     this.#socket.on('error', (error) => this.#end('lost', `connection to ${this.node}: ${error.message}`))
     this.#socket.on('close', () => this.#end('lost', `${this.node} closed the connection`))
-    const reader = new RespReader({
-      reply: (reply) => this.#next()?.resolve(reply),
-      error: (message) => this.#next()?.reject(new RedisReplyError(message, this.node)),
-    })
-    this.#socket.on('data', (piece) => this.#read(reader, piece))
   }
 
   send({ name, args, encoded }: RedisCommand, wait?: ReplicaWait): Promise<RedisReply> {
@@ -117,8 +117,17 @@ export class ReadConnection implements Connection {
   }
 }
 
-function openSocket({ host, port }: RedisAddress, { location, tlsCa }: ConnectionOptions): Socket {
+function openSocket(
+  { host, port }: RedisAddress,
+  { location, tlsCa }: ConnectionOptions,
+  onPiece: (piece: Buffer) => void,
+): Socket {
   const options = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_AFTER_MS }
-  if (!location.tls) return connectPlain(options)
-  return connectTls({ ...options, ...(tlsCa === undefined ? {} : { ca: tlsCa }) })
+  if (location.tls) return connectTls({ ...options, ...(tlsCa === undefined ? {} : { ca: tlsCa }) }).on('data', onPiece)
+  const slab = new ReadSlab()
+  const callback = (bytes: number): boolean => {
+    onPiece(slab.take(bytes))
+    return true
+  }
+  return connectPlain({ ...options, onread: { buffer: () => slab.room(), callback } })
 }

@@ -49,6 +49,7 @@ export class Router {
   readonly #clock: Clock
   readonly #location: string
   readonly #limits: CallLimits
+  readonly #slots = new Map<HashTag, number>()
   #turn = 0
   #isClosed = false
 
@@ -65,7 +66,7 @@ export class Router {
     if (signal?.aborted) return Promise.reject(aborted(signal, tag))
     const call: Call = {
       tag,
-      slot: calculateSlot(`{${tag}}`),
+      slot: this.#slotOf(tag),
       command,
       options,
       isOver: false,
@@ -119,6 +120,16 @@ export class Router {
 
   close(): void {
     this.#isClosed = true
+  }
+
+  /** There are as many tags as shards, and that of the store. */
+  #slotOf(tag: HashTag): number {
+    let slot = this.#slots.get(tag)
+    if (slot === undefined) {
+      slot = calculateSlot(`{${tag}}`)
+      this.#slots.set(tag, slot)
+    }
+    return slot
   }
 
   /** Nearly every command takes this one step; `#again` is for the others. */

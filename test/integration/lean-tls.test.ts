@@ -220,15 +220,6 @@ function shownBy({ address }: Edge): Promise<string> {
   })
 }
 
-test('a drain ends connections over TLS, and no handshake is begun after it', async () => {
-  const edge = await serve(certificateOf('server'))
-  const client = connect(edge.address, { attemptsMax: 1, tls: { ca } })
-  await client.describe()
-  expect(await edge.server.drain(DAY_MS)).toBe(true)
-  await expect(client.describe()).rejects.toMatchObject({ code: 'UNAVAILABLE' })
-  client.close()
-})
-
 test('over HTTP too: connections without a request, and half a handshake, do not hold a drain', async () => {
   const certificate = new EdgeCertificate('http', {
     certFile: folder.file('server.pem'),
