@@ -7,6 +7,9 @@
  * that is its own key make no garbage and cost a third (Node 20). Bytes are compared with bytes: V8 reads a character of a string
  * through its hidden class, of which there are too many kinds here, and needed three times as long for the whole.
  *
+ * Where a key's hash points there is only a number: that of a slot, which are given out one after the other. So keys that are asked for
+ * together are next to each other, and what few keys use is little.
+ *
  * Bound: 65,536 places of a key each, 4 MiB of bytes (touched as they are used) and the strings. Two places next to each other are
  * one set: the newer key is in its own place, the one that was there moves beside it. A key has at most 127 bytes after its view.
  */
@@ -15,8 +18,8 @@ import type { RowKey } from '../domain/entity-key.ts'
 const PLACE_BITS = 16
 const PLACES = 2 ** PLACE_BITS
 /** A cache line: the prefix in one byte, the string's length in one, and what fits of its bytes. */
-const PLACE_BYTES = 64
-/** Prefixes that are told apart; 0 is an empty place. When more come, everything is forgotten. */
+const SLOT_BYTES = 64
+/** Prefixes that are told apart; 0 is that of no key. When more come, everything is forgotten. */
 const PREFIXES_MAX = 255
 const FNV_PRIME = 0x01000193
 const FNV_BASIS = 0x811c9dc5
@@ -24,8 +27,12 @@ const FNV_BASIS = 0x811c9dc5
 const MIX = 0x85ebca6b | 0
 
 export class KnownKeys {
-  readonly #keys = new Array<string>(PLACES).fill('')
-  readonly #bytes = new Uint8Array(PLACES * PLACE_BYTES)
+  /** By place: the slot of the key that is there; slot 0 holds none. */
+  readonly #slots = new Uint32Array(PLACES)
+  /** By slot. */
+  readonly #keys = new Array<string>(PLACES + 1).fill('')
+  readonly #bytes = new Uint8Array((PLACES + 1) * SLOT_BYTES)
+  #slotsUsed = 0
   readonly #prefixes = new Map<string, number>()
 
   /**
@@ -44,32 +51,37 @@ export class KnownKeys {
 
   #key(prefix: string, prefixNumber: number, bytes: Buffer, start: number, end: number): string {
     const place = placeOf(prefixNumber, bytes, start, end)
-    if (this.#isIn(place, prefixNumber, bytes, start, end)) return this.#keys[place]!
+    const slot = this.#slots[place]!
+    if (this.#isIn(slot, prefixNumber, bytes, start, end)) return this.#keys[slot]!
     const beside = place ^ 1
-    if (this.#isIn(beside, prefixNumber, bytes, start, end)) return this.#keys[beside]!
-    const from = place * PLACE_BYTES
-    if (this.#bytes[from] !== 0) {
-      this.#keys[beside] = this.#keys[place]!
-      this.#bytes.copyWithin(beside * PLACE_BYTES, from, from + PLACE_BYTES)
+    const other = this.#slots[beside]!
+    if (this.#isIn(other, prefixNumber, bytes, start, end)) return this.#keys[other]!
+    let free = slot
+    if (slot !== 0) {
+      this.#slots[beside] = slot
+      free = other
     }
+    if (free === 0) free = ++this.#slotsUsed
+    this.#slots[place] = free
     // Through bytes, so that it is one flat string: what V8 puts together from pieces is taken apart at each comparison.
     const key = Buffer.from(`${prefix}S${bytes.toString('latin1', start, end)}`, 'latin1').toString('latin1')
-    this.#keys[place] = key
+    this.#keys[free] = key
+    const from = free * SLOT_BYTES
     this.#bytes[from] = prefixNumber
-    this.#bytes.set(bytes.subarray(start, Math.min(end, start + PLACE_BYTES - 1)), from + 1)
+    this.#bytes.set(bytes.subarray(start, Math.min(end, start + SLOT_BYTES - 1)), from + 1)
     return key
   }
 
-  #isIn(place: number, prefixNumber: number, bytes: Buffer, start: number, end: number): boolean {
+  #isIn(slot: number, prefixNumber: number, bytes: Buffer, start: number, end: number): boolean {
     const known = this.#bytes
-    let from = place * PLACE_BYTES
+    let from = slot * SLOT_BYTES
     if (known[from++] !== prefixNumber) return false
-    const inPlace = Math.min(end, start + PLACE_BYTES - 1)
-    for (let at = start; at < inPlace; at++, from++) if (known[from] !== bytes[at]) return false
-    if (inPlace === end) return true
+    const inSlot = Math.min(end, start + SLOT_BYTES - 1)
+    for (let at = start; at < inSlot; at++, from++) if (known[from] !== bytes[at]) return false
+    if (inSlot === end) return true
     // The first byte is the length, so that the key ends where these bytes do.
-    const key = this.#keys[place]!
-    for (let at = end - 1, to = key.length - 1; at >= inPlace; at--, to--)
+    const key = this.#keys[slot]!
+    for (let at = end - 1, to = key.length - 1; at >= inSlot; at--, to--)
       if (key.charCodeAt(to) !== bytes[at]) return false
     return true
   }
@@ -77,8 +89,9 @@ export class KnownKeys {
   #newPrefix(prefix: string): number {
     if (this.#prefixes.size === PREFIXES_MAX) {
       this.#prefixes.clear()
-      this.#bytes.fill(0)
+      this.#slots.fill(0)
       this.#keys.fill('')
+      this.#slotsUsed = 0
     }
     this.#prefixes.set(prefix, this.#prefixes.size + 1)
     return this.#prefixes.size
