@@ -103,9 +103,6 @@ function tlsProblem(config: Config, edge: 'grpc' | 'http'): string | undefined {
   const [cert, key, ca] = [`${edge}-tls-cert`, `${edge}-tls-key`, `${edge}-tls-client-ca`] as const
   if (config[cert] === '' && config[key] === '' && config[ca] === '') return undefined
   const named = `${cert}, ${key} and ${ca}`
-  if (edge === 'grpc' && config.transport === 'grpc-js') {
-    return `${named} need --transport lean: grpc-js serves without TLS`
-  }
   if (edge === 'http' && config.http === '') return `${named} need --http: nothing is served over HTTP`
   return config[cert] === '' || config[key] === ''
     ? `TLS needs a certificate and its key: give both ${cert} and ${key}, or none of ${named}`

@@ -4,17 +4,17 @@
  * Every connection is a `Http2Connection` with a shell around its socket; one timer for all of them lets time pass. A drain tells
  * every client to go elsewhere, waits for the calls under way and ends those that are left by force.
  */
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from 'node:tls'
+import type { TlsOptions, Server as TlsServer } from 'node:tls'
 import type { ConnectionLimits } from '../http2/connection.ts'
 import { HeldBytes } from '../http2/held-bytes.ts'
 import { relieve } from '../http2/relief.ts'
 import { type ShellOptions, type SocketShell, serveSocket } from '../http2/socket-shell.ts'
 import { AnswerBuffers } from '../lib/answer-buffers.ts'
-import { handshakeProblem } from '../lib/tls-handshake.ts'
 import { type CallSurroundings, GrpcConnection, type GrpcConnectionOptions } from './grpc-connection.ts'
 import { IncomingBudget } from './incoming-budget.ts'
+import { createListener } from './listener.ts'
 import type { Method } from './method.ts'
 
 export interface GrpcServerParts {
@@ -115,7 +115,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
     ticking ??= parts.calls.after(TICK_MS, tick)
   }
 
-  const server = listener({ ...parts, onFault }, accept)
+  const server = createListener({ ...parts, handshakeMs: limits.times.handshakeMs, onFault }, accept)
   const closeAll = (): void => {
     server.close()
     ticking?.cancel()
@@ -152,23 +152,4 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
     close: closeAll,
     numbers: () => ({ connections: served.size, incomingBytes: incoming.bytes, heldBytes: held.bytes, faults }),
   }
-}
-
-function listener({ tls, limits, connectionsMax, onFault }: GrpcServerParts, accept: (socket: Socket) => void): Server {
-  // Answers are small and wait for nothing: without Nagle's algorithm they leave at once.
-  if (tls === undefined) return createServer({ noDelay: true }, accept)
-  const handshakeTimeout = limits.times.handshakeMs
-  const options = { ...tls, ALPNProtocols: ['h2'], noDelay: true, handshakeTimeout } as TlsOptions
-  const server = createTlsServer(options, (socket) => {
-    // RFC 9113, section 3.2: over TLS a client has to ask for h2.
-    if (socket.alpnProtocol === 'h2') accept(socket)
-    else socket.destroy()
-  }).on('tlsClientError', (error, socket) => {
-    const problem = handshakeProblem(error, socket)
-    if (problem !== undefined) onFault(problem, 'TLS')
-    socket.destroy()
-  })
-  // A connection counts while its handshake goes on, too.
-  server.maxConnections = connectionsMax
-  return server
 }

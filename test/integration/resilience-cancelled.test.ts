@@ -57,6 +57,6 @@ test('a training set that is cancelled, or out of time, ends its process', async
   // Held, so that it cannot be done before the deadline on a fast machine; what does not stop by itself is killed.
   process.kill(Number(job()[0]), 'SIGSTOP')
   expect((await late).code).toBe('DEADLINE_EXCEEDED')
-  await expect.poll(job, WAIT).toEqual([])
-  expect(children(), 'the process of short jobs').toEqual(before)
+  // One that is being taken down has no command line any more and is there for a while; the process of short jobs stays.
+  await expect.poll(children, WAIT).toEqual(before)
 })

@@ -77,10 +77,9 @@ test('what is to be encrypted is never served plain', () => {
   const pair = (edge: string) => ({ [`${edge}-tls-cert`]: 'a.pem', [`${edge}-tls-key`]: 'a.key' })
   for (const name of ['cert', 'key', 'client-ca']) {
     expect(() => load({ flags: { [`grpc-tls-${name}`]: 'a' } })).toThrow(/give both grpc-tls-cert and grpc-tls-key/)
-    expect(() => load({ flags: { transport: 'grpc-js', [`grpc-tls-${name}`]: 'a' } })).toThrow(/need --transport lean/)
     expect(() => load({ flags: { [`http-tls-${name}`]: 'a' } })).toThrow(/need --http: nothing is served over HTTP/)
   }
-  expect(() => load({ flags: { ...pair('grpc'), 'grpc-tls-client-ca': 'a' } })).not.toThrow()
+  expect(() => load({ flags: { ...pair('grpc'), 'grpc-tls-client-ca': 'a', transport: 'grpc-js' } })).not.toThrow()
   expect(() => load({ flags: { ...pair('http'), http: '127.0.0.1:1', transport: 'grpc-js' } })).not.toThrow()
 })
 

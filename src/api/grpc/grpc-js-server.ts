@@ -1,4 +1,7 @@
 /** The gRPC edge on grpc-js: the reference, and what is there to fall back on. */
+import type { AddressInfo, Server as NetServer } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Server as TlsServer } from 'node:tls'
 import {
   logVerbosity,
   Server,
@@ -6,8 +9,9 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
+import { createListener } from '../../grpc/listener.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { bindError, withPort } from './bind-address.ts'
+import { bindError, splitAddress, withPort } from './bind-address.ts'
 import { grpcJsHandler, type MethodContext } from './grpc-js-methods.ts'
 import { addHealth } from './health.ts'
 import { rawService, type ServiceName } from './protocol.ts'
@@ -27,30 +31,38 @@ export function createGrpcJsServer(options: GrpcServerOptions): GrpcServer {
   }
   const health = addHealth(server)
   addReflection(server)
-  let draining = false
+  const refuse = (connection: Duplex): void => void connection.destroy()
+  let accept = refuse
+  const secure = secureListener(options, (connection) => accept(connection))
 
   return {
     async start() {
-      if (options.connections !== undefined) {
+      if (options.connections !== undefined || secure !== undefined) {
         const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
+        accept = (connection) => injector.injectConnection(connection)
+      }
+      if (options.connections !== undefined) {
+        // A TLS server makes of a connection that another process accepted what it makes of its own.
         options.connections((connection) => {
-          if (draining) connection.destroy()
-          else injector.injectConnection(connection)
+          if (secure === undefined) accept(connection)
+          else secure.emit('connection', connection)
         })
         health.setServing(true)
         return options.address
       }
-      const port = await bind(server, options.address)
+      const port = await (secure === undefined ? bind(server, options.address) : listen(secure, options.address))
       health.setServing(true)
       return withPort(options.address, port)
     },
     drain(deadlineMs) {
-      draining = true
+      secure?.close()
+      accept = refuse
       health.setServing(false)
       health.endWatches()
       return shutDown(server, deadlineMs, clock)
     },
     close() {
+      secure?.close()
       server.forceShutdown()
     },
     numbers: () => undefined,
@@ -76,6 +88,27 @@ function namedLimit(bytes: number, option: string): number {
     [Symbol.toPrimitive]: (hint: string) => (hint === 'string' ? `${bytes} bytes, option ${option}` : bytes),
   }
   return limit as unknown as number
+}
+
+/**
+ * Handshakes are not left to grpc-js: so certificates can be read again, and refused clients are reported, as over the lean transport.
+ * Undefined for plain sockets.
+ */
+function secureListener(options: GrpcServerOptions, accept: (connection: Duplex) => void): NetServer | undefined {
+  const { certificate, limits, onConnectionFault } = options
+  if (certificate === undefined) return undefined
+  const { connection, connectionsMax } = limits.lean
+  const parts = { tls: certificate.tls, handshakeMs: connection.times.handshakeMs, connectionsMax }
+  const listener = createListener({ ...parts, onFault: onConnectionFault }, accept)
+  certificate.onRenewed((tls) => (listener as TlsServer).setSecureContext(tls))
+  return listener
+}
+
+function listen(listener: NetServer, address: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    listener.once('error', (error) => reject(bindError(address, error)))
+    listener.listen(splitAddress(address), () => resolve((listener.address() as AddressInfo).port))
+  })
 }
 
 function bind(server: Server, address: string): Promise<number> {

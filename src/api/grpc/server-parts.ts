@@ -52,10 +52,13 @@ export interface GrpcServerOptions extends CallReports {
   readonly offline: OfflineHandlers
   readonly admin: AdminHandlers
   readonly limits: GrpcLimits
-  /** Undefined: plain sockets. The lean transport only. */
+  /** Undefined: plain sockets. */
   readonly certificate?: EdgeCertificate | undefined
   readonly clock: Clock
-  /** A connection of the lean transport was ended, or not made, because its peer broke a rule or a limit; `reason` is one of few. */
+  /**
+   * A connection was ended, or not made, because its peer broke a rule or a limit; `reason` is one of few. Of grpc-js only handshakes
+   * that failed.
+   */
   readonly onConnectionFault: (problem: string, reason: string) => void
 }
 

@@ -1,6 +1,5 @@
 /** The writer of each format. */
 import type { DatasetFormat } from '../dataset-jobs.ts'
-import { openArrowWriter } from './arrow-writer.ts'
 import { openCsvWriter } from './dataset-csv.ts'
 import type { DatasetTarget, DatasetWriter } from './dataset-output.ts'
 import { openParquetWriter } from './dataset-parquet.ts'
@@ -17,8 +16,11 @@ export async function openDatasetWriter(
       return openParquetWriter(session, target)
     case 'csv':
       return openCsvWriter(session, target)
-    case 'arrow':
+    case 'arrow': {
+      // Not before it is asked for: see `spineRelation`.
+      const { openArrowWriter } = await import('./arrow-writer.ts')
       return openArrowWriter(session, target)
+    }
     case 'rows':
       return openRowsWriter(session, target)
   }

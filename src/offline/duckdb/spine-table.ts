@@ -8,7 +8,6 @@ import type { Feature } from '../../domain/registry.ts'
 import { typeName } from '../../domain/value-type.ts'
 import { didYouMean } from '../../lib/nearest-name.ts'
 import type { TrainingSetJob } from '../dataset-jobs.ts'
-import { loadArrowSpine } from './arrow-spine.ts'
 import type { QueryColumn } from './dataset-query.ts'
 import type { SpineSql } from './point-in-time.ts'
 import type { Session } from './session.ts'
@@ -74,7 +73,11 @@ export async function spineRelation(
   input: SpineInput,
   { keys = new Map(), only }: { readonly keys?: SpineNeeds['keys']; readonly only?: string },
 ): Promise<string | undefined> {
-  if (input.format === 'arrow') return loadArrowSpine(session, input.file, only)
+  if (input.format === 'arrow') {
+    // Arrow takes a tenth of a second to load, and a job process is started for any kind of job.
+    const { loadArrowSpine } = await import('./arrow-spine.ts')
+    return loadArrowSpine(session, input.file, only)
+  }
   if (input.format === 'parquet') return `read_parquet(${literal(input.file)})`
   const options = `header = true`
   const described = await session.rows(`DESCRIBE FROM read_csv(${literal(input.file)}, ${options})`, {
