@@ -36,6 +36,8 @@ export interface SenderEvents {
 export interface OutputWriter {
   /** May be called from within anything; nothing happens while a write is under way. */
   flush(): void
+  /** Nothing leaves before the next turn of the event loop, in which it flushes. */
+  readonly isResting: boolean
 }
 
 export interface SenderLimits {
@@ -139,14 +141,14 @@ export class Sender {
     return this.queuedBytes + this.#output.heldBytes
   }
 
-  /** So much waits for the peer that no more should be made: see `whenRoom`. */
+  /** No more should be made now, because so much waits for the peer or it would leave no sooner: see `whenRoom`. */
   get isCrowded(): boolean {
-    if (this.queuedBytes > this.#queuedBytesMax) return true
+    if (this.queuedBytes > this.#queuedBytesMax || this.writer?.isResting === true) return true
     const { all } = this.#share
     return all.bytes > all.scarceFrom && this.#share.isTooMuch(this.heldBytes)
   }
 
-  /** Calls `begin` when the peer has read enough; several one after the other, as long as it is so. */
+  /** Calls `begin` when that is over; several one after the other, as long as it is so. */
   whenRoom(begin: () => void): void {
     this.#waiting.push(begin)
   }

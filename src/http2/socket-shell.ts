@@ -4,6 +4,9 @@
  *
  * Answers that are made later, by calls that had to wait, are gathered until the end of the turn in which they are made.
  *
+ * A connection with much to do has a turn of a few milliseconds, and goes on after timers and other connections have had theirs. Else libuv
+ * would read on as long as anything is there, up to 2 MB of requests, and their answers leave as fast as the peer takes them.
+ *
  * A server has many connections that nobody uses. So all of them share their listeners, which find the shell at the socket, and the
  * function that is called when bytes have left is made for each write.
  */
@@ -31,6 +34,11 @@ interface ServedSocket extends Duplex {
  * as long to read the rest at all.
  */
 const LINGER_MS = 1000
+
+/** Looked at after each read (64 KB are a thousand requests of 4 us, or fifty of 100 us) and each write. */
+const TURN_MS_MAX = 5
+/** What Node reads at once; libuv reads on after a read that was as large. */
+const READ_BYTES = 64 * 1024
 
 export function serveSocket(socket: Duplex, connection: Http2Connection, options: ShellOptions): SocketShell {
   const shell = new SocketShell(socket, connection, options)
@@ -61,19 +69,32 @@ function onClose(this: ServedSocket): void {
   this[SHELL]!.closed()
 }
 
-function flush(shell: SocketShell): void {
-  shell.flush()
+function resume(socket: Duplex): void {
+  socket.resume()
+}
+
+function flushNow(shell: SocketShell): void {
+  shell.flushInTurn()
+}
+
+function goOn(shell: SocketShell): void {
+  shell.goOn()
 }
 
 export class SocketShell implements Holder {
   readonly socket: Duplex
   readonly connection: Http2Connection
+  /** The connection's turn is over, and no answer that is made now would leave in it. */
+  isResting = false
   readonly #options: ShellOptions
   /** A write is under way. */
   #isWriting = false
   /** Writes that have left, as the connection knows and Node has not said yet. */
   #toldBefore = 0
   #isFlushDue = false
+  #turnBeganMs = 0
+  /** The last read may be followed by another in the same turn. */
+  #isReadingOn = false
   #endedMs: number | undefined
   #faultSeenMs: number | undefined
 
@@ -85,8 +106,15 @@ export class SocketShell implements Holder {
   }
 
   received(chunk: Buffer): void {
-    this.connection.receive(chunk, this.#options.now())
+    const nowMs = this.#options.now()
+    if (!this.#isReadingOn) this.#turnBeganMs = nowMs
+    this.connection.receive(chunk, nowMs)
     this.flush()
+    this.#isReadingOn = chunk.length >= READ_BYTES
+    if (!this.#isTurnOver()) return
+    this.#isReadingOn = false
+    this.socket.pause()
+    setImmediate(resume, this.socket)
   }
 
   closed(): void {
@@ -98,7 +126,21 @@ export class SocketShell implements Holder {
   flushSoon(): void {
     if (this.#isFlushDue) return
     this.#isFlushDue = true
-    process.nextTick(flush, this)
+    process.nextTick(flushNow, this)
+  }
+
+  flushInTurn(): void {
+    this.#turnBeganMs = this.#options.now()
+    this.flush()
+  }
+
+  /** In a turn of its own, after a write that ended one. */
+  goOn(): void {
+    this.isResting = false
+    if (this.socket.destroyed) return
+    this.#turnBeganMs = this.#options.now()
+    this.#hasLeft()
+    this.flush()
   }
 
   drain(): void {
@@ -114,7 +156,8 @@ export class SocketShell implements Holder {
 
   tick(): void {
     const { socket, connection } = this
-    connection.tick(this.#options.now())
+    this.#turnBeganMs = this.#options.now()
+    connection.tick(this.#turnBeganMs)
     this.flush()
     if (connection.fault !== undefined) this.#faultSeenMs ??= this.#options.now()
     const lingersSinceMs = this.#endedMs ?? this.#faultSeenMs
@@ -158,9 +201,20 @@ export class SocketShell implements Holder {
       return
     }
     // The system has all of it, so that its buffers are free for the next answer of this turn. Node says so at the end of the turn only.
-    this.#isWriting = false
     this.#toldBefore++
+    if (this.#isTurnOver()) {
+      this.isResting = true
+      setImmediate(goOn, this)
+    } else this.#hasLeft()
+  }
+
+  #hasLeft(): void {
+    this.#isWriting = false
     this.connection.sent(this.#options.now())
+  }
+
+  #isTurnOver(): boolean {
+    return this.#options.now() - this.#turnBeganMs >= TURN_MS_MAX
   }
 
   /** Node says that a write has left. */
@@ -170,8 +224,8 @@ export class SocketShell implements Holder {
       this.#toldBefore--
       return
     }
-    this.#isWriting = false
-    this.connection.sent(this.#options.now())
+    this.#turnBeganMs = this.#options.now()
+    this.#hasLeft()
     this.flush()
   }
 

@@ -86,8 +86,19 @@ class Peer extends Duplex {
   }
 }
 
-/** Asks for all answers in one read; each is written into a buffer of the pool. */
-async function ask(peer: Peer): Promise<{ buffers: Set<Buffer>; writesOfTurn: number[] }> {
+interface Asked {
+  readonly buffers: ReadonlySet<Buffer>
+  /** Until the first turn of the event loop was over. */
+  readonly writesOfTurn: readonly number[]
+}
+
+/** Nothing is done for them, and with them a read is as large as reads are. */
+const UNKNOWN_FRAMES = Array.from({ length: 4 }, () => frame(0xbb, 0, 0, Buffer.alloc(FRAME_BYTES)))
+
+const noTimePasses = (): number => 0
+
+/** Asks for all answers in as many reads; each answer is written into a buffer of the pool. */
+async function ask(peer: Peer, reads = 1, now = noTimePasses): Promise<Asked> {
   const shared = sharedMemory()
   const buffers = new Set<Buffer>()
   const connection = new Http2Connection(
@@ -109,15 +120,13 @@ async function ask(peer: Peer): Promise<{ buffers: Set<Buffer>; writesOfTurn: nu
     shared,
     0,
   )
-  serveSocket(peer, connection, { now: () => 0, onClosed: () => undefined })
-  peer.push(
-    Buffer.concat([
-      PREFACE,
-      frame(FRAME.settings, 0, 0, STREAM_WINDOWS),
-      frame(FRAME.windowUpdate, 0, 0, WINDOW),
-      ...Array.from({ length: ANSWERS }, (_, index) => request(2 * index + 1)),
-    ]),
-  )
+  serveSocket(peer, connection, { now, onClosed: () => undefined })
+  const greeting = [PREFACE, frame(FRAME.settings, 0, 0, STREAM_WINDOWS), frame(FRAME.windowUpdate, 0, 0, WINDOW)]
+  const requests = Array.from({ length: ANSWERS }, (_, index) => request(2 * index + 1))
+  for (let read = 0; read < reads; read++) {
+    const some = requests.splice(0, ANSWERS / reads)
+    peer.push(Buffer.concat([...(read === 0 ? greeting : []), ...some, ...UNKNOWN_FRAMES]))
+  }
   await setImmediate()
   return { buffers, writesOfTurn: [...peer.writes] }
 }
@@ -156,5 +165,17 @@ test('for a peer that takes nothing little leaves the streams, and no buffer is 
   expect(buffers.size).toBe(ANSWERS)
   while (peer.release()) await setImmediate()
   for (const bytes of peer.writes) expect(bytes).toBeLessThan(LIMITS.outputBytesMax + 2 * FRAME_BYTES)
+  expectAnswers(peer)
+})
+
+test.each([1, ANSWERS])('a connection with much to do lets others have a turn, of %i reads', async (reads) => {
+  let nowMs = 0
+  const peer = new Peer(true)
+  const { writesOfTurn } = await ask(peer, reads, () => nowMs++)
+  const isWhole = () => peer.got.reduce((sum, { length }) => sum + length, 0) > ANSWERS * ANSWER_BYTES
+  expect(writesOfTurn.length).toBeLessThan(ANSWERS)
+  let turns = 0
+  for (; !isWhole() && turns < 100; turns++) await setImmediate()
+  expect(turns).toBeGreaterThan(1)
   expectAnswers(peer)
 })
