@@ -14,6 +14,8 @@ export interface CallHost {
   readonly incoming: IncomingBudget
   /** A request has begun: it is to be counted when something else comes before its end. */
   waits(request: { count(): void }): void
+  /** Runs what may take much memory for a while: for a connection one piece of work after the other, for the server a few at once. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>
   /** Monotonic, milliseconds. */
   nowMs(): number
   after(delayMs: number, callback: () => void): { cancel(): void }

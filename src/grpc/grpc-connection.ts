@@ -7,6 +7,7 @@ import {
 } from '../http2/connection.ts'
 import type { HeaderList } from '../http2/hpack/header-list.ts'
 import type { Http2Stream } from '../http2/stream.ts'
+import { createSlots, type Slots } from '../lib/slots.ts'
 import { callHead, ENCODINGS } from './call-head.ts'
 import type { AbortKind, CallHost } from './call-host.ts'
 import type { IncomingBudget } from './incoming-budget.ts'
@@ -16,7 +17,10 @@ import { ServerCall } from './server-call.ts'
 import { type CallStatus, httpStatus, STATUS, trailersOnly } from './status.ts'
 
 /** What calls need of the server, whatever their connection. */
-export type CallSurroundings = Omit<CallHost, 'connection' | 'flushSoon' | 'incomingBytes' | 'waits'>
+export type CallSurroundings = Omit<CallHost, 'connection' | 'flushSoon' | 'incomingBytes' | 'waits' | 'inTurn'> & {
+  /** Of all connections. */
+  readonly turns: Slots
+}
 
 /** The same for all connections of a server. */
 export interface GrpcConnectionOptions {
@@ -32,6 +36,7 @@ export class GrpcConnection implements ConnectionEvents, CallHost {
   incomingBytes = 0
   /** Sends output that no event of the socket made. */
   shell: { flushSoon(): void } | undefined
+  #turns: Slots | undefined
   /** The request that has begun last. */
   #begun: { count(): void } | undefined
   readonly #methods: ReadonlyMap<string, Method>
@@ -71,6 +76,11 @@ export class GrpcConnection implements ConnectionEvents, CallHost {
   waits(request: { count(): void }): void {
     this.#begun?.count()
     this.#begun = request
+  }
+
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#turns ??= createSlots(1)
+    return this.#turns.run(() => this.#calls.turns.run(work))
   }
 
   flushSoon(): void {

@@ -12,6 +12,7 @@ import { HeldBytes } from '../http2/held-bytes.ts'
 import { relieve } from '../http2/relief.ts'
 import { type ShellOptions, type SocketShell, serveSocket } from '../http2/socket-shell.ts'
 import { AnswerBuffers } from '../lib/answer-buffers.ts'
+import { createSlots } from '../lib/slots.ts'
 import { type CallSurroundings, GrpcConnection, type GrpcConnectionOptions } from './grpc-connection.ts'
 import { IncomingBudget } from './incoming-budget.ts'
 import { createListener } from './listener.ts'
@@ -20,7 +21,7 @@ import type { Method } from './method.ts'
 export interface GrpcServerParts {
   readonly methods: ReadonlyMap<string, Method>
   readonly limits: ConnectionLimits
-  readonly calls: Omit<CallSurroundings, 'incoming'>
+  readonly calls: Omit<CallSurroundings, 'incoming' | 'turns'>
   /** Of all connections together: what has come of requests that no method has yet, and what waits for clients to read. */
   readonly incomingBytesTotalMax: number
   readonly heldBytesMax: number
@@ -60,6 +61,8 @@ export interface LeanServer {
 
 /** Time is measured in these steps, so each limit may be exceeded by one. */
 const TICK_MS = 500
+/** Messages that are decompressed at once: as many as Node has threads for that. More would only take memory at the same time. */
+const DECOMPRESSIONS_MAX = 4
 /** While too much waits for clients: how often it is looked who reads. */
 const LOOK_AGAIN_MS = 50
 
@@ -68,7 +71,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
   const faults = new Map<string, number>()
   const { methods, limits } = parts
   const incoming = new IncomingBudget(parts.incomingBytesTotalMax)
-  const calls = { ...parts.calls, incoming }
+  const calls = { ...parts.calls, incoming, turns: createSlots(DECOMPRESSIONS_MAX) }
   // Whole ones, because V8 keeps every number with a fraction in an object of its own, and connections have several.
   const nowMs = (): number => Math.trunc(calls.nowMs())
   const held = new HeldBytes(parts.heldBytesMax, () => {

@@ -45,8 +45,11 @@ export class IncomingMessages implements MessageSink, ComingRequest {
   /** No method has the request yet; and the budget of the server counts it. */
   #isWaiting = false
   #isCounted = false
-  /** The end of what is being decompressed; undefined as long as nothing had to be. */
+  /** The end of what is being decompressed, and of what follows it; undefined as long as nothing had to be. */
   #order: Promise<void> | undefined
+  #afterwards = 0
+  /** Bytes that the peer may send anew when nothing is being decompressed. */
+  #keptBytes = 0
 
   constructor(host: CallHost, stream: Http2Stream, call: IncomingCall, taker: MessageTaker) {
     this.#host = host
@@ -70,18 +73,11 @@ export class IncomingMessages implements MessageSink, ComingRequest {
   }
 
   receive(bytes: Buffer, from: number, to: number): void {
-    const host = this.#host
     const count = to - from
-    if (!this.#isWaiting) this.wait()
-    this.#bytes += count
-    host.incomingBytes += count
-    if (this.#isCounted) host.incoming.goOn(this, count)
-    if (host.incomingBytes > host.incomingBytesMax) {
-      const details = `requests of more than ${host.incomingBytesMax} bytes are under way on this connection (grpc-incoming-bytes-max)`
-      this.#call.fail({ code: STATUS.resourceExhausted, details })
-    }
+    this.#add(count)
     if (!this.#call.isOver) this.#reader.receive(bytes, from, to, this)
-    host.connection.take(this.#stream, count - this.#taker.heldBack(count))
+    if (this.#afterwards > 0) this.#keptBytes += count
+    else this.#host.connection.take(this.#stream, count - this.#taker.heldBack(count))
   }
 
   giveUp(problem: string): void {
@@ -92,7 +88,7 @@ export class IncomingMessages implements MessageSink, ComingRequest {
     this.#call.lastMessageWasCompressed = isCompressed
     if (isCompressed) this.#decompress(bytes)
     else if (this.#order === undefined) this.#taker.take(bytes)
-    else this.#order = this.#order.then(() => this.#taker.take(bytes))
+    else this.#inOrder(() => this.#taker.take(bytes))
   }
 
   tooLarge(bytes: number | undefined): void {
@@ -103,7 +99,7 @@ export class IncomingMessages implements MessageSink, ComingRequest {
 
   end(): void {
     if (this.#order === undefined) this.#end()
-    else this.#order = this.#order.then(() => this.#end())
+    else this.#inOrder(() => this.#end())
   }
 
   /** What has come is the method's now, or nobody's. */
@@ -114,6 +110,17 @@ export class IncomingMessages implements MessageSink, ComingRequest {
     this.#isCounted = false
     this.#host.incomingBytes -= this.#bytes
     this.#bytes = 0
+  }
+
+  #add(bytes: number): void {
+    const host = this.#host
+    if (!this.#isWaiting) this.wait()
+    this.#bytes += bytes
+    host.incomingBytes += bytes
+    if (this.#isCounted) host.incoming.goOn(this, bytes)
+    if (host.incomingBytes <= host.incomingBytesMax) return
+    const details = `requests of more than ${host.incomingBytesMax} bytes are under way on this connection (grpc-incoming-bytes-max)`
+    this.#call.fail({ code: STATUS.resourceExhausted, details })
   }
 
   #end(): void {
@@ -128,14 +135,33 @@ export class IncomingMessages implements MessageSink, ComingRequest {
       this.#call.fail({ code: STATUS.internal, details: 'a message is compressed, but grpc-encoding does not say how' })
       return
     }
-    const plain = decompressed(bytes, encoding, this.#host.messageBytesMax)
-    const before = this.#order ?? Promise.resolve()
-    this.#order = Promise.all([plain, before]).then(
-      ([message]) => this.#taker.take(message),
-      (error: unknown) => {
+    this.#inOrder(async () => {
+      try {
+        const message = await this.#host.inTurn(async () =>
+          this.#call.isOver ? undefined : decompressed(bytes, encoding, this.#host.messageBytesMax),
+        )
+        if (message === undefined || this.#call.isOver) return
+        // What came was small, and is not any more.
+        this.#add(message.length)
+        this.count()
+        this.#taker.take(message)
+      } catch (error) {
         if (error instanceof MessageTooLarge) this.tooLarge(undefined)
         else this.#call.fail({ code: STATUS.internal, details: `a message is not valid ${encoding}` })
-      },
-    )
+      }
+    })
+  }
+
+  /** After what is being decompressed. What comes meanwhile the peer does not get to send anew. */
+  #inOrder(then: () => void | Promise<void>): void {
+    this.#afterwards++
+    const before = this.#order ?? Promise.resolve()
+    this.#order = before.then(then).finally(() => {
+      this.#afterwards--
+      if (this.#afterwards > 0 || this.#keptBytes === 0) return
+      this.#host.connection.take(this.#stream, this.#keptBytes)
+      this.#keptBytes = 0
+      this.#host.flushSoon()
+    })
   }
 }

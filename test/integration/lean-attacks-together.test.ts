@@ -2,6 +2,7 @@
  * Attacks by many connections, each of which keeps to what one may do: bounded is what all of them take together. An honest client is
  * served all the while, with calls of the very kind of which the attackers have too many.
  */
+import { gzipSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
 import { ERROR, FLAG, FRAME, SETTING, UINT31_MAX } from '../../src/http2/protocol.ts'
 import { callBlock, callFrames, frame, type HostilePeer, messageOf, uint32 } from '../support/hostile-peer.ts'
@@ -152,4 +153,24 @@ test('calls of which nothing comes but the headers take room too', async () => {
   expect(attacked.server.numbers().incomingBytes).toBeLessThanOrEqual(TOTAL)
   attacked.leaveAll()
   await expect.poll(() => attacked.server.numbers().incomingBytes).toBe(0)
+})
+
+test('messages of gzip that are small as they come, and large as they are kept', async () => {
+  // 3 MiB each, as 3 KB; a connection may have 64 MiB of requests that are not whole, and a client that is honest one of them.
+  const zipped = messageOf(gzipSync(Buffer.alloc(3 * MIB)), true)
+  attacked = await openAttacked({})
+  const watch = memoryWatch()
+  const peer = await attacked.greeted()
+  const refused = () =>
+    peer.heard.filter(({ type, flags }) => type === FRAME.headers && (flags & FLAG.endStream) !== 0).length
+  await attacked.whileServed(async () => {
+    for (let index = 0; index < 100; index++) {
+      peer.say(headers(streamOf(index), callBlock(UNARY_CALL, 'grpc-encoding', 'gzip')))
+      peer.say(frame(FRAME.data, 0, streamOf(index), zipped))
+    }
+    await expect.poll(refused, { timeout: 10_000 }).toBeGreaterThanOrEqual(100 - 64 / 3)
+  })
+  expect(attacked.server.numbers().incomingBytes).toBeLessThan(65 * MIB)
+  expect(watch.most()).toBeLessThan(128 * MIB)
+  expect(peer.isClosed).toBe(false)
 })

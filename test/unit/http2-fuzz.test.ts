@@ -10,6 +10,7 @@ import type { Method } from '../../src/grpc/method.ts'
 import type { Http2Connection } from '../../src/http2/connection.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE } from '../../src/http2/protocol.ts'
+import { createSlots } from '../../src/lib/slots.ts'
 import { HTTP2_LIMITS, sharedMemory } from '../support/http2-limits.ts'
 
 const FRAMES = 1_000_000
@@ -65,6 +66,7 @@ const OPTIONS: GrpcConnectionOptions = {
     after: () => ({ cancel: () => undefined }),
     incomingBytesMax: 64 * 2 ** 20,
     incoming: INCOMING,
+    turns: createSlots(4),
     answerMarginMs: () => 0,
     statusOf: (error) => ({ code: 13, details: String(error) }),
     abortReason: (kind) => new Error(kind),

@@ -7,6 +7,7 @@ import { IncomingBudget } from '../../src/grpc/incoming-budget.ts'
 import type { Method } from '../../src/grpc/method.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE } from '../../src/http2/protocol.ts'
+import { createSlots } from '../../src/lib/slots.ts'
 import { HTTP2_LIMITS, sharedMemory } from '../support/http2-limits.ts'
 
 setFlagsFromString('--expose_gc')
@@ -29,6 +30,7 @@ const OPTIONS = {
     nowMs: () => 0,
     after: () => ({ cancel: () => undefined }),
     incoming: new IncomingBudget(2 ** 26),
+    turns: createSlots(4),
     incomingBytesMax: 1 << 20,
     answerMarginMs: () => 0,
     statusOf: (error: unknown) => ({ code: 13, details: String(error) }),
