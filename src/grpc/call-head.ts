@@ -34,12 +34,17 @@ function readHead(list: HeaderList): CallHead {
   }
   const timeoutMs = readTimeout(value('grpc-timeout'))
   const encoding = value('grpc-encoding') ?? 'identity'
+  let metadata: Metadata | undefined
   return {
     path: value(':path') ?? '',
     timeoutMs,
     encoding,
     acceptsGzip: (value('grpc-accept-encoding') ?? '').split(',').some((each) => each.trim() === 'gzip'),
-    metadata: readMetadata(fields),
+    // For those who ask: few methods do, and a client may send much of it.
+    get metadata() {
+      metadata ??= readMetadata(fields)
+      return metadata
+    },
     refusal: refusal(list, value, timeoutMs, encoding),
   }
 }

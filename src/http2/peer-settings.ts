@@ -13,7 +13,10 @@ import type { StreamTable } from './stream-table.ts'
 
 const SETTING_BYTES = 6
 
-/** In their order; unknown ones are ignored. A `ConnectionFault` for a bad value. */
+/**
+ * Unknown ones are ignored. A `ConnectionFault` for a bad value. Windows move once for a frame, by what its last value says: a frame has
+ * room for 2,730 values, each of which would move those of all streams.
+ */
 export function applySettings(bytes: Buffer, from: number, to: number, sender: Sender, table: StreamTable): void {
   if ((to - from) % SETTING_BYTES !== 0) {
     throw new ConnectionFault(
@@ -21,12 +24,17 @@ export function applySettings(bytes: Buffer, from: number, to: number, sender: S
       `SETTINGS of ${to - from} bytes are no multiple of ${SETTING_BYTES}`,
     )
   }
+  let { initialWindow } = sender
   for (let at = from; at < to; at += SETTING_BYTES) {
     const id = bytes.readUInt16BE(at)
     const value = bytes.readUInt32BE(at + 2)
     checkValue(id, value)
-    apply(id, value, sender, table)
+    // We use no table of the peer's; only when it is made smaller than it is at first, the next block has to say so.
+    if (id === SETTING.headerTableSize && value < TABLE_BYTES_DEFAULT) sender.owesTableSize = true
+    else if (id === SETTING.initialWindowSize) initialWindow = value
+    else if (id === SETTING.maxFrameSize) sender.frameBytesMax = value
   }
+  if (initialWindow !== sender.initialWindow) moveWindows(initialWindow, sender, table)
 }
 
 function checkValue(id: number, value: number): void {
@@ -41,20 +49,6 @@ function checkValue(id: number, value: number): void {
       ERROR.protocolError,
       `SETTINGS_MAX_FRAME_SIZE is ${value}: from ${FRAME_BYTES_DEFAULT} to ${FRAME_BYTES_LIMIT}`,
     )
-  }
-}
-
-function apply(id: number, value: number, sender: Sender, table: StreamTable): void {
-  switch (id) {
-    case SETTING.headerTableSize:
-      // We use no table of the peer's; only when it is made smaller than it is at first, the next block has to say so.
-      if (value < TABLE_BYTES_DEFAULT) sender.owesTableSize = true
-      return
-    case SETTING.initialWindowSize:
-      moveWindows(value, sender, table)
-      return
-    case SETTING.maxFrameSize:
-      sender.frameBytesMax = value
   }
 }
 

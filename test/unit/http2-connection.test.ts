@@ -452,6 +452,16 @@ describe('limits', () => {
   })
 })
 
+test('windows move once for a frame of SETTINGS, however many values it has', () => {
+  const { connection, receive } = bench()
+  receive(request(1, false), windowUpdate(1, 0x7fffffff - 65_535))
+  // The first of them alone would take the stream's window beyond 2^31-1.
+  receive(settings(setting(SETTING.initialWindowSize, 65_536), setting(SETTING.initialWindowSize, 65_535)))
+  expect(connection.isOver).toBe(false)
+  receive(settings(setting(SETTING.initialWindowSize, 65_535), setting(SETTING.initialWindowSize, 65_536)))
+  expect(connection.fault?.reason).toBe('FLOW_CONTROL_ERROR')
+})
+
 test('what waits for room begins when the peer has read enough, and one after the other', () => {
   const { connection, streams, receive, frames } = bench({ queuedBytesMax: 100_000 })
   receive(request(1))

@@ -159,6 +159,17 @@ test('a field is written so that it enters no table', () => {
   expect(decoder()(block)).toEqual(['authorization', 'Bearer x', 'user-agent', 'y'])
 })
 
+test('a small block that stands for many headers is not remembered', () => {
+  const made = new HeaderDecoder({ tableBytesMax: 4096, listBytesMax: 65_536 })
+  const decode = (block: Buffer) => made.decode(block, 0, block.length)
+  decode(bytes('4001 6101 31')) // a: 1
+  const many = Buffer.alloc(100, 0xbe)
+  for (let times = 0; times < 3; times++) expect(decode(many)).not.toBe(decode(many))
+  const few = Buffer.alloc(10, 0xbe)
+  decode(few)
+  expect(decode(few)).toBe(decode(few))
+})
+
 test('a list over its limit is cut, and what it adds to the table is not', () => {
   const made = new HeaderDecoder({ tableBytesMax: 4096, listBytesMax: 100 })
   const block = Buffer.concat([bytes('4001 61 7f 8101'), Buffer.from('x'.repeat(256)), bytes('4001 6201 32')])

@@ -23,8 +23,12 @@ export interface HeaderDecoderLimits {
 
 /** A power of two, at most the bits of an integer. A client with more kinds of calls than this on one connection has them decoded. */
 const REMEMBERED_BLOCKS = 32
-/** Longer blocks are hardly those of a usual call, and remembering them would cost memory. */
+/**
+ * Longer blocks, and lists, are hardly those of a usual call, and remembering them would cost memory: a block of 512 indexes can stand for
+ * 16 KiB of headers. Lists are measured as SETTINGS_MAX_HEADER_LIST_SIZE is.
+ */
 const REMEMBERED_BYTES_MAX = 512
+const REMEMBERED_LIST_BYTES_MAX = 2048
 
 interface RememberedBlock {
   readonly bytes: Buffer
@@ -59,7 +63,8 @@ export class HeaderDecoder {
     }
     const before = this.#table.version
     const list = this.#decodeFields(block, from, to)
-    if (this.#table.version === before && to - from <= REMEMBERED_BYTES_MAX) {
+    const isUsual = to - from <= REMEMBERED_BYTES_MAX && list.bytes <= REMEMBERED_LIST_BYTES_MAX
+    if (this.#table.version === before && isUsual) {
       if ((this.#seen & (1 << slot)) !== 0) {
         this.#remembered ??= new Array(REMEMBERED_BLOCKS).fill(undefined)
         this.#remembered[slot] = { bytes: Buffer.from(block.subarray(from, to)), tableVersion: before, list }
