@@ -58,7 +58,8 @@ function servingOf(entriesMax) {
 }
 
 const room = Buffer.allocUnsafeSlow(BATCH_ROWS * (row.length + 64))
-const caller = { signal: undefined, roomFor: (bytes) => room.subarray(0, bytes) }
+const { signal } = new AbortController()
+const caller = { signal, roomFor: (bytes) => room.subarray(0, bytes) }
 
 const text = (field, value) => lengthField(field, Buffer.from(value))
 const service = text(1, 'text')
