@@ -8,6 +8,8 @@ import { type CallStatus, STATUS } from './status.ts'
 
 export interface CallHead {
   readonly path: string
+  /** Of all headers, by the measure of SETTINGS_MAX_HEADER_LIST_SIZE. They are kept as long as the call. */
+  readonly bytes: number
   /** Infinite without grpc-timeout. */
   readonly timeoutMs: number
   /** Of the request's messages: `identity`, `gzip` or `deflate`. */
@@ -37,6 +39,7 @@ function readHead(list: HeaderList): CallHead {
   let metadata: Metadata | undefined
   return {
     path: value(':path') ?? '',
+    bytes: list.bytes,
     timeoutMs,
     encoding,
     acceptsGzip: (value('grpc-accept-encoding') ?? '').split(',').some((each) => each.trim() === 'gzip'),

@@ -24,6 +24,8 @@ export interface MessageTaker {
 export interface IncomingCall {
   /** Nothing that comes is wanted any more. */
   readonly isOver: boolean
+  /** What its headers take. */
+  readonly headBytes: number
   /** What grpc-encoding says. */
   readonly encoding: string
   /** Of the request's last message. */
@@ -69,7 +71,7 @@ export class IncomingMessages implements MessageSink, ComingRequest {
   count(): void {
     if (!this.#isWaiting || this.#isCounted) return
     this.#isCounted = true
-    this.#host.incoming.enter(this, this.#bytes)
+    this.#host.incoming.enter(this, this.#call.headBytes + this.#bytes)
   }
 
   receive(bytes: Buffer, from: number, to: number): void {
@@ -106,7 +108,7 @@ export class IncomingMessages implements MessageSink, ComingRequest {
   release(): void {
     if (!this.#isWaiting) return
     this.#isWaiting = false
-    if (this.#isCounted) this.#host.incoming.leave(this, this.#bytes)
+    if (this.#isCounted) this.#host.incoming.leave(this, this.#call.headBytes + this.#bytes)
     this.#isCounted = false
     this.#host.incomingBytes -= this.#bytes
     this.#bytes = 0

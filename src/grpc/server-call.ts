@@ -65,6 +65,10 @@ export class ServerCall implements CallContext, MessageTaker, IncomingCall, Answ
     return this.#head.metadata
   }
 
+  get headBytes(): number {
+    return this.#head.bytes
+  }
+
   get encoding(): string {
     return this.#head.encoding
   }

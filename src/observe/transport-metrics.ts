@@ -27,7 +27,7 @@ export function registerTransportMetrics(metrics: Metrics, read: () => Transport
   gauge('twinstore_grpc_connections_max', 'Option grpc-connections-max', ({ connectionsMax }) => connectionsMax)
   gauge(
     'twinstore_grpc_incoming_bytes',
-    'What has come of requests that are not whole, of all connections; 1 KiB more for each',
+    'What has come of requests that are not whole, of all connections, their headers and 2 KiB for each',
     ({ incomingBytes }) => incomingBytes,
   )
   gauge(

@@ -58,6 +58,7 @@ test('answers that nobody reads, on many connections: those who hold most are di
     code: ERROR.enhanceYourCalm,
     words: expect.stringContaining('http2-queued-bytes-total-max'),
   })
+  expect(attacked.server.numbers().faults.get('http2-queued-bytes-total-max')).toBeGreaterThan(20)
   // What 40 first answers take, and what is begun while room is being found.
   expect(held()).toBeLessThan(64 * MIB)
   expect(watch.most()).toBeLessThan(192 * MIB)
@@ -140,15 +141,16 @@ test('halves of messages on many connections: those that do not go on are given 
   expect(peers.every(({ isClosed }) => !isClosed)).toBe(true)
 })
 
-test('calls of which nothing comes but the headers take room too', async () => {
+test('calls of which nothing comes but the headers take room, and so do large headers', async () => {
   const TOTAL = MIB
   attacked = await openAttacked({ totals: { incomingBytesTotalMax: TOTAL } })
   const peers = await greetedBy(4)
   await attacked.whileServed(async () => {
-    for (const peer of peers) peer.say(times(500, (index) => headers(streamOf(index), callBlock(UNARY_CALL))))
+    const block = callBlock(UNARY_CALL, 'x-large', 'v'.repeat(6000))
+    for (const peer of peers) peer.say(times(500, (index) => headers(streamOf(index), block)))
     const refused = () =>
       peers.reduce((sum, { heard }) => sum + heard.filter(({ type }) => type === FRAME.headers).length, 0)
-    await expect.poll(refused).toBeGreaterThanOrEqual(2000 - 1024)
+    await expect.poll(refused).toBeGreaterThanOrEqual(2000 - MIB / 8000)
   })
   expect(attacked.server.numbers().incomingBytes).toBeLessThanOrEqual(TOTAL)
   attacked.leaveAll()

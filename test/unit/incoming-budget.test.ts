@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type ComingRequest, IncomingBudget } from '../../src/grpc/incoming-budget.ts'
 
-const REQUEST_BYTES = 1024
+const REQUEST_BYTES = 2048
 
 class Request implements ComingRequest {
   older: ComingRequest | undefined = undefined
@@ -33,7 +33,7 @@ test('the one that has not gone on for longest is given up first, as a plain lis
   const step = fc.record({ which: fc.nat(20), bytes: fc.integer({ min: 1, max: 5000 }), ends: fc.boolean() })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-      const budget = new IncomingBudget(20_000)
+      const budget = new IncomingBudget(30_000)
       const requests = new Map<number, Request>()
       let model: Request[] = []
       const trim = (): void => {

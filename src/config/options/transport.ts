@@ -31,7 +31,7 @@ export const TRANSPORT_OPTIONS = {
     min: MiB,
     max: 64 * GiB,
     description:
-      'The same for all connections together, a call being counted with 1 KiB; beyond it those requests fail that have not gone on for longest. At least grpc-incoming-bytes-max.',
+      'The same for all connections together, each being counted with its headers and 2 KiB; beyond it those requests fail that have not gone on for longest. At least grpc-incoming-bytes-max.',
   },
   'answer-buffers-bytes': {
     kind: 'bytes',
