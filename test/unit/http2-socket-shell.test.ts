@@ -6,7 +6,7 @@ import { Http2Connection } from '../../src/http2/connection.ts'
 import { FrameReader } from '../../src/http2/frame-reader.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE, SETTING } from '../../src/http2/protocol.ts'
-import { serveSocket } from '../../src/http2/socket-shell.ts'
+import { type SocketShell, serveSocket } from '../../src/http2/socket-shell.ts'
 import { HTTP2_LIMITS, sharedMemory } from '../support/http2-limits.ts'
 
 const REQUEST = encodeHeaders([
@@ -87,6 +87,7 @@ class Peer extends Duplex {
 }
 
 interface Asked {
+  readonly shell: SocketShell
   readonly buffers: ReadonlySet<Buffer>
   /** Until the first turn of the event loop was over. */
   readonly writesOfTurn: readonly number[]
@@ -120,7 +121,7 @@ async function ask(peer: Peer, reads = 1, now = noTimePasses): Promise<Asked> {
     shared,
     0,
   )
-  serveSocket(peer, connection, { now, onClosed: () => undefined })
+  const shell = serveSocket(peer, connection, { now, onClosed: () => undefined })
   const greeting = [PREFACE, frame(FRAME.settings, 0, 0, STREAM_WINDOWS), frame(FRAME.windowUpdate, 0, 0, WINDOW)]
   const requests = Array.from({ length: ANSWERS }, (_, index) => request(2 * index + 1))
   for (let read = 0; read < reads; read++) {
@@ -128,7 +129,7 @@ async function ask(peer: Peer, reads = 1, now = noTimePasses): Promise<Asked> {
     peer.push(Buffer.concat([...(read === 0 ? greeting : []), ...some, ...UNKNOWN_FRAMES]))
   }
   await setImmediate()
-  return { buffers, writesOfTurn: [...peer.writes] }
+  return { shell, buffers, writesOfTurn: [...peer.writes] }
 }
 
 /** Every answer whole, by stream, and where its last frame stands. */
@@ -178,4 +179,33 @@ test.each([1, ANSWERS])('a connection with much to do lets others have a turn, o
   for (; !isWhole() && turns < 100; turns++) await setImmediate()
   expect(turns).toBeGreaterThan(1)
   expectAnswers(peer)
+})
+
+test('one that broke a rule and does not read is given a second, and not as long as who only does not read', async () => {
+  let nowMs = 0
+  const peer = new Peer(false)
+  const { shell } = await ask(peer, 1, () => nowMs)
+  peer.push(frame(FRAME.pushPromise, 0, 1))
+  await setImmediate()
+  expect(shell.connection.fault?.reason).toBe('PROTOCOL_ERROR')
+  shell.tick()
+  expect(peer.destroyed).toBe(false)
+  nowMs += 1001
+  shell.tick()
+  expect(peer.destroyed).toBe(true)
+})
+
+test('what a connection holds is counted as it comes and goes, and is nothing when it is gone', async () => {
+  const peer = new Peer(false)
+  const { connection } = (await ask(peer)).shell
+  const { all } = connection.share
+  expect(all.bytes).toBeGreaterThan(ANSWERS * ANSWER_BYTES * 0.9)
+  while (peer.release()) await setImmediate()
+  expect(all.bytes).toBe(0)
+  const other = new Peer(false)
+  const gone = (await ask(other)).shell
+  expect(gone.connection.share.all.bytes).toBeGreaterThan(0)
+  other.destroy()
+  await setImmediate()
+  expect(gone.connection.share.all.bytes).toBe(0)
 })
