@@ -35,13 +35,13 @@ export const figureNames = [
   ...[...SIZES.map(({ name }) => name), 'idle'].flatMap((name) => compared(`loop.${name}.`, BASELINE, LOOP)),
 ]
 const SETTINGS = {
-  full: { rounds: 5, warmSeconds: 0.1, seconds: 0.4, loopRounds: 4, loopSeconds: 0.6, users: 2000, exportRows: 1000 },
+  full: { rounds: 5, warmSeconds: 0.05, seconds: 0.3, loopRounds: 4, loopSeconds: 0.4, users: 2000, exportRows: 1000 },
   quick: { rounds: 1, warmSeconds: 0.02, seconds: 0.05, loopRounds: 1, loopSeconds: 0.1, users: 100, exportRows: 10 },
 }
 const STREAM_FEATURES = '/twinstore.v1.Serving/StreamFeatures'
 const LOOP_SHARE = 0.7
-/** A twentieth of what the server on grpc-js can do: what is measured is the export's part in the wait. */
-const BESIDE_PER_SECOND = 1000
+/** A tenth of what the server on grpc-js can do: what is measured is the export's part in the wait. */
+const BESIDE_PER_SECOND = 2000
 /** So that there is a call in the shortest try. */
 const PER_SECOND_MIN = 50
 const NANOS_PER_MS = 1e6
