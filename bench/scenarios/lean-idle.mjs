@@ -1,6 +1,7 @@
 /**
  * What connections cost that nobody uses, and what TLS costs those that are used: a server on the lean transport beside one on grpc-js with
- * the same number of idle connections, and the lean one over TLS beside itself on plain sockets.
+ * the same number of idle connections, which have had no call yet, then one each, then four of other kinds each; and the lean one over
+ * TLS beside itself on plain sockets.
  *
  * TLS is asked by Node's HTTP/2 client, on both sides, being the one of the load generator's clients that has it.
  */
@@ -13,7 +14,7 @@ import { compare } from '../lib/comparison.mjs'
 import { usersRequest, writeWideRows } from '../lib/feature-data.mjs'
 import { compared } from '../lib/figure-names.mjs'
 import { GET_FEATURES, openHits } from '../lib/hits.mjs'
-import { openIdleConnections } from '../lib/idle-connections.mjs'
+import { MORE_CALLS, ONE_CALL, openIdleConnections } from '../lib/idle-connections.mjs'
 import { startTwinstore } from '../lib/processes.mjs'
 import { temporaryFolder, withResources } from '../lib/resources.mjs'
 import { takeTurns } from '../lib/rounds.mjs'
@@ -23,7 +24,13 @@ export const title = 'connections without calls, and TLS'
 export const suite = 'long'
 const MEMORY = ['grown_mib', 'rss_mib', 'kib_per_connection']
 const SPEED = ['calls_per_s', 'server_cpu_us']
-export const figureNames = [...compared('idle.', 'grpc-js', MEMORY), ...compared('tls.', 'plain', SPEED)]
+/** After which calls on each connection. */
+const STAGES = { silent: [], idle: ONE_CALL, 'idle-calls': MORE_CALLS }
+const LABELS = { silent: 'no call', idle: 'one call each', 'idle-calls': 'five calls each' }
+export const figureNames = [
+  ...Object.keys(STAGES).flatMap((stage) => compared(`${stage}.`, 'grpc-js', MEMORY)),
+  ...compared('tls.', 'plain', SPEED),
+]
 /** A few connections may cost less than what a server's heap gives back meanwhile. */
 export const figuresOfAnySign = /grown_mib|kib_per_connection|server_cpu_us/
 const SETTINGS = {
@@ -40,15 +47,24 @@ export async function measure({ quick }) {
     { lean: () => idleRound('lean', settings), 'grpc-js': () => idleRound('grpc-js', settings) },
     settings.idleRounds,
   )
-  const memory = compare(idle, 'lean', 'grpc-js')
+  const memory = Object.keys(STAGES).map((stage) => ({
+    stage,
+    ...compare(
+      idle.map((round) => ({ lean: round.lean[stage], 'grpc-js': round['grpc-js'][stage] })),
+      'lean',
+      'grpc-js',
+    ),
+  }))
   const speed = compare(await tlsRounds(settings), 'tls', 'plain')
   const blank = Array(SPEED.length).fill('')
   return {
     settings,
-    figures: { ...memory.figures('idle.'), ...speed.figures('tls.') },
+    figures: Object.assign({}, ...memory.map(({ stage, figures }) => figures(`${stage}.`)), speed.figures('tls.')),
     head: ['', 'server', 'MiB for them', 'RSS in sum, MiB', 'KiB each', 'calls/s', 'server CPU µs'],
     rows: [
-      ...memory.rows(`${settings.connections} idle connections`, MEMORY).map((row) => [...row, ...blank]),
+      ...memory.flatMap(({ stage, rows }) =>
+        rows(`${settings.connections} idle connections, ${LABELS[stage]}`, MEMORY).map((row) => [...row, ...blank]),
+      ),
       ...speed.rows('1 row of 2 KB', SPEED).map(([label, side, ...rest]) => [label, side, '', '', '', ...rest]),
     ],
   }
@@ -61,12 +77,18 @@ async function idleRound(transport, { connections }) {
     const flags = [...FLAGS, '--transport', transport]
     const server = await startTwinstore(defer, { definitions: DEFINITIONS, dataDir, flags })
     // One of them first: what the first call alone makes the server load is no connection's cost.
-    await openIdleConnections(defer, server.address, 1)
+    const first = await openIdleConnections(defer, server.address, 1)
+    await first.call([...ONE_CALL, ...MORE_CALLS])
     const before = server.rssMib()
-    await openIdleConnections(defer, server.address, connections)
-    const after = server.rssMib()
-    const grown = after - before
-    return { grown_mib: grown, rss_mib: after, kib_per_connection: (grown * KIB_PER_MIB) / connections }
+    const idle = await openIdleConnections(defer, server.address, connections)
+    const stages = {}
+    for (const [stage, calls] of Object.entries(STAGES)) {
+      await idle.call(calls)
+      const rss = server.rssMib()
+      const grown = rss - before
+      stages[stage] = { grown_mib: grown, rss_mib: rss, kib_per_connection: (grown * KIB_PER_MIB) / connections }
+    }
+    return stages
   })
 }
 

@@ -28,10 +28,31 @@ export function encodeBlock(fields) {
   return Buffer.concat(fields.flatMap(([name, value]) => encodeField(name, value)))
 }
 
-function encodeField(name, value) {
+/**
+ * Blocks of one connection as the clients of gRPC write them, for a peer that has a dynamic table: what has come before is an index,
+ * everything else but the path enters the table. They are few enough that nothing has to leave it.
+ */
+export class IndexingEncoder {
+  #table = []
+
+  block(fields) {
+    return Buffer.concat(fields.flatMap((field) => this.#field(field)))
+  }
+
+  #field([name, value]) {
+    const index = [...STATIC_TABLE, ...this.#table].findIndex((known) => known[0] === name && known[1] === value) + 1
+    if (index > 0) return [encodeInteger(0x80, 7, index)]
+    if (name === ':path') return encodeField(name, value)
+    this.#table.unshift([name, value])
+    return encodeField(name, value, 0x40, 6)
+  }
+}
+
+/** A literal; `head` and `prefixBits` say whether it enters the dynamic table. */
+function encodeField(name, value, head = 0, prefixBits = 4) {
   const index = STATIC_TABLE.findIndex(([known]) => known === name) + 1
-  const nameBytes = index > 0 ? [encodeInteger(0, 4, index)] : [encodeInteger(0, 4, 0), ...encodeString(name)]
-  return [...nameBytes, ...encodeString(value)]
+  const nameBytes = encodeInteger(head, prefixBits, index)
+  return [nameBytes, ...(index > 0 ? [] : encodeString(name)), ...encodeString(value)]
 }
 
 function encodeString(text) {

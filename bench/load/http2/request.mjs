@@ -5,8 +5,12 @@ import { encodeBlock } from './hpack.mjs'
 const PREFIX_BYTES = 5
 
 /** The fields that the client of grpc-js sends, so that a server has as much to read; without `deadlineMs` no deadline. */
-export function headerBlock({ authority, path, deadlineMs }) {
-  return encodeBlock([
+export function headerBlock(call) {
+  return encodeBlock(headerFields(call))
+}
+
+export function headerFields({ authority, path, deadlineMs }) {
+  return [
     [':method', 'POST'],
     [':scheme', 'http'],
     [':path', path],
@@ -17,7 +21,7 @@ export function headerBlock({ authority, path, deadlineMs }) {
     ['user-agent', 'twinstore-bench-load'],
     ['content-type', 'application/grpc'],
     ['te', 'trailers'],
-  ])
+  ]
 }
 
 /**
