@@ -106,13 +106,13 @@ export class Sender {
       this.data(stream, prefix)
       this.data(stream, message, borrowed)
       this.end(stream, trailers)
-      if (this.#output.bytes >= this.#ripeBytes) this.writer?.flush()
-      return
+    } else {
+      this.#window -= bytes
+      stream.sendWindow -= bytes
+      writeReply(this.#output, stream.id, head, prefix, message, trailers)
+      this.#streams.answered(stream)
     }
-    this.#window -= bytes
-    stream.sendWindow -= bytes
-    writeReply(this.#output, stream.id, head, prefix, message, trailers)
-    this.#streams.answered(stream)
+    if (this.#output.bytes >= this.#ripeBytes) this.writer?.flush()
   }
 
   /**
@@ -219,8 +219,8 @@ export class Sender {
       bytes <= DIRECT_BYTES_MAX &&
       bytes <= this.#window &&
       bytes <= stream.sendWindow &&
-      !this.owesTableSize &&
-      this.#hasRoom()
+      this.#output.bytes < this.#outputBytesMax &&
+      !this.owesTableSize
     )
   }
 

@@ -26,6 +26,9 @@ const PREFIX = Buffer.alloc(5)
 const LIMITS = { ...HTTP2_LIMITS, outputBytesMax: 128 * 1024 }
 const ANSWER_BYTES = 100_000
 const ANSWERS = 8
+const LARGE = { answers: ANSWERS, bytes: ANSWER_BYTES }
+/** Five times as many bytes as the output may hold. */
+const SMALL = { answers: 40, bytes: 16_000 }
 const FRAME_BYTES = 16_384
 
 function frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
@@ -98,18 +101,20 @@ const UNKNOWN_FRAMES = Array.from({ length: 4 }, () => frame(0xbb, 0, 0, Buffer.
 
 const noTimePasses = (): number => 0
 
-/** Asks for all answers in as many reads; each answer is written into a buffer of the pool. */
-async function ask(peer: Peer, reads = 1, now = noTimePasses): Promise<Asked> {
+/** Asks for all answers in as many reads; each answer is written into the output, or into a buffer of the pool. */
+async function ask(peer: Peer, reads = 1, now = noTimePasses, { answers, bytes } = LARGE): Promise<Asked> {
   const shared = sharedMemory()
   const buffers = new Set<Buffer>()
   const connection = new Http2Connection(
     LIMITS,
     {
       opened(stream) {
-        const buffer = shared.pool.take(ANSWER_BYTES)
-        buffers.add(buffer)
-        const message = buffer.subarray(0, ANSWER_BYTES).fill(stream.id)
-        connection.sender.reply(stream, HEAD, PREFIX, message, TRAILERS, buffer)
+        const { sender } = connection
+        const room = sender.replyRoom(stream, HEAD, PREFIX.length, bytes)
+        const buffer = room === undefined ? shared.pool.take(bytes) : undefined
+        if (buffer !== undefined) buffers.add(buffer)
+        const message = (room ?? buffer!).subarray(0, bytes).fill(stream.id)
+        sender.reply(stream, HEAD, PREFIX, message, TRAILERS, buffer)
         connection.workEnded(stream)
       },
       data: () => undefined,
@@ -123,9 +128,9 @@ async function ask(peer: Peer, reads = 1, now = noTimePasses): Promise<Asked> {
   )
   const shell = serveSocket(peer, connection, { now, onClosed: () => undefined })
   const greeting = [PREFACE, frame(FRAME.settings, 0, 0, STREAM_WINDOWS), frame(FRAME.windowUpdate, 0, 0, WINDOW)]
-  const requests = Array.from({ length: ANSWERS }, (_, index) => request(2 * index + 1))
+  const requests = Array.from({ length: answers }, (_, index) => request(2 * index + 1))
   for (let read = 0; read < reads; read++) {
-    const some = requests.splice(0, ANSWERS / reads)
+    const some = requests.splice(0, answers / reads)
     peer.push(Buffer.concat([...(read === 0 ? greeting : []), ...some, ...UNKNOWN_FRAMES]))
   }
   await setImmediate()
@@ -133,7 +138,7 @@ async function ask(peer: Peer, reads = 1, now = noTimePasses): Promise<Asked> {
 }
 
 /** Every answer whole, by stream, and where its last frame stands. */
-function expectAnswers(peer: Peer): void {
+function expectAnswers(peer: Peer, expected = LARGE): void {
   const answers = new Map<number, Buffer[]>()
   const ended: number[] = []
   const reader = new FrameReader(1 << 24, {
@@ -144,10 +149,10 @@ function expectAnswers(peer: Peer): void {
     },
   })
   for (const bytes of peer.got) reader.receive(bytes, 0)
-  expect(ended).toHaveLength(ANSWERS)
+  expect(ended).toHaveLength(expected.answers)
   for (const stream of ended) {
-    const expected = Buffer.concat([PREFIX, Buffer.alloc(ANSWER_BYTES, stream)])
-    expect(Buffer.concat(answers.get(stream)!).equals(expected)).toBe(true)
+    const body = Buffer.concat([PREFIX, Buffer.alloc(expected.bytes, stream)])
+    expect(Buffer.concat(answers.get(stream)!).equals(body)).toBe(true)
   }
 }
 
@@ -158,6 +163,16 @@ test('a peer that takes everything at once gets an answer when it is made, and a
   expect(writesOfTurn).toHaveLength(1 + ANSWERS)
   expect(buffers.size).toBe(1)
   expectAnswers(peer)
+})
+
+test('small answers beyond what the output may hold are written where they are sent from, and leave in large writes', async () => {
+  const peer = new Peer(true)
+  const { buffers, writesOfTurn } = await ask(peer, 1, noTimePasses, SMALL)
+  expect(buffers.size).toBe(0)
+  const [, ...ofAnswers] = writesOfTurn
+  for (const bytes of ofAnswers.slice(0, -1)) expect(bytes).toBeGreaterThan(LIMITS.outputBytesMax / 2)
+  for (const bytes of ofAnswers) expect(bytes).toBeLessThanOrEqual(LIMITS.outputBytesMax)
+  expectAnswers(peer, SMALL)
 })
 
 test('for a peer that takes nothing little leaves the streams, and no buffer is used again before it has left', async () => {
