@@ -89,6 +89,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
   let isDraining = false
   const shellOptions: ShellOptions = {
     now: nowMs,
+    turnMsMax: limits.turnMsMax,
     onClosed(shell) {
       served.delete(shell)
       const { fault } = shell.connection

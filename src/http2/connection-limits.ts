@@ -21,6 +21,8 @@ export interface ConnectionLimits extends FloodLimits, HeaderBlockLimits {
   readonly outputBytesMax: number
   /** Bytes that wait in streams for the peer to read before new answers have to wait. */
   readonly queuedBytesMax: number
+  /** How long a connection goes on before timers and other connections have their turn, milliseconds. */
+  readonly turnMsMax: number
   readonly times: ConnectionTimes
 }
 

@@ -19,6 +19,8 @@ import type { Holder } from './relief.ts'
 export interface ShellOptions {
   /** Monotonic, whole milliseconds. */
   readonly now: () => number
+  /** Looked at after each read (64 KB are a thousand requests of 4 us, or fifty of 100 us) and each write; milliseconds. */
+  readonly turnMsMax: number
   /** The socket is closed, for whatever reason. */
   readonly onClosed: (shell: SocketShell) => void
 }
@@ -35,8 +37,6 @@ interface ServedSocket extends Duplex {
  */
 const LINGER_MS = 1000
 
-/** Looked at after each read (64 KB are a thousand requests of 4 us, or fifty of 100 us) and each write. */
-const TURN_MS_MAX = 5
 /** What Node reads at once; libuv reads on after a read that was as large. */
 const READ_BYTES = 64 * 1024
 
@@ -214,7 +214,7 @@ export class SocketShell implements Holder {
   }
 
   #isTurnOver(): boolean {
-    return this.#options.now() - this.#turnBeganMs >= TURN_MS_MAX
+    return this.#options.now() - this.#turnBeganMs >= this.#options.turnMsMax
   }
 
   /** Node says that a write has left. */

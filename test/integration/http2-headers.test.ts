@@ -66,7 +66,7 @@ const server = createServer((socket) => {
     sharedMemory(),
     performance.now(),
   )
-  serveSocket(socket, connection, { now: () => performance.now(), onClosed: () => undefined })
+  serveSocket(socket, connection, { now: () => performance.now(), turnMsMax: 5, onClosed: () => undefined })
 })
 
 beforeAll(async () => {

@@ -16,6 +16,7 @@ export const HTTP2_LIMITS: ConnectionLimits = {
   connectionWindowBytes: 1 << 20,
   outputBytesMax: 64 * 1024,
   queuedBytesMax: 1 << 22,
+  turnMsMax: 5,
   times: {
     handshakeMs: 1000,
     frameMs: 1000,

@@ -126,7 +126,7 @@ async function ask(peer: Peer, reads = 1, now = noTimePasses, { answers, bytes }
     shared,
     0,
   )
-  const shell = serveSocket(peer, connection, { now, onClosed: () => undefined })
+  const shell = serveSocket(peer, connection, { now, turnMsMax: LIMITS.turnMsMax, onClosed: () => undefined })
   const greeting = [PREFACE, frame(FRAME.settings, 0, 0, STREAM_WINDOWS), frame(FRAME.windowUpdate, 0, 0, WINDOW)]
   const requests = Array.from({ length: answers }, (_, index) => request(2 * index + 1))
   for (let read = 0; read < reads; read++) {

@@ -121,6 +121,13 @@ export const TRANSPORT_OPTIONS = {
     max: 1000,
     description: 'Most CONTINUATION frames of the headers of a call.',
   },
+  'http2-turn-max': {
+    kind: 'duration',
+    default: 5,
+    min: 1,
+    max: SECOND,
+    description: 'How long a connection with much to do goes on before timers and other connections have their turn.',
+  },
   'http2-resets-burst': {
     kind: 'count',
     default: 5000,

@@ -32,6 +32,7 @@ function leanLimits(config: Config) {
       resetsPerSecond: config['http2-resets-per-second'],
       emptyFramesBurst: config['http2-empty-frames-burst'],
       emptyFramesPerSecond: config['http2-empty-frames-per-second'],
+      turnMsMax: config['http2-turn-max'],
       times: {
         handshakeMs: config['http2-handshake-timeout'],
         frameMs: config['http2-frame-timeout'],
