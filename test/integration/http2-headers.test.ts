@@ -14,7 +14,8 @@ import { HeaderDecoder } from '../../src/http2/hpack/header-decoder.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE, SETTING } from '../../src/http2/protocol.ts'
 import { serveSocket } from '../../src/http2/socket-shell.ts'
-import { frame, settingsFrame } from '../support/hostile-peer.ts'
+import { settingsFrame } from '../support/hostile-peer.ts'
+import { frame } from '../support/http2-frames.ts'
 import { HTTP2_LIMITS, sharedMemory } from '../support/http2-limits.ts'
 
 const LISTS = 100_000

@@ -5,7 +5,8 @@
 import { gzipSync } from 'node:zlib'
 import { afterEach, expect, test } from 'vitest'
 import { ERROR, FLAG, FRAME, SETTING, UINT31_MAX } from '../../src/http2/protocol.ts'
-import { callBlock, callFrames, frame, type HostilePeer, messageOf, uint32 } from '../support/hostile-peer.ts'
+import { callBlock, callFrames, type HostilePeer, messageOf } from '../support/hostile-peer.ts'
+import { frame, uint32 } from '../support/http2-frames.ts'
 import {
   type Attacked,
   headers,

@@ -6,15 +6,8 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { ERROR, FLAG, FRAME, PREFACE, SETTING, UINT31_MAX } from '../../src/http2/protocol.ts'
-import {
-  callBlock,
-  callFrames,
-  frame,
-  type HostilePeer,
-  messageOf,
-  settingsFrame,
-  uint32,
-} from '../support/hostile-peer.ts'
+import { callBlock, callFrames, type HostilePeer, messageOf, settingsFrame } from '../support/hostile-peer.ts'
+import { frame, uint32 } from '../support/http2-frames.ts'
 import { startInteropServer } from '../support/interop/interop-server.mjs'
 import { unary } from './grpc-fixture.ts'
 import {

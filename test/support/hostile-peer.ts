@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE } from '../../src/http2/protocol.ts'
+import { frame, uint32 } from './http2-frames.ts'
 
 const HEAD_BYTES = 9
 
@@ -10,21 +11,6 @@ export interface HeardFrame {
   readonly flags: number
   readonly stream: number
   readonly payload: Buffer
-}
-
-export const uint32 = (value: number): Buffer => {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(value)
-  return bytes
-}
-
-export function frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(HEAD_BYTES)
-  head.writeUIntBE(payload.length, 0, 3)
-  head[3] = type
-  head[4] = flags
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, payload])
 }
 
 /** `settings` is id, value, id, value. */

@@ -6,37 +6,12 @@ import { FrameReader } from '../../src/http2/frame-reader.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE, SETTING } from '../../src/http2/protocol.ts'
 import type { Http2Stream } from '../../src/http2/stream.ts'
+import { frame, HEAD, REQUEST, TRAILERS, uint32 } from '../support/http2-frames.ts'
 import { HTTP2_LIMITS, sharedMemory } from '../support/http2-limits.ts'
 
-const REQUEST = encodeHeaders([
-  ':method',
-  'POST',
-  ':scheme',
-  'http',
-  ':path',
-  '/a/B',
-  'content-type',
-  'application/grpc',
-])
 /** It promises bytes that do not come. */
 const CUT_SHORT = Buffer.concat([REQUEST, encodeHeaders(['content-length', '5'])])
-const HEAD = encodeHeaders([':status', '200'])
-const TRAILERS = encodeHeaders(['grpc-status', '0'])
 
-function frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.length, 0, 3)
-  head[3] = type
-  head[4] = flags
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, payload])
-}
-
-const uint32 = (value: number): Buffer => {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(value)
-  return bytes
-}
 const setting = (id: number, value: number): Buffer => Buffer.concat([Buffer.from([0, id]), uint32(value)])
 const settings = (...all: Buffer[]): Buffer => frame(FRAME.settings, 0, 0, Buffer.concat(all))
 const request = (stream: number, isEnded = true): Buffer =>

@@ -8,6 +8,7 @@ import type { Method } from '../../src/grpc/method.ts'
 import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE } from '../../src/http2/protocol.ts'
 import { createSlots } from '../../src/lib/slots.ts'
+import { frame } from '../support/http2-frames.ts'
 import { HTTP2_LIMITS, sharedMemory } from '../support/http2-limits.ts'
 
 setFlagsFromString('--expose_gc')
@@ -37,15 +38,6 @@ const OPTIONS = {
     abortReason: (kind: string) => new Error(kind),
     onEnded: () => undefined,
   },
-}
-
-function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.length, 0, 3)
-  head[3] = type
-  head[4] = flags
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, payload])
 }
 
 /** What the encoders of gRPC clients put into the table with their first call. */

@@ -4,23 +4,11 @@ import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Http2Connection } from '../../src/http2/connection.ts'
 import { FrameReader } from '../../src/http2/frame-reader.ts'
-import { encodeHeaders } from '../../src/http2/hpack/header-encoder.ts'
 import { FLAG, FRAME, PREFACE, SETTING } from '../../src/http2/protocol.ts'
 import { type SocketShell, serveSocket } from '../../src/http2/socket-shell.ts'
+import { frame, HEAD, REQUEST, TRAILERS } from '../support/http2-frames.ts'
 import { HTTP2_LIMITS, sharedMemory } from '../support/http2-limits.ts'
 
-const REQUEST = encodeHeaders([
-  ':method',
-  'POST',
-  ':scheme',
-  'http',
-  ':path',
-  '/a/B',
-  'content-type',
-  'application/grpc',
-])
-const HEAD = encodeHeaders([':status', '200'])
-const TRAILERS = encodeHeaders(['grpc-status', '0'])
 const PREFIX = Buffer.alloc(5)
 /** An answer fills most of the output. */
 const LIMITS = { ...HTTP2_LIMITS, outputBytesMax: 128 * 1024 }
@@ -30,15 +18,6 @@ const LARGE = { answers: ANSWERS, bytes: ANSWER_BYTES }
 /** Five times as many bytes as the output may hold. */
 const SMALL = { answers: 40, bytes: 16_000 }
 const FRAME_BYTES = 16_384
-
-function frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.length, 0, 3)
-  head[3] = type
-  head[4] = flags
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, payload])
-}
 
 /** Windows that nothing here exceeds. */
 const WINDOW = Buffer.from([0x3f, 0xff, 0, 0])
