@@ -8,7 +8,7 @@ const OVER_EACH_TRANSPORT = [
   'test/integration/grpc-*.test.ts',
   'test/integration/bad-input-{reads,writes,offline}.test.ts',
   'test/integration/{resilience-cancelled,serve-drain,workers}.test.ts',
-  'test/crash/server-kill.test.ts',
+  'test/crash/{server-kill,server-kill-s3,rebuild-kill,schedule-kill}.test.ts',
 ]
 
 type Transport = 'lean' | 'grpc-js'
