@@ -4,7 +4,7 @@
  * Arguments go to vitest: `npm test -- test/unit`. The line is the last of the output, alone: `N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ensureCurlInstalled } from './support/curl/ensure-installed.mjs'
@@ -37,7 +37,12 @@ function runVitest(args) {
   const report = join(dir, 'report.json')
   try {
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-    const { status } = spawnSync(bin('vitest'), ['run', ...reporters, ...args], { cwd: root, stdio: 'inherit' })
+    const { status, signal } = spawnSync(bin('vitest'), ['run', ...reporters, ...args], { cwd: root, stdio: 'inherit' })
+    if (!existsSync(report)) {
+      counts.failed++
+      console.log(`FAILED  the tests ended before their report was written (${signal ?? `exit code ${status}`})`)
+      return
+    }
     const result = JSON.parse(readFileSync(report, 'utf8'))
     counts.passed += result.numPassedTests
     counts.failed += result.numFailedTests
