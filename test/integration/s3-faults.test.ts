@@ -100,6 +100,12 @@ test.each(S3_FAULTS)('%s: a put-if-absent that another writer came before is not
   expect([injected(), String(await direct.read(path))]).toEqual([1, 'theirs'])
 })
 
+test.each(S3_FAULTS)('%s: a store is opened though the object that is read to check it comes so', async (fault) => {
+  injectOnce(fault, (request) => isGet(request) && request.url.includes('/if-none-match'))
+  const { retries } = (await open()).numbers()
+  expect([injected(), retries]).toEqual([1, 1])
+})
+
 test.each(S3_FAULTS)('%s: put, read, list and delete do what they say', async (fault) => {
   const path = newPath()
   const bytes = randomBytes(3000)

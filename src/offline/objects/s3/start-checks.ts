@@ -2,6 +2,7 @@
  * What must be true of a store before anything is written to it: that it is there and lets us, and that it refuses to put an
  * object that exists when asked to. Two writers on a store that ignores `If-None-Match` would overwrite each other's commits.
  */
+import type { Readable } from 'node:stream'
 import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
 import { TwinstoreError } from '../../../domain/errors.ts'
 import { type S3Place, s3Fault } from './s3-fault.ts'
@@ -46,7 +47,7 @@ export async function checkStore(
   }
   await requests.retrying('reading an object', async () => {
     const { Body } = await requests.answer((client, options) => client.send(new GetObjectCommand(probe), options))
-    await Body?.transformToByteArray()
+    await requests.readBody(Body as Readable, () => undefined)
   })
   const absent = { Bucket, Key: `${prefix}${RESERVED}/never-put` }
   await requests.retrying('deleting an object', () =>
