@@ -114,8 +114,11 @@ export function remainingMs(call: WatchedCall, clock: Clock): number {
   return Number(call.getDeadline()) - clock.nowMicros() / 1000
 }
 
+/** A client that gives up so shortly before the deadline does so because of it: its time began before ours. */
+const DEADLINE_SLACK_MS = 25
+
 function abortReason(call: WatchedCall, clock: Clock): TwinstoreError {
-  return remainingMs(call, clock) <= 0
+  return remainingMs(call, clock) <= DEADLINE_SLACK_MS
     ? deadlineExceeded()
     : new TwinstoreError('CANCELLED', 'the client cancelled the call')
 }
