@@ -1,8 +1,6 @@
 /** How a call's work is told to stop: a signal, and a timer for the deadline. Made for a call that has to wait; others need neither. */
 import type { AbortKind, CallHost } from './call-host.ts'
-
-/** The longest delay timers take; a later deadline needs none. */
-const TIMER_MS_MAX = 0x7fffffff
+import { TIMER_MS_MAX } from './deadline-times.ts'
 
 export class CallAbort {
   /** Undefined while the call was not aborted. */

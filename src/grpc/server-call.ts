@@ -10,6 +10,7 @@ import { CallAbort } from './call-abort.ts'
 import type { CallHead } from './call-head.ts'
 import type { AbortKind, CallHost } from './call-host.ts'
 import { CallStream, type StreamingCall } from './call-stream.ts'
+import { DEADLINE_SLACK_MS } from './deadline-times.ts'
 import { type IncomingCall, IncomingMessages, type MessageTaker } from './incoming-messages.ts'
 import { kept, messagePrefix, PREFIX_BYTES } from './message-reader.ts'
 import { type Metadata, NO_METADATA } from './metadata.ts'
@@ -18,12 +19,6 @@ import { type AnsweredCall, OutgoingMessages } from './outgoing-messages.ts'
 import { PooledRoom } from './pooled-room.ts'
 import { type CallStatus, OK, OK_TRAILERS, RESPONSE_HEAD, STATUS, trailers, trailersOnly } from './status.ts'
 import { runStreaming } from './streaming-run.ts'
-
-/**
- * A client that gives up so shortly before the deadline does so because of it: its time began when it sent the call, ours when that was
- * read. Of a short deadline it is half.
- */
-const DEADLINE_SLACK_MS = 25
 
 export class ServerCall implements CallContext, MessageTaker, IncomingCall, AnsweredCall, StreamingCall {
   answerMetadata: Metadata = NO_METADATA
@@ -142,6 +137,7 @@ export class ServerCall implements CallContext, MessageTaker, IncomingCall, Answ
   aborted(): void {
     if (this.isOver) return
     this.isOver = true
+    // Of a short deadline half.
     const isLate = this.remainingMs() <= Math.min(DEADLINE_SLACK_MS, this.#head.timeoutMs / 2)
     this.#ended(isLate ? STATUS.deadlineExceeded : STATUS.cancelled)
     this.#abortWork(isLate ? 'deadline' : 'cancelled')

@@ -7,15 +7,13 @@
  */
 import type { Deadline } from '@grpc/grpc-js'
 import { TwinstoreError } from '../../domain/errors.ts'
+import { DEADLINE_SLACK_MS, TIMER_MS_MAX } from '../../grpc/deadline-times.ts'
 import type { AnswerRoom } from '../../grpc/method.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { answerMarginMs, deadlineExceeded } from '../deadline.ts'
 
 /** grpc-js copies each answer behind its frame, so where it was made may be collected. */
 export const FRESH_ROOM: AnswerRoom = { roomFor: (bytes) => Buffer.allocUnsafe(bytes) }
-
-/** The longest delay timers take (2^31 - 1 ms, 24 days); a deadline beyond it is left to grpc-js. */
-const TIMER_MS_MAX = 0x7fffffff
 
 /** What of a call of grpc-js a scope looks at. */
 interface WatchedCall {
@@ -113,9 +111,6 @@ export function openStreamScope(call: WatchedCall, clock: Clock): CallScope {
 export function remainingMs(call: WatchedCall, clock: Clock): number {
   return Number(call.getDeadline()) - clock.nowMicros() / 1000
 }
-
-/** A client that gives up so shortly before the deadline does so because of it: its time began before ours. */
-const DEADLINE_SLACK_MS = 25
 
 function abortReason(call: WatchedCall, clock: Clock): TwinstoreError {
   return remainingMs(call, clock) <= DEADLINE_SLACK_MS
