@@ -264,7 +264,7 @@ test('whatever is written and whenever a run is ended: an online row is the grea
     ),
     { numRuns: 60 },
   )
-  expect(Math.min(seen.historyOnly, seen.left, seen.ended)).toBeGreaterThan(0)
+  expect(Math.min(seen.historyOnly, seen.left, seen.ended)).toBeGreaterThan(5)
 }, 60_000)
 
 test('the task of a view runs the limit, says when it ran last, and leaves it to a sync that is running', async () => {
