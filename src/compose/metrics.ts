@@ -4,6 +4,7 @@ import { statusName } from '../api/grpc/status.ts'
 import type { Config } from '../config/option-table.ts'
 import { packageVersion } from '../config/package-version.ts'
 import { systemClock as clock } from '../lib/clock.ts'
+import { splitAddress, withPort } from '../lib/listen.ts'
 import { EventLoopDelays } from '../observe/event-loop.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import { startMetricsEndpoint } from '../observe/metrics-endpoint.ts'
@@ -74,7 +75,6 @@ export async function serveMetrics(
 }
 
 function addressOfWorker(address: string, number: number): string {
-  const at = address.lastIndexOf(':')
-  const port = Number(address.slice(at + 1))
-  return port === 0 ? address : `${address.slice(0, at)}:${port + number - 1}`
+  const { port } = splitAddress(address)
+  return port === 0 ? address : withPort(address, port + number - 1)
 }

@@ -4,7 +4,6 @@
  * Every connection is a `Http2Connection` with a shell around its socket; one timer for all of them lets time pass. A drain tells
  * every client to go elsewhere, waits for the calls under way and ends those that are left by force.
  */
-import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TlsOptions, Server as TlsServer } from 'node:tls'
 import type { ConnectionLimits } from '../http2/connection.ts'
@@ -12,6 +11,7 @@ import { HeldBytes } from '../http2/held-bytes.ts'
 import { relieve } from '../http2/relief.ts'
 import { type ShellOptions, type SocketShell, serveSocket } from '../http2/socket-shell.ts'
 import { AnswerBuffers } from '../lib/answer-buffers.ts'
+import { listenOn } from '../lib/listen.ts'
 import { createSlots } from '../lib/slots.ts'
 import { type CallSurroundings, GrpcConnection, type GrpcConnectionOptions } from './grpc-connection.ts'
 import { IncomingBudget } from './incoming-budget.ts'
@@ -47,8 +47,8 @@ export interface LeanServerNumbers {
 }
 
 export interface LeanServer {
-  /** Resolves to the port. Rejects with the socket's error. */
-  listen(host: string, port: number): Promise<number>
+  /** `host:port`; resolves to the port. Rejects with the socket's error. */
+  listen(address: string): Promise<number>
   /** Serves a connection that was accepted elsewhere, over TLS if that is what is served. */
   accept(socket: Duplex): void
   /** Connections from now on are made with these certificates; for a server with TLS. */
@@ -128,11 +128,7 @@ export function createLeanServer(parts: GrpcServerParts): LeanServer {
   }
 
   return {
-    listen: (host, port) =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject)
-        server.listen({ host, port }, () => resolve((server.address() as AddressInfo).port))
-      }),
+    listen: (address) => listenOn(server, address),
     // A TLS server makes of a connection that another process accepted what it makes of its own.
     accept: (socket) => (parts.tls === undefined ? accept(socket) : server.emit('connection', socket)),
     renew: (tls) => (server as TlsServer).setSecureContext(tls),

@@ -1,7 +1,7 @@
 /** Sockets on which a client speaks HTTP/2 from its first byte on: plain, or with TLS, whose handshake is done when they are handed over. */
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
-import { handshakeProblem } from '../lib/tls-handshake.ts'
+import { tellHandshakeProblems } from '../lib/tls-handshake.ts'
 
 export interface ListenerParts {
   /** Certificates and keys; undefined for plain sockets. */
@@ -23,11 +23,8 @@ export function createListener(parts: ListenerParts, accept: (socket: Socket) =>
     // RFC 9113, section 3.2: over TLS a client has to ask for h2.
     if (socket.alpnProtocol === 'h2') accept(socket)
     else socket.destroy()
-  }).on('tlsClientError', (error, socket) => {
-    const problem = handshakeProblem(error, socket)
-    if (problem !== undefined) onFault(problem, 'TLS')
-    socket.destroy()
   })
+  tellHandshakeProblems(server, (problem) => onFault(problem, 'TLS'))
   // A connection counts while its handshake goes on, too.
   server.maxConnections = connectionsMax
   return server

@@ -5,10 +5,10 @@
  * however many ask at once, the numbers are gathered once for all of them.
  */
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { TwinstoreError } from '../domain/errors.ts'
 import type { Clock } from '../lib/clock.ts'
+import { listenOn, withPort } from '../lib/listen.ts'
 import { singleFlight } from '../lib/single-flight.ts'
 import { METRICS_CONTENT_TYPE } from './metrics.ts'
 
@@ -45,9 +45,12 @@ export async function startMetricsEndpoint(options: MetricsEndpointOptions): Pro
     },
   )
   server.maxConnections = CONNECTIONS_MAX
-  const port = await listen(server, options.address)
+  const port = await listenOn(server, options.address).catch((error: Error) => {
+    const problem = `cannot listen on the metrics address ${options.address} (option metrics): ${error.message}`
+    throw new TwinstoreError('FAILED_PRECONDITION', problem, { cause: error })
+  })
   return {
-    address: `${options.address.slice(0, options.address.lastIndexOf(':'))}:${port}`,
+    address: withPort(options.address, port),
     async close() {
       const closed = once(server, 'close')
       server.close()
@@ -99,17 +102,5 @@ function inTime<T>(work: Promise<T>, { clock, timeoutMs }: MetricsEndpointOption
       reject(new TwinstoreError('DEADLINE_EXCEEDED', `${what} within ${timeoutMs} ms (option metrics-timeout)`)),
     )
     work.then(resolve, reject).finally(() => timer.cancel())
-  })
-}
-
-function listen(server: Server, address: string): Promise<number> {
-  const at = address.lastIndexOf(':')
-  const host = address.slice(0, at).replace(/^\[(.*)\]$/, '$1')
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      const problem = `cannot listen on the metrics address ${address} (option metrics): ${error.message}`
-      reject(new TwinstoreError('FAILED_PRECONDITION', problem, { cause: error }))
-    })
-    server.listen(Number(address.slice(at + 1)), host, () => resolve((server.address() as AddressInfo).port))
   })
 }

@@ -8,8 +8,9 @@
  * Bound: `untakenMax` connections on their way to a worker. When every worker is that far behind, or none serves, new
  * connections are closed.
  */
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { TwinstoreError } from '../domain/errors.ts'
+import { createServer, type Server, type Socket } from 'node:net'
+import { listenError } from '../domain/listen-error.ts'
+import { listenOn, withPort } from '../lib/listen.ts'
 import type { Edge } from './messages.ts'
 
 export interface Dealt {
@@ -37,15 +38,11 @@ export class ConnectionDealer {
   }
 
   /** `host:port`; resolves to it with the real port. FAILED_PRECONDITION if it cannot be listened on. */
-  listen(address: string): Promise<string> {
-    const split = address.lastIndexOf(':')
-    const host = address.slice(0, split)
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(this.#edge, address, error)))
-      this.#server.listen({ host: host.replace(/^\[|\]$/g, ''), port: Number(address.slice(split + 1)) }, () =>
-        resolve(`${host}:${(this.#server.address() as AddressInfo).port}`),
-      )
+  async listen(address: string): Promise<string> {
+    const port = await listenOn(this.#server, address).catch((error: Error) => {
+      throw listenError(PROTOCOL[this.#edge], this.#edge, address, error)
     })
+    return withPort(address, port)
   }
 
   close(): void {
@@ -94,12 +91,3 @@ export class ConnectionDealer {
 }
 
 const PROTOCOL = { grpc: 'gRPC', http: 'HTTP' } as const
-
-function listenError(edge: Edge, address: string, error: NodeJS.ErrnoException): TwinstoreError {
-  const what = `the ${PROTOCOL[edge]} address ${address}`
-  const problem =
-    error.code === 'EADDRINUSE'
-      ? `${what} is in use: stop the process that listens there or choose another address (option ${edge})`
-      : `cannot listen on ${what} (option ${edge}): ${error.message}`
-  return new TwinstoreError('FAILED_PRECONDITION', problem, { cause: error })
-}

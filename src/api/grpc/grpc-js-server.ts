@@ -1,5 +1,5 @@
 /** The gRPC edge on grpc-js: the reference, and what is there to fall back on. */
-import type { AddressInfo, Server as NetServer } from 'node:net'
+import type { Server as NetServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Server as TlsServer } from 'node:tls'
 import {
@@ -9,9 +9,10 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
+import { listenError } from '../../domain/listen-error.ts'
 import { createListener } from '../../grpc/listener.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { bindError, splitAddress, withPort } from './bind-address.ts'
+import { listenOn, withPort } from '../../lib/listen.ts'
 import { grpcJsHandler, type MethodContext } from './grpc-js-methods.ts'
 import { addHealth } from './health.ts'
 import { rawService, type ServiceName } from './protocol.ts'
@@ -20,7 +21,7 @@ import type { GrpcLimits, GrpcServer, GrpcServerOptions } from './server-parts.t
 import { serviceMethods } from './service-methods.ts'
 
 export function createGrpcJsServer(options: GrpcServerOptions): GrpcServer {
-  const { clock, limits } = options
+  const { address, clock, limits } = options
   const context: MethodContext = { clock, onError: options.onError, onEnded: options.onEnded }
   // grpc-js prints to stderr what it also tells us; the log is ours.
   setLogVerbosity(logVerbosity.NONE)
@@ -48,11 +49,15 @@ export function createGrpcJsServer(options: GrpcServerOptions): GrpcServer {
           else secure.emit('connection', connection)
         })
         health.setServing(true)
-        return options.address
+        return address
       }
-      const port = await (secure === undefined ? bind(server, options.address) : listen(secure, options.address))
+      const port = await (secure === undefined ? bind(server, address) : listenOn(secure, address)).catch(
+        (error: Error) => {
+          throw listenError('gRPC', 'grpc', address, error)
+        },
+      )
       health.setServing(true)
-      return withPort(options.address, port)
+      return withPort(address, port)
     },
     drain(deadlineMs) {
       secure?.close()
@@ -104,18 +109,11 @@ function secureListener(options: GrpcServerOptions, accept: (connection: Duplex)
   return listener
 }
 
-function listen(listener: NetServer, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    listener.once('error', (error) => reject(bindError(address, error)))
-    listener.listen(splitAddress(address), () => resolve((listener.address() as AddressInfo).port))
-  })
-}
-
 function bind(server: Server, address: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
       if (error === null) resolve(port)
-      else reject(bindError(address, error))
+      else reject(error)
     })
   })
 }

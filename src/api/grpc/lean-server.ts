@@ -1,10 +1,11 @@
 /** The gRPC edge on the project's own HTTP/2. */
 import { TwinstoreError } from '../../domain/errors.ts'
+import { listenError } from '../../domain/listen-error.ts'
 import { createLeanServer } from '../../grpc/grpc-server.ts'
 import type { Method } from '../../grpc/method.ts'
 import type { CallStatus } from '../../grpc/status.ts'
+import { withPort } from '../../lib/listen.ts'
 import { answerMarginMs, deadlineExceeded } from '../deadline.ts'
-import { bindError, splitAddress, withPort } from './bind-address.ts'
 import { BorrowedStatus, borrowedServices } from './borrowed-services.ts'
 import { failureStatus } from './failure.ts'
 import { addHealth } from './health.ts'
@@ -58,9 +59,8 @@ export function createLeanGrpcServer(options: GrpcServerOptions): GrpcServer {
         health.setServing(true)
         return address
       }
-      const { host, port } = splitAddress(address)
-      const bound = await server.listen(host, port).catch((error: Error) => {
-        throw bindError(address, error)
+      const bound = await server.listen(address).catch((error: Error) => {
+        throw listenError('gRPC', 'grpc', address, error)
       })
       health.setServing(true)
       return withPort(address, bound)

@@ -1,12 +1,13 @@
 /** The HTTP edge: every route on one address, its limits, and a drain that ends in bounded time. */
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import fastify, { type FastifyInstance } from 'fastify'
-import { TwinstoreError } from '../../domain/errors.ts'
+import type { TwinstoreError } from '../../domain/errors.ts'
+import { listenError } from '../../domain/listen-error.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { handshakeProblem } from '../../lib/tls-handshake.ts'
+import { listenOn, withPort } from '../../lib/listen.ts'
+import { tellHandshakeProblems } from '../../lib/tls-handshake.ts'
 import type { EdgeCertificate } from '../edge-certificate.ts'
 import { Connections } from './connections.ts'
 import { clientErrorAnswer, EdgeAnswers } from './edge-answers.ts'
@@ -89,9 +90,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         answers.serving = true
         return options.address
       }
-      const port = await listen(app.server, options.address)
+      const port = await listenOn(app.server, options.address).catch((error: Error) => {
+        throw listenError('HTTP', 'http', options.address, error)
+      })
       answers.serving = true
-      return `${options.address.slice(0, options.address.lastIndexOf(':'))}:${port}`
+      return withPort(options.address, port)
     },
     drain(deadlineMs) {
       answers.serving = false
@@ -126,28 +129,7 @@ function bareServer(
     handler,
   )
   // Node would hand these to whoever answers requests that are none; there is nothing yet to answer through.
-  server.removeAllListeners('tlsClientError').on('tlsClientError', (error, socket) => {
-    const problem = handshakeProblem(error, socket)
-    if (problem !== undefined) onConnectionFault(problem)
-    socket.destroy()
-  })
+  tellHandshakeProblems(server.removeAllListeners('tlsClientError'), onConnectionFault)
   certificate.onRenewed((tls) => server.setSecureContext(tls))
   return server
-}
-
-function listen(server: Server, address: string): Promise<number> {
-  const at = address.lastIndexOf(':')
-  const host = address.slice(0, at).replace(/^\[(.*)\]$/, '$1')
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(address, error)))
-    server.listen(Number(address.slice(at + 1)), host, () => resolve((server.address() as AddressInfo).port))
-  })
-}
-
-function listenError(address: string, error: NodeJS.ErrnoException): TwinstoreError {
-  const problem =
-    error.code === 'EADDRINUSE'
-      ? `the HTTP address ${address} is in use: stop the process that listens there or choose another address (option http)`
-      : `cannot listen on the HTTP address ${address} (option http): ${error.message}`
-  return new TwinstoreError('FAILED_PRECONDITION', problem, { cause: error })
 }

@@ -35,7 +35,7 @@ export async function startInteropServer(port = 0, { tls, limits = {}, connectio
     onFault: (problem) => faults.push(problem),
   })
   return {
-    port: await server.listen('127.0.0.1', port),
+    port: await server.listen(`127.0.0.1:${port}`),
     ended,
     faults,
     numbers: () => server.numbers(),
