@@ -8,30 +8,16 @@
  */
 import { Connection } from './http2/connection.mjs'
 import { headerBlock, prepareRequest } from './http2/request.mjs'
+import { openLanes, socketAddress } from './lanes.mjs'
 
-const EXPIRY_CHECK_MS = 20
 /** A server that is not there is not asked more often than this. */
 const RECONNECT_MS = 50
 
 /** `onDone(call, failure, answerBytes)`: `failure` is null, or a text that begins with the status. */
 export async function openLeanClient({ target, connections, deadlineMs, onDone, firstStreamId = 1 }) {
-  const colon = target.lastIndexOf(':')
-  const address = { host: target.slice(0, colon), port: Number(target.slice(colon + 1)) }
-  const lanes = Array.from({ length: connections }, () => new Lane({ ...address, firstStreamId }, onDone))
-  const timer = setInterval(() => {
-    for (const lane of lanes) lane.expire(performance.now(), deadlineMs)
-  }, EXPIRY_CHECK_MS)
-  const close = () => {
-    clearInterval(timer)
-    for (const lane of lanes) lane.close()
-  }
-  try {
-    await Promise.all(lanes.map((lane) => lane.opened()))
-  } catch (error) {
-    close()
-    throw new Error(`${target}: ${error.message}`)
-  }
-  let turn = 0
+  const address = { ...socketAddress(target), firstStreamId }
+  const lanes = Array.from({ length: connections }, () => new Lane(address, onDone))
+  const { next, close } = await openLanes(target, lanes, deadlineMs)
   return {
     takesStreamed: true,
 
@@ -42,8 +28,7 @@ export async function openLeanClient({ target, connections, deadlineMs, onDone, 
     },
     /** `call`: { request, sentMs }. */
     send(call) {
-      lanes[turn].send(call)
-      turn = (turn + 1) % connections
+      next().send(call)
     },
     close,
   }

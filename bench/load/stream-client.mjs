@@ -6,26 +6,12 @@
  */
 import { Connection } from './http2/connection.mjs'
 import { headerBlock, prepareRequest, withPrefix } from './http2/request.mjs'
-
-const EXPIRY_CHECK_MS = 20
+import { openLanes, socketAddress } from './lanes.mjs'
 
 /** As `openLeanClient`, for one method. `deadlineMs` is that of each message; the stream itself has none. */
 export async function openStreamClient({ target, connections, deadlineMs, onDone }) {
   const lanes = Array.from({ length: connections }, () => new StreamLane(target, onDone))
-  const timer = setInterval(() => {
-    for (const lane of lanes) lane.expire(performance.now(), deadlineMs)
-  }, EXPIRY_CHECK_MS)
-  const close = () => {
-    clearInterval(timer)
-    for (const lane of lanes) lane.close()
-  }
-  try {
-    await Promise.all(lanes.map((lane) => lane.opened))
-  } catch (error) {
-    close()
-    throw new Error(`${target}: ${error.message}`)
-  }
-  let turn = 0
+  const { next, close } = await openLanes(target, lanes, deadlineMs)
   return {
     method(path) {
       const opening = prepareRequest(headerBlock({ authority: target, path }), Buffer.alloc(0))
@@ -33,8 +19,7 @@ export async function openStreamClient({ target, connections, deadlineMs, onDone
       return withPrefix
     },
     send(call) {
-      lanes[turn].send(call)
-      turn = (turn + 1) % connections
+      next().send(call)
     },
     close,
   }
@@ -42,8 +27,8 @@ export async function openStreamClient({ target, connections, deadlineMs, onDone
 
 /** A connection with its one stream. */
 class StreamLane {
-  opened
   #onDone
+  #opened
   #connection
   #stream
   #waiting = []
@@ -51,10 +36,8 @@ class StreamLane {
 
   constructor(target, onDone) {
     this.#onDone = onDone
-    const colon = target.lastIndexOf(':')
-    const address = { host: target.slice(0, colon), port: Number(target.slice(colon + 1)) }
-    this.opened = new Promise((resolve, reject) => {
-      this.#connection = new Connection(address, {
+    this.#opened = new Promise((resolve, reject) => {
+      this.#connection = new Connection(socketAddress(target), {
         ready: resolve,
         done: (_opening, failure) => this.#fail(failure ?? 'UNAVAILABLE: the server ended the stream'),
         room: () => {},
@@ -66,6 +49,10 @@ class StreamLane {
         },
       })
     })
+  }
+
+  opened() {
+    return this.#opened
   }
 
   begin(request) {
