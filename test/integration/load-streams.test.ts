@@ -1,7 +1,6 @@
 /** The load generator's streams against a real grpc-js server: calls that are messages of one stream, streamed answers, and lanes. */
 import {
   Server,
-  ServerCredentials,
   type ServerDuplexStream,
   type ServerWritableStream,
   type ServiceDefinition,
@@ -9,6 +8,7 @@ import {
 } from '@grpc/grpc-js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Load, type Settings, startLoad, withoutFailures } from '../../bench/load/load.mjs'
+import { boundPort } from '../support/grpc-js-port.ts'
 
 const ANSWER_BYTES = 3000
 const PARTS = 5
@@ -64,11 +64,7 @@ beforeAll(async () => {
     Leave: (call: ServerDuplexStream<Bytes, Bytes>) => call.once('data', () => call.end()),
   }
   server.addService(service as ServiceDefinition, handlers as UntypedServiceImplementation)
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    )
-  })
+  const port = await boundPort(server)
   target = `127.0.0.1:${port}`
   load = await startLoad((close) => closers.push(close))
   const numbered = (bytes: number) => Array.from({ length: REQUESTS }, (_, index) => Buffer.alloc(bytes, index))

@@ -1,7 +1,8 @@
 /** The load generator, a process of its own, against a real grpc-js server: every pace, client and order, and what it counts. */
-import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js'
+import { Server, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Load, type Settings, startLoad, withoutFailures } from '../../bench/load/load.mjs'
+import { boundPort } from '../support/grpc-js-port.ts'
 
 const ANSWER_BYTES = 2000
 const REQUESTS = 10
@@ -43,11 +44,7 @@ beforeAll(async () => {
       reply({ code: 5, details: 'no such thing: é' }),
   }
   server.addService(service as ServiceDefinition, handlers as UntypedServiceImplementation)
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    )
-  })
+  const port = await boundPort(server)
   target = `127.0.0.1:${port}`
   load = await startLoad((close) => closers.push(close))
   await load.prepare(

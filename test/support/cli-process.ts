@@ -1,6 +1,6 @@
 /** The real `twinstore` command in a process of its own: what it prints and how it ends. */
 import { execFile } from 'node:child_process'
-import { endWithThisProcess, forget } from './ends-with-us.mjs'
+import { endChildWithThisProcess } from './ends-with-us.mjs'
 
 /** The built command, to be run with Node. */
 export const COMMAND = new URL('../../dist/cli/main.js', import.meta.url).pathname
@@ -30,8 +30,6 @@ export function runCommand(
         else reject(error ?? new Error(`twinstore ${args.join(' ')} ended by a signal:\n${stderr}`))
       },
     )
-    const own = { endAtOnce: () => void child.kill('SIGKILL') }
-    endWithThisProcess(own)
-    child.once('exit', () => forget(own))
+    endChildWithThisProcess(child)
   })
 }

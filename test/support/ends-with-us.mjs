@@ -22,6 +22,13 @@ export function endWithThisProcess(started) {
   }
 }
 
+/** The same for a child process, which is forgotten by itself. */
+export function endChildWithThisProcess(child) {
+  const own = { endAtOnce: () => child.kill('SIGKILL') }
+  endWithThisProcess(own)
+  child.once('exit', () => forget(own))
+}
+
 export function forget(started) {
   ours.delete(started)
 }

@@ -7,9 +7,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import { Server, ServerCredentials, status } from '@grpc/grpc-js'
+import { Server, status } from '@grpc/grpc-js'
 import protobuf from 'protobufjs'
 import { featureName, seededValue } from '../../bench/lib/matrix-data.mjs'
+import { boundPort } from './grpc-js-port.ts'
 
 export interface Column {
   name: string
@@ -101,11 +102,7 @@ export async function startGrpcStandIn(path: string): Promise<StandIn> {
       },
     },
   )
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    )
-  })
+  const port = await boundPort(server)
   return {
     address: `grpc://127.0.0.1:${port}`,
     tamper: (change) => table.tamper(change),

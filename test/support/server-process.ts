@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { endWithThisProcess, forget } from './ends-with-us.mjs'
+import { endChildWithThisProcess } from './ends-with-us.mjs'
 import { TRANSPORT } from './transport.ts'
 
 const COMMAND = new URL('../../dist/cli/main.js', import.meta.url).pathname
@@ -37,13 +37,12 @@ export async function startServerProcess(options: StartOptions): Promise<ServerP
   const args = [COMMAND, 'serve', ...place, '--transport', TRANSPORT, ...flags]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   onSpawn?.(child)
-  const own = { endAtOnce: () => void child.kill('SIGKILL') }
-  endWithThisProcess(own)
+  endChildWithThisProcess(child)
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
-  const ended = once(child, 'exit').finally(() => forget(own))
+  const ended = once(child, 'exit')
   const { address, httpAddress, metricsAddress } = await Promise.race([
     readyAddresses(child),
     ended.then(([code, signal]) => {
